@@ -1,0 +1,92 @@
+"""The named tensors that cross the borders between components.
+
+Axis letters, everywhere in plp: B images, P patches of an image, K patches kept, C classes, N prompts
+(a class, or shared by all), T learned context tokens, S tokens of a class name, L tokens of a text,
+D token width, W width of a dense stream, E width of the joint space.
+"""
+
+from typing import Any, NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class ImageFeatures(NamedTuple):
+    """What one pass of a vision tower yields.
+
+    Attributes:
+        pooled: Image embedding in the joint space, not normalised.
+        dense: Patch features by stream name, *before* the joint projection: a branch may put a
+            projection head in between, then asks the backbone for `project_dense`.
+        grid: Rows and columns of patches; P = rows * columns, row by row.
+    """
+
+    pooled: Float[Tensor, "B E"]
+    dense: dict[str, Float[Tensor, "B P W"]]
+    grid: tuple[int, int]
+
+    def to(self, *args: Any, **kwargs: Any) -> "ImageFeatures":
+        """Move or cast all tensors, as `Tensor.to` does."""
+        dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
+        return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid)
+
+
+class NameTokens(NamedTuple):
+    """Token embeddings of C bare texts (class names), without start and end tokens.
+
+    Attributes:
+        embeddings: Padded with zeros on the right to the longest text.
+        lengths: Tokens of each text.
+        start: Embedding of the start token (SOS, [CLS]).
+        end: Embedding of the end token (EOS, [SEP]).
+    """
+
+    embeddings: Float[Tensor, "C S D"]
+    lengths: Int[Tensor, " C"]
+    start: Float[Tensor, " D"]
+    end: Float[Tensor, " D"]
+
+
+class PromptTokens(NamedTuple):
+    """Token embeddings of whole prompts, ready for the text tower.
+
+    Attributes:
+        embeddings: start token, context and name, end token, then zeros.
+        end: Position of the end token; the text is `end + 1` tokens long. What follows is padding.
+    """
+
+    embeddings: Float[Tensor, "C N L D"]
+    end: Int[Tensor, "C N"]
+
+
+class Support(NamedTuple):
+    """The patches a selector kept for each image and class.
+
+    Attributes:
+        indices: Patch indices. The last axis is 1 where the prompts of a class share one support.
+        kept: How many of the K indices count for each prompt (all of K if None): prompt n uses
+            `indices[..., :kept[n], n]`. Only selectors with one set a prompt use it.
+    """
+
+    indices: Int[Tensor, "B C K _"]
+    kept: tuple[int, ...] | None = None
+
+
+class Evidence(NamedTuple):
+    """What a branch has to say about a batch of images.
+
+    Attributes:
+        scores: Class scores, cosines (times the branch's score scale), before the temperature.
+        prompt_scores: The scores of single prompts; their mean (times the branch's score scale, if
+            it has one) is `scores`.
+        similarity: Cosines the scores come from: [B, C, N] of a global branch; [B, C, K, N] on the
+            support of a local one.
+        support: Patches of the support (local branches).
+        plan: Transport plan on the support, total mass 1 (local branches).
+    """
+
+    scores: Float[Tensor, "B C"]
+    prompt_scores: Float[Tensor, "B C N"]
+    similarity: Float[Tensor, "..."]
+    support: Support | None = None
+    plan: Float[Tensor, "B C K N"] | None = None
