@@ -1,0 +1,213 @@
+"""Learned context: shared by all classes, or one set a class."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Literal, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from plp.prompts.assembly import assemble
+from plp.prompts.base import Prompt
+from plp.registry import PROMPTS
+from plp.structures import NameTokens, PromptTokens
+
+Position = Literal["end", "middle", "front"]
+EmbedWords = Callable[[Sequence[str]], NameTokens]
+
+
+class ContextPrompt(Prompt):
+    """N prompts of T learned token embeddings around the class name.
+
+    The text of class c is `start, context, name, suffix, end`, with the name at the end of the
+    context (default), in its middle, or in front of it (Zhou et al. 2022, CoOp, section 3.2).
+
+    Args:
+        num_prompts: N.
+        words: Text whose token embeddings start the context, the same for all prompts or one text a
+            prompt (all of the same number of tokens). Excludes `num_tokens`, `init` and `std`.
+        num_tokens: T, for a context that starts at random.
+        init: 'normal' with standard deviation `std` (CoOp), or 'xavier_uniform' over the whole
+            tensor (published SOT-GLP). The scale of the latter falls with the number of classes: the
+            bound is sqrt(6 / ((C + N) T D)) for a class-specific tensor [C, N, T, D].
+        std: Standard deviation for 'normal'; 0.02 is that of CLIP's own token embeddings.
+        position: Where the class name stands.
+        suffix: Fixed text before the end token, for instance the full stop of CoOp's prompts.
+        embed_words: Looks token embeddings up (the backbone's); supplied when a learner is built.
+        num_classes: C; supplied when a learner is built.
+        token_dim: D; supplied when a learner is built.
+
+    Attributes:
+        context: The learned vectors, float32.
+
+    Raises:
+        ValueError: if both words and random keywords are given, or neither.
+    """
+
+    def __init__(
+        self,
+        num_prompts: int = 1,
+        *,
+        embed_words: EmbedWords,
+        num_classes: int,
+        token_dim: int,
+        words: str | Sequence[str] | None = None,
+        num_tokens: int | None = None,
+        init: Literal["normal", "xavier_uniform"] | None = None,
+        std: float | None = None,
+        position: Position = "end",
+        suffix: str = "",
+    ) -> None:
+        super().__init__()
+        if num_prompts < 1:
+            raise ValueError(f"expected num_prompts >= 1, got {num_prompts}")
+        if position not in ("end", "middle", "front"):
+            raise ValueError(f"expected position 'end', 'middle' or 'front', got {position!r}")
+        if (words is None) == (num_tokens is None):
+            raise ValueError(
+                "expected either words= (context starts as these words) or num_tokens= (context "
+                f"starts at random), got words={words!r} and num_tokens={num_tokens!r}"
+            )
+        self.num_prompts = num_prompts
+        self.position = position
+        self.suffix = suffix
+        self.words = _one_text_a_prompt(words, num_prompts)
+        if self.words:
+            if init is not None or std is not None:
+                raise ValueError(f"init={init!r} and std={std!r} do not go with words={words!r}")
+            start = _same_length(embed_words(self.words), self.words)  # [N, T, D]
+            self.context = nn.Parameter(self._from_words(start, num_classes).float().contiguous())
+            self.start_text = f"words {self.words[0]!r}"
+        else:
+            if not num_tokens or num_tokens < 1:
+                raise ValueError(f"expected num_tokens >= 1, got {num_tokens}")
+            shape = self._shape(num_classes, num_tokens, token_dim)
+            self.context = nn.Parameter(torch.empty(shape))
+            self.start_text = _random_(self.context, init or "normal", std)
+        if suffix:
+            tokens = embed_words([suffix]).embeddings.detach()[0]
+            self.register_buffer("suffix_embeddings", tokens, persistent=False)
+        else:
+            self.suffix_embeddings = None
+
+    @abstractmethod
+    def _shape(self, num_classes: int, num_tokens: int, token_dim: int) -> tuple[int, ...]:
+        """Shape of the context tensor."""
+
+    @abstractmethod
+    def _from_words(self, start: Float[Tensor, "N T D"], num_classes: int) -> Tensor:
+        """Context tensor that starts as words."""
+
+    @abstractmethod
+    def _broadcast(self, num_classes: int) -> Float[Tensor, "_ N T D"]:
+        """Context with an axis for the classes (1 where they share it)."""
+
+    def forward(self, names: NameTokens) -> PromptTokens:
+        """Assemble the prompts of C classes, differentiable with respect to `context`."""
+        context = self._broadcast(len(names.lengths))
+        num_tokens = context.shape[2]
+        cut = {"end": num_tokens, "middle": num_tokens // 2, "front": 0}[self.position]
+        before, after = context[:, :, :cut], context[:, :, cut:]
+        if self.suffix_embeddings is not None:
+            fixed = self.suffix_embeddings.to(context).expand(*after.shape[:2], -1, -1)
+            after = torch.cat([after, fixed], dim=2)
+        return assemble(names, before, after)
+
+    def describe(self) -> list[str]:
+        """Return each prompt as text; random tokens are written `[v]`."""
+        texts = []
+        for n in range(self.num_prompts):
+            tokens = self.words[n].split() if self.words else ["[v]"] * self.context.shape[-2]
+            cut = {"end": len(tokens), "middle": len(tokens) // 2, "front": 0}[self.position]
+            words = [*tokens[:cut], "{}", *tokens[cut:]]
+            texts.append(" ".join(words) + self.suffix)
+        return texts
+
+    def extra_repr(self) -> str:
+        """Show shape, start and position in the printed module."""
+        shape = list(self.context.shape)
+        return f"context={shape}, start={self.start_text}, position={self.position!r}"
+
+
+@final
+@PROMPTS.register_module()
+class SharedContext(ContextPrompt):
+    """N prompts shared by all classes; `context` is [N, T, D]. Takes class names never seen.
+
+    See `ContextPrompt` for the keywords.
+    """
+
+    supports_new_classes = True
+
+    def _shape(self, num_classes: int, num_tokens: int, token_dim: int) -> tuple[int, ...]:
+        return (self.num_prompts, num_tokens, token_dim)
+
+    def _from_words(self, start: Float[Tensor, "N T D"], num_classes: int) -> Tensor:
+        return start.clone()
+
+    def _broadcast(self, num_classes: int) -> Float[Tensor, "_ N T D"]:
+        return self.context[None]
+
+
+@final
+@PROMPTS.register_module()
+class ClassContext(ContextPrompt):
+    """N prompts of each class's own; `context` is [C, N, T, D]. Bound to the classes trained with.
+
+    See `ContextPrompt` for the keywords.
+    """
+
+    supports_new_classes = False
+
+    def _shape(self, num_classes: int, num_tokens: int, token_dim: int) -> tuple[int, ...]:
+        return (num_classes, self.num_prompts, num_tokens, token_dim)
+
+    def _from_words(self, start: Float[Tensor, "N T D"], num_classes: int) -> Tensor:
+        return start.expand(num_classes, -1, -1, -1).clone()
+
+    def _broadcast(self, num_classes: int) -> Float[Tensor, "_ N T D"]:
+        if num_classes != self.context.shape[0]:
+            raise ValueError(
+                f"expected the {self.context.shape[0]} classes this class-specific context was "
+                f"made for, got {num_classes}; only shared context takes new classes"
+            )
+        return self.context
+
+
+def _one_text_a_prompt(words: str | Sequence[str] | None, num_prompts: int) -> list[str]:
+    if words is None:
+        return []
+    texts = [words] * num_prompts if isinstance(words, str) else list(words)
+    if len(texts) != num_prompts:
+        raise ValueError(f"expected one text or {num_prompts} (num_prompts), got {len(texts)}")
+    return texts
+
+
+def _same_length(tokens: NameTokens, words: Sequence[str]) -> Float[Tensor, "N T D"]:
+    lengths = tokens.lengths.tolist()
+    if len(set(lengths)) != 1 or lengths[0] == 0:
+        raise ValueError(
+            "expected texts of one and the same number of tokens, at least one, got "
+            + ", ".join(f"{text!r} ({n})" for text, n in zip(words, lengths, strict=True))
+        )
+    return tokens.embeddings.detach()
+
+
+def _random_(context: nn.Parameter, init: str, std: float | None) -> str:
+    """Fill `context` at random in place; return what was done, with its scale."""
+    if init == "normal":
+        std = 0.02 if std is None else std
+        nn.init.normal_(context, std=std)
+        return f"normal, standard deviation {std:g}"
+    if init == "xavier_uniform":
+        if std is not None:
+            raise ValueError(f"std={std!r} goes with init='normal', not with 'xavier_uniform'")
+        if context.ndim < 3:
+            raise ValueError("xavier_uniform needs a context of at least three axes")
+        nn.init.xavier_uniform_(context)
+        receptive = math.prod(context.shape[2:])
+        bound = math.sqrt(6 / ((context.shape[0] + context.shape[1]) * receptive))
+        return f"xavier-uniform over {list(context.shape)}, bound {bound:.4g}"
+    raise ValueError(f"expected init 'normal' or 'xavier_uniform', got {init!r}")

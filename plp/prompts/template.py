@@ -1,0 +1,76 @@
+"""Fixed prompts: templates of words, nothing learned."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from plp.prompts.assembly import assemble
+from plp.prompts.base import Prompt
+from plp.prompts.context import EmbedWords
+from plp.registry import PROMPTS
+from plp.structures import NameTokens, PromptTokens
+
+
+@final
+@PROMPTS.register_module()
+class TemplatePrompt(Prompt):
+    """Hand-written prompts, for zero-shot classification and as a teacher.
+
+    Args:
+        templates: Texts with one `{}` for the class name each. Name and surrounding words are
+            tokenised apart, so `{}` must not touch a letter or digit ("a {}" and "a {}." are fine,
+            "a {}s" is not).
+        embed_words: Looks token embeddings up; supplied when a learner is built.
+
+    Raises:
+        ValueError: for a template without exactly one `{}`, or with letters touching it.
+    """
+
+    def __init__(
+        self, templates: Sequence[str] = ("a photo of a {}.",), *, embed_words: EmbedWords
+    ) -> None:
+        super().__init__()
+        if isinstance(templates, str) or not templates:
+            raise ValueError(f"expected a non-empty list of templates, got {templates!r}")
+        self.templates = list(templates)
+        self.num_prompts = len(self.templates)
+        self.before = nn.ParameterList()
+        self.after = nn.ParameterList()
+        for template in self.templates:
+            before, after = _split(template)
+            for side, text in ((self.before, before), (self.after, after)):
+                tokens = embed_words([text])
+                part = tokens.embeddings.detach()[0, : int(tokens.lengths[0])]  # [T, D]
+                side.append(nn.Parameter(part.clone(), requires_grad=False))
+
+    def forward(self, names: NameTokens) -> PromptTokens:
+        """Assemble every template with every class name."""
+        filled = [
+            assemble(names, before[None, None], after[None, None])
+            for before, after in zip(self.before, self.after, strict=True)
+        ]
+        longest = max(prompt.embeddings.shape[2] for prompt in filled)
+        padded = [
+            F.pad(prompt.embeddings, (0, 0, 0, longest - prompt.embeddings.shape[2]))
+            for prompt in filled
+        ]
+        end = torch.cat([prompt.end for prompt in filled], dim=1)
+        return PromptTokens(torch.cat(padded, dim=1), end)  # [C, N, L, D], [C, N]
+
+    def describe(self) -> list[str]:
+        """Return the templates."""
+        return list(self.templates)
+
+
+def _split(template: str) -> tuple[str, str]:
+    before, found, after = template.partition("{}")
+    touching = (before[-1:] + " ")[0], (after[:1] + " ")[0]
+    if not found or "{}" in after or any(letter.isalnum() for letter in touching):
+        raise ValueError(
+            "expected a template with exactly one {} that touches no letter or digit, "
+            f"got {template!r}"
+        )
+    return before.strip(), after.strip()
