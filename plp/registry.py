@@ -84,6 +84,10 @@ class Registry(mm.Registry):
                 raise
             raise type_of(error)(f"{self.name} {factory.__name__}: {error}") from error
 
+    def build_if_config(self, component: Any, **inputs: Any) -> Any:
+        """Build a config; return a component that is built already as it is."""
+        return self.build(component, **inputs) if isinstance(component, Mapping) else component
+
     def names(self) -> list[str]:
         """Return the registered names, sorted."""
         self.import_from_location()

@@ -83,6 +83,7 @@ class Evidence(NamedTuple):
             support of a local one.
         support: Patches of the support (local branches).
         plan: Transport plan on the support, total mass 1 (local branches).
+        patch_scores: Cosines of all patches averaged over prompts, where asked for.
     """
 
     scores: Float[Tensor, "B C"]
@@ -90,3 +91,4 @@ class Evidence(NamedTuple):
     similarity: Float[Tensor, "..."]
     support: Support | None = None
     plan: Float[Tensor, "B C K N"] | None = None
+    patch_scores: Float[Tensor, "B P C"] | None = None

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
@@ -37,20 +36,21 @@ class TemplatePrompt(Prompt):
             raise ValueError(f"expected a non-empty list of templates, got {templates!r}")
         self.templates = list(templates)
         self.num_prompts = len(self.templates)
-        self.before = nn.ParameterList()
-        self.after = nn.ParameterList()
-        for template in self.templates:
-            before, after = _split(template)
-            for side, text in ((self.before, before), (self.after, after)):
+        for n, template in enumerate(self.templates):
+            for side, text in zip(("before", "after"), _split(template), strict=True):
                 tokens = embed_words([text])
                 part = tokens.embeddings.detach()[0, : int(tokens.lengths[0])]  # [T, D]
-                side.append(nn.Parameter(part.clone(), requires_grad=False))
+                self.register_buffer(f"{side}_{n}", part.clone(), persistent=False)
 
     def forward(self, names: NameTokens) -> PromptTokens:
         """Assemble every template with every class name."""
         filled = [
-            assemble(names, before[None, None], after[None, None])
-            for before, after in zip(self.before, self.after, strict=True)
+            assemble(
+                names,
+                self.get_buffer(f"before_{n}")[None, None],
+                self.get_buffer(f"after_{n}")[None, None],
+            )
+            for n in range(self.num_prompts)
         ]
         longest = max(prompt.embeddings.shape[2] for prompt in filled)
         padded = [

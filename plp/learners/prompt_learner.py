@@ -1,0 +1,295 @@
+"""The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, final
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from plp.backbones.base import Backbone
+from plp.branches.base import Branch
+from plp.errors import ConfigError
+from plp.registry import BACKBONES, BRANCHES, MODELS
+from plp.structures import Evidence, ImageFeatures, NameTokens
+
+Images = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | ImageFeatures
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@final
+@MODELS.register_module()
+class PromptLearner(BaseModel):
+    """Turns a frozen image-text model into a classifier of given classes.
+
+    The loss is the sum of the branches' losses; the class scores are the mean of the branches'
+    scores, times the backbone's logit scale (SOT-GLP: fusion of global and local evidence).
+
+    Its state dict holds what is learned and leaves the frozen backbone out.
+
+    Args:
+        backbone: The frozen model, or its config.
+        branches: Branches, or their configs, by name. The names appear in losses, results and the
+            state dict (`branches.<name>...`).
+        class_names: Names of the C classes, in label order. Underscores are read as spaces.
+        references: Frozen branches scored beside the fusion, without part in it, such as the
+            zero-shot classifier a result is compared with.
+        precision: 'fp32', 'bf16' or 'fp16' for the two towers. Prompts stay fp32; cosines,
+            transport and losses are always fp32.
+
+    Raises:
+        ConfigError: for no branches, a stream the backbone does not have, or bad class names.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone | Mapping[str, Any],
+        branches: Mapping[str, Branch | Mapping[str, Any]],
+        class_names: Sequence[str],
+        references: Mapping[str, Branch | Mapping[str, Any]] | None = None,
+        precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+    ) -> None:
+        super().__init__()
+        if not branches:
+            raise ConfigError("expected at least one branch, got none")
+        if precision not in PRECISIONS:
+            raise ConfigError(f"expected precision {', '.join(PRECISIONS)}, got {precision!r}")
+        self.precision = precision
+        self.backbone: Backbone = BACKBONES.build_if_config(backbone)
+        self._set_names(class_names)
+        inputs = dict(
+            embed_words=self.backbone.embed_words,
+            num_classes=len(self.class_names),
+            token_dim=self.backbone.token_dim,
+            dense_dim=self.backbone.dense_dim,
+        )
+        self.branches = self._build(branches, inputs)
+        self.references = self._build(references or {}, inputs).requires_grad_(False)
+        self._text_cache: tuple[Any, dict[str, Tensor]] | None = None
+        self.register_state_dict_post_hook(_drop_backbone)
+        self.register_load_state_dict_post_hook(_forgive_backbone)
+
+    def forward(
+        self,
+        images: Images,
+        labels: Int[Tensor, " B"] | None = None,
+        indices: Int[Tensor, " B"] | None = None,
+        mode: Literal["loss", "predict", "tensor"] = "tensor",
+    ) -> Any:
+        """Run the learner.
+
+        Args:
+            images: uint8 pixels, normalised float images, or features of the backbone.
+            labels: Class indices; needed for 'loss', carried along by 'predict'.
+            indices: Positions of the images in their data set; carried along by 'predict'.
+            mode: 'tensor' returns `logits` [B, C] (fused, temperature applied) and one [B, C] entry
+                a branch (its logits); 'loss' returns one loss a branch; 'predict' returns one
+                dict an image, see `predict`.
+        """
+        if mode == "tensor":
+            return self.logits(images)
+        if mode == "loss":
+            if labels is None:
+                raise ValueError("mode='loss' needs labels")
+            return self.loss(images, labels)
+        if mode == "predict":
+            return self.predict(images, labels, indices)
+        raise ValueError(f"expected mode 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def logits(self, images: Images) -> dict[str, Float[Tensor, "B C"]]:
+        """Return fused logits as `logits`, and the logits of each branch under its name."""
+        return self._fused(self.evidence(images))
+
+    def loss(self, images: Images, labels: Int[Tensor, " B"]) -> dict[str, Float[Tensor, ""]]:
+        """Return `loss_<branch>` for each branch; mmengine sums them."""
+        evidence = self.evidence(images)
+        scale = self.backbone.logit_scale
+        return {
+            f"loss_{name}": self.branch(name).loss(evidence[name], labels, scale)
+            for name in self.branches
+        }
+
+    @torch.no_grad()
+    def predict(
+        self,
+        images: Images,
+        labels: Int[Tensor, " B"] | None = None,
+        indices: Int[Tensor, " B"] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return for each image its logits under `logits`, each branch's and reference's under
+        their names, and `label` and `index` where given. Tensors are on the CPU.
+        """
+        features = self.encode_image(images, references=True)
+        logits = self._fused(self.evidence(features))
+        references = self._evidence(self.references, features, self.encode_text(references=True))
+        scale = self.backbone.logit_scale
+        logits |= {name: scale * found.scores for name, found in references.items()}
+        rows = {name: value.float().cpu() for name, value in logits.items()}
+        carried = {
+            key: value.cpu() for key, value in (("label", labels), ("index", indices))
+            if value is not None
+        }  # fmt: skip
+        return [
+            {name: value[i] for name, value in rows.items()}
+            | {key: int(value[i]) for key, value in carried.items()}
+            for i in range(len(features.pooled))
+        ]
+
+    def evidence(self, images: Images, patch_scores: bool = False) -> dict[str, Evidence]:
+        """Return what each branch has to say: scores, similarities, supports, plans."""
+        return self._evidence(
+            self.branches, self.encode_image(images), self.encode_text(), patch_scores
+        )
+
+    def encode_image(self, images: Images, references: bool = False) -> ImageFeatures:
+        """Encode images once for all branches, without a graph; features pass through."""
+        if isinstance(images, ImageFeatures):
+            return images
+        branches = [*self.branches.values(), *(self.references.values() if references else ())]
+        streams = dict.fromkeys(b.stream for b in branches if b.stream is not None)
+        if images.dtype == torch.uint8:
+            images = self.backbone.normalise(images)
+        with torch.no_grad(), self._autocast():
+            return self.backbone.encode_image(images, tuple(streams))
+
+    def encode_text(self, references: bool = False) -> dict[str, Float[Tensor, "C N E"]]:
+        """Encode the prompts of every branch (or reference), normalised to length one.
+
+        Without gradient, texts are encoded once and kept until a parameter changes.
+        """
+        branches = self.references if references else self.branches
+        if torch.is_grad_enabled() and any(p.requires_grad for p in branches.parameters()):
+            return self._encode_text(branches)
+        key = self._text_key()
+        if self._text_cache is None or self._text_cache[0] != key:
+            self._text_cache = (key, {})
+        cached = self._text_cache[1]
+        if missing := [name for name in branches if name not in cached]:
+            with torch.no_grad():
+                cached |= self._encode_text(nn.ModuleDict({n: branches[n] for n in missing}))
+        return {name: cached[name] for name in branches}
+
+    def branch(self, name: str) -> Branch:
+        """Return the branch called `name`."""
+        return self.branches[name]  # type: ignore[return-value]
+
+    @property
+    def names(self) -> NameTokens:
+        """Token embeddings of the class names."""
+        return NameTokens(self.name_embeddings, self.name_lengths, self.name_start, self.name_end)
+
+    def set_class_names(self, class_names: Sequence[str]) -> None:
+        """Classify other classes from now on, with the prompts as they are.
+
+        Raises:
+            ConfigError: if a branch's prompts are bound to the classes they were trained with.
+        """
+        bound = [n for n, b in self.branches.items() if not b.prompt.supports_new_classes]
+        if bound and tuple(class_names) != self.class_names:
+            raise ConfigError(
+                f"the prompts of branch {', '.join(bound)} belong to the classes they were trained "
+                "with and cannot take new class names; use shared context there"
+            )
+        self._set_names(class_names)
+        self._text_cache = None
+
+    def describe(self) -> list[str]:
+        """Return the prompts as text, a line a prompt, with how they start."""
+        lines = []
+        for name, branch in self.branches.items():
+            start = getattr(branch.prompt, "start_text", "fixed")
+            for n, text in enumerate(branch.prompt.describe()):
+                filled = text.format(_spaced(self.class_names[0]))
+                lines.append(f"{name} prompt {n}: {filled!r} (start: {start})")
+        return lines
+
+    def _build(self, configs: Mapping[str, Any], inputs: Mapping[str, Any]) -> nn.ModuleDict:
+        branches = nn.ModuleDict()
+        for name, config in configs.items():
+            if name == "logits" or "." in name:
+                raise ConfigError(f"a branch cannot be called {name!r}")
+            branches[name] = BRANCHES.build_if_config(config, inputs=inputs)
+            stream = branches[name].stream
+            if stream is not None and stream not in self.backbone.streams:
+                raise ConfigError(
+                    f"branch {name!r} asks for the dense stream {stream!r}; "
+                    f"{type(self.backbone).__name__} has: {', '.join(self.backbone.streams) or 'none'}"
+                )
+        return branches
+
+    def _set_names(self, class_names: Sequence[str]) -> None:
+        self.class_names = _checked(class_names)
+        tokens = self.backbone.embed_words([_spaced(name) for name in self.class_names])
+        empty = [n for n, k in zip(self.class_names, tokens.lengths.tolist(), strict=True) if not k]
+        if empty:
+            raise ConfigError(f"expected class names with words in them, got {empty}")
+        for key, value in tokens._asdict().items():
+            name = "name_" + key
+            self.register_buffer(name, value.detach(), persistent=False)
+
+    def _encode_text(self, branches: nn.ModuleDict) -> dict[str, Float[Tensor, "C N E"]]:
+        texts = {}
+        with self._autocast():
+            for name, branch in branches.items():
+                text = self.backbone.encode_text(branch.prompt(self.names))
+                texts[name] = F.normalize(text.float(), dim=-1)
+        return texts
+
+    def _evidence(
+        self,
+        branches: nn.ModuleDict,
+        features: ImageFeatures,
+        texts: Mapping[str, Tensor],
+        patch_scores: bool = False,
+    ) -> dict[str, Evidence]:
+        with self._autocast():
+            return {
+                name: branch(features, texts[name], self.backbone.project_dense, patch_scores)
+                for name, branch in branches.items()
+            }
+
+    def _fused(self, evidence: Mapping[str, Evidence]) -> dict[str, Float[Tensor, "B C"]]:
+        scale = self.backbone.logit_scale
+        fused = torch.stack([found.scores for found in evidence.values()]).mean(0)
+        return {
+            "logits": scale * fused,
+            **{name: scale * found.scores for name, found in evidence.items()},
+        }
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        dtype = PRECISIONS[self.precision]
+        if dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.backbone.device.type, dtype)
+
+    def _text_key(self) -> tuple[Any, ...]:
+        """Changes when a learned tensor or the device does: in-place updates bump `_version`."""
+        parameters = tuple((id(p), p._version) for p in self.branches.parameters())
+        return (self.backbone.device, self.precision, parameters)
+
+
+def _spaced(class_name: str) -> str:
+    return class_name.replace("_", " ")
+
+
+def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(class_names)
+    if isinstance(class_names, str) or len(names) < 2:
+        raise ConfigError(f"expected a list of at least two class names, got {class_names!r}")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ConfigError(f"expected class names that differ, got more than one {doubled}")
+    return names
+
+
+def _drop_backbone(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    for key in [key for key in state if key.startswith(f"{prefix}backbone.")]:
+        del state[key]
+
+
+def _forgive_backbone(_: nn.Module, incompatible: Any) -> None:
+    missing = incompatible.missing_keys
+    missing[:] = [key for key in missing if "backbone." not in key]
