@@ -1,0 +1,112 @@
+"""The joint space of the lite backbone: a closed-form map from sentences to classifier weights."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+FIT_VERSION = 1  # raise it whenever the fit below gives other numbers
+
+
+class TextMap(NamedTuple):
+    """An affine map of sentence embeddings: `(text - centre) @ weight`.
+
+    Attributes:
+        centre: Mean sentence embedding of the classes fitted on.
+        weight: Ridge coefficients.
+    """
+
+    centre: Float[Tensor, " D"]
+    weight: Float[Tensor, "D E"]
+
+    def __call__(self, text: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch E"]:
+        """Map sentence embeddings into the space of the classifier's weights."""
+        return (text - self.centre) @ self.weight
+
+
+def classifier_directions(weight: Float[Tensor, "M E"]) -> Float[Tensor, "M E"]:
+    """Centre and normalise a classifier's rows.
+
+    What all rows share raises every logit alike and decides nothing, so it is taken out.
+    """
+    return F.normalize(weight - weight.mean(dim=0), dim=-1)
+
+
+def fit_text_map(
+    text: Float[Tensor, "M D"], directions: Float[Tensor, "M E"], ridge: float
+) -> TextMap:
+    r"""Fit `W = argmin |(X - mean X) W - Y|^2 + ridge |W|^2` in closed form, in float64.
+
+    Args:
+        text: Sentence embeddings of M class names, of unit length.
+        directions: Directions of the same classes, see `classifier_directions`.
+        ridge: Strength of the penalty, positive.
+    """
+    centre = text.double().mean(dim=0)
+    x, y = text.double() - centre, directions.double()
+    gram = x.T @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    return TextMap(centre.float(), torch.linalg.solve(gram, x.T @ y).float())
+
+
+def cached_text_map(folder: Path, key: str, fit: Callable[[], TextMap]) -> TextMap:
+    """Return the map stored under `key`, fitting and storing it where there is none to trust.
+
+    The file is written beside its final place and moved there in one step, so that no reader ever
+    sees half of it; a file whose checksum does not fit (a damaged disk, a stranger's file) is
+    fitted anew and replaced. A folder that cannot be written only costs the fit at each start.
+    """
+    path = folder / f"lite-{key[:32]}.safetensors"
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    fitted = fit()
+    try:
+        _write(path, fitted)
+    except OSError as error:
+        warnings.warn(
+            f"cannot cache the lite backbone's text map under {folder} ({error}); it is fitted "
+            "again at each start. Set PLP_CACHE_DIR to a folder you may write.",
+            stacklevel=2,
+        )
+    return fitted
+
+
+def _read(path: Path) -> TextMap | None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            checksum = (file.metadata() or {}).get("sha256")
+            stored = TextMap(file.get_tensor("centre"), file.get_tensor("weight"))
+    except (OSError, SafetensorError):
+        return None
+    return stored if checksum == _checksum(stored) else None
+
+
+def _write(path: Path, fitted: TextMap) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    os.close(handle)
+    try:
+        tensors = {key: t.contiguous() for key, t in fitted._asdict().items()}
+        save_file(tensors, name, metadata={"sha256": _checksum(fitted)})
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _checksum(stored: TextMap) -> str:
+    total = hashlib.sha256()
+    for tensor in stored:
+        total.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
+        total.update(tensor.contiguous().numpy().tobytes())
+    return total.hexdigest()

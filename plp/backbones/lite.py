@@ -1,0 +1,206 @@
+"""A real dual encoder from two pip packages, for machines that reach no model hub."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+from torch import Tensor, nn
+
+from plp.backbones._lite_joint import (
+    FIT_VERSION,
+    TextMap,
+    cached_text_map,
+    classifier_directions,
+    fit_text_map,
+)
+from plp.backbones._lite_text import MiniLM
+from plp.backbones._lite_weights import find_lite_files, load_image_tower
+from plp.backbones.base import Backbone
+from plp.errors import ConfigError
+from plp.registry import BACKBONES
+from plp.structures import ImageFeatures, NameTokens, PromptTokens
+
+_STRIDE = 32  # pixels a cell of the map before pooling
+_TEMPLATE = "a photo of a {}."
+
+
+@BACKBONES.register_module()
+class LiteBackbone(Backbone):
+    """EfficientNet-Lite0 and MiniLM, joined in the space of an ImageNet classifier's weights.
+
+    The image side is the classifier's feature map before pooling, less a constant; the text side is
+    a sentence embedding under an affine map, fitted by ridge regression from the names of the 1000
+    ImageNet classes to their (centred, normalised) classifier rows. No image takes part in the fit.
+    Classes that are not in ImageNet are reached through the meaning of their names.
+
+    How it differs from a CLIP: nothing was trained on pairs of images and captions, so zero-shot
+    accuracy is low outside ImageNet; few-shot learning on top is sound. The text tower is
+    bidirectional, so prompts share no prefix. There is no transformer on the image side, so there
+    is no V-V attention: the one dense stream is `grid`, whose mean is the pooled feature.
+
+    Args:
+        image_size: Side of the input, a multiple of 32; 224 (the size of the weights' training)
+            gives 7 x 7 patches, larger inputs give more.
+        ridge: Penalty of the fit; 1 is the best of the held-out check on ImageNet's classes.
+        logit_scale: Factor on cosines. 30 suits cosines of this space, which spread wider than
+            CLIP's.
+        cache_dir: Where the fitted map is kept. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
+
+    Shape:
+        E = W = 1280, D = 384, P = (image_size / 32)^2.
+
+    Raises:
+        ConfigError: for an image size or a constant out of range.
+        WeightsError: if the packages that bring the weights are not installed.
+
+    Example:
+        >>> import torch
+        >>> backbone = LiteBackbone()
+        >>> images = torch.zeros(2, 3, 224, 224, dtype=torch.uint8)
+        >>> features = backbone.encode_image(backbone.normalise(images), streams=['grid'])
+        >>> features.pooled.shape, features.dense['grid'].shape, features.grid
+        (torch.Size([2, 1280]), torch.Size([2, 49, 1280]), (7, 7))
+    """
+
+    streams = ("grid",)
+
+    def __init__(
+        self,
+        image_size: int = 224,
+        ridge: float = 1.0,
+        logit_scale: float = 30.0,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__()
+        _check_size("image_size", image_size)
+        _check_positive(ridge=ridge, logit_scale=logit_scale)
+        files = find_lite_files()
+        self.image_tower, classifier = load_image_tower(files.image)
+        self.text_tower = MiniLM(files.text)
+        self.image_size = image_size
+        self.embed_dim = self.dense_dim = classifier.shape[1]
+        self.token_dim = self.text_tower.width
+        self.context_length = self.text_tower.max_tokens
+
+        key = _fit_key(files.digest, ridge)
+        self._fingerprint = hashlib.sha256(f"{key} {image_size}".encode()).hexdigest()
+        text_map = cached_text_map(
+            _cache_folder(cache_dir), key, lambda: self._fit(classifier, ridge)
+        )
+        self._register("text_centre", text_map.centre)
+        self._register("text_weight", text_map.weight)
+        self._register("image_centre", expected_activation(self.image_tower.bn2))
+        self._register("mean", torch.full((3,), 0.5))
+        self._register("std", torch.full((3,), 0.5))
+        self._register("logit_scale", torch.tensor(float(logit_scale)))
+        self.freeze()
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the weight files, the settings of the fit and the image size."""
+        return self._fingerprint
+
+    def encode_image(
+        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
+    ) -> ImageFeatures:
+        """Encode normalised images; see `Backbone.encode_image`."""
+        self._check_streams(streams)
+        for name, side in zip(("height", "width"), images.shape[-2:], strict=True):
+            _check_size(f"image {name}", side)
+        with torch.no_grad():
+            grid = self.image_tower.forward_features(images).float()
+            centred = grid.flatten(2).transpose(1, 2) - self.image_centre  # [B, P, E]
+        rows, columns = grid.shape[-2:]
+        return ImageFeatures(centred.mean(dim=1), dict.fromkeys(streams, centred), (rows, columns))
+
+    def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Return the patches as they are: the map before pooling is in the joint space already."""
+        return dense
+
+    def embed_words(self, texts: Sequence[str]) -> NameTokens:
+        """Tokenise bare texts (uncased WordPiece) and look their embeddings up.
+
+        Raises:
+            ConfigError: for a text that leaves no room for [CLS] and [SEP].
+        """
+        if isinstance(texts, str):
+            raise ConfigError(f"expected a sequence of texts, got the single text {texts!r}")
+        names = self.text_tower.look_up(texts)
+        for text, length in zip(texts, names.lengths.tolist(), strict=True):
+            if length > self.context_length - 2:
+                raise ConfigError(
+                    f"expected texts of at most {self.context_length - 2} tokens, got {length} "
+                    f"tokens: {text[:60]!r}..."
+                )
+        return names
+
+    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
+        """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""
+        lengths = prompts.end.flatten() + 1
+        longest = int(lengths.max())
+        if longest > self.context_length:
+            raise ConfigError(
+                f"expected prompts of at most {self.context_length} tokens, got {longest}: use "
+                "fewer context tokens or shorter class names"
+            )
+        text = self.text_tower(prompts.embeddings[:, :, :longest].flatten(0, 1), lengths)
+        with torch.autocast(text.device.type, enabled=False):
+            joint = TextMap(self.text_centre, self.text_weight)(text)
+        return joint.unflatten(0, prompts.end.shape)
+
+    def _fit(self, classifier: Float[Tensor, "M E"], ridge: float) -> TextMap:
+        text = self.text_tower.encode([_TEMPLATE.format(name) for name in IMAGENET_CLASSNAMES])
+        return fit_text_map(text, classifier_directions(classifier), ridge)
+
+    def _register(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
+
+    def _check_streams(self, streams: Sequence[str]) -> None:
+        unknown = [name for name in streams if name not in self.streams]
+        if unknown:
+            raise ConfigError(
+                f"the lite backbone has no dense stream {unknown[0]!r}: its image tower is a "
+                "convolutional network, there is no transformer whose tokens or V-V attention "
+                "could be read. Its one stream is 'grid' (the map before pooling)."
+            )
+
+
+def expected_activation(norm: nn.Module) -> Float[Tensor, " E"]:
+    r"""Mean of ReLU6 after a batch norm, from the norm's own parameters.
+
+    On the data the norm was trained with its output of channel e has mean `beta_e` and deviation
+    `|gamma_e|`; taken as Gaussian, `E[min(max(x, 0), 6)] = h(0) - h(6)` with
+    `h(t) = E[max(x - t, 0)] = (beta - t) Phi(z) + |gamma| phi(z)`, `z = (beta - t) / |gamma|`.
+    """
+    beta, gamma = norm.bias.double(), norm.weight.double().abs().clamp_min(1e-12)
+    normal = torch.distributions.Normal(torch.zeros_like(beta), torch.ones_like(beta))
+
+    def excess(threshold: float) -> Tensor:
+        z = (beta - threshold) / gamma
+        return (beta - threshold) * normal.cdf(z) + gamma * normal.log_prob(z).exp()
+
+    return (excess(0.0) - excess(6.0)).float().detach()
+
+
+def _fit_key(weights: str, ridge: float) -> str:
+    parts = (FIT_VERSION, weights, float(ridge), _TEMPLATE, tuple(IMAGENET_CLASSNAMES))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> Path:
+    return Path(cache_dir or os.environ.get("PLP_CACHE_DIR") or "~/.cache/plp").expanduser()
+
+
+def _check_size(what: str, side: int) -> None:
+    if isinstance(side, bool) or not isinstance(side, int) or side < _STRIDE or side % _STRIDE:
+        raise ConfigError(f"expected an {what} that is a multiple of {_STRIDE}, got {side!r}")
+
+
+def _check_positive(**constants: float) -> None:
+    for name, value in constants.items():
+        if not 0 < value < float("inf"):
+            raise ConfigError(f"expected a positive, finite {name}, got {value!r}")
