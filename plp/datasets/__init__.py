@@ -1,0 +1,26 @@
+"""Data: sources of labelled image files, few-shot draws, decoding, loading."""
+
+from plp.datasets.base import DataSource, Item, Splits, check_splits
+from plp.datasets.build import build_source, source_names
+from plp.datasets.coop import Coop
+from plp.datasets.folder import Folder
+from plp.datasets.names import normalise_dataset_name
+from plp.datasets.sampling import FewShot, sample, sample_exact, sample_stratified
+from plp.datasets.textile import Textile
+
+__all__ = [
+    "Coop",
+    "DataSource",
+    "FewShot",
+    "Folder",
+    "Item",
+    "Splits",
+    "Textile",
+    "build_source",
+    "check_splits",
+    "normalise_dataset_name",
+    "sample",
+    "sample_exact",
+    "sample_stratified",
+    "source_names",
+]

@@ -1,0 +1,125 @@
+"""The contract of a data source: lists of labelled image files, nothing decoded yet."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import NamedTuple
+
+from plp.errors import DataError
+
+
+class Item(NamedTuple):
+    """One labelled image.
+
+    Attributes:
+        path: Relative to the image folder, with forward slashes on every system: lists, draws and
+            their hashes are the same on every machine.
+        label: Index of the class, 0..C-1.
+    """
+
+    path: str
+    label: int
+
+
+class Splits(NamedTuple):
+    """What a source holds, before any few-shot draw.
+
+    Attributes:
+        train: The pool that shots are drawn from.
+        val: Validation pool; empty where the source has none, then validation images are drawn
+            from the training images that are no shots.
+        test: Touched by nothing but the final test.
+        class_names: Index = label.
+        name: Data-set name, lower case with underscores; the key of recipes and result tables.
+        root: The image folder that the paths are relative to.
+        notes: What the user should know about how these lists came about.
+    """
+
+    train: tuple[Item, ...]
+    val: tuple[Item, ...]
+    test: tuple[Item, ...]
+    class_names: tuple[str, ...]
+    name: str
+    root: Path
+    notes: tuple[str, ...] = ()
+
+
+class DataSource(ABC):
+    """A data set that can say which image files it consists of.
+
+    A concrete source is one class registered in `DATASETS`. Its class name in snake case is its
+    name on the command line: `OxfordPets` is `--dataset oxford_pets`.
+
+    Attributes:
+        name: Data-set name, see `Splits.name`.
+    """
+
+    name: str
+
+    @abstractmethod
+    def splits(self) -> Splits:
+        """List the images.
+
+        Raises:
+            DataError: if files are missing or contradict each other, with what to do.
+        """
+
+
+def check_splits(splits: Splits) -> Splits:
+    """Return `splits` if a classifier can be trained and fairly tested on them.
+
+    Raises:
+        DataError: for fewer than two classes, a label without a name, a class without training or
+            test image, or an image that stands in two parts (a leak of the test set).
+
+    Example:
+        >>> one = (Item('a.png', 0), Item('b.png', 1))
+        >>> check_splits(Splits(one, (), one, ('cat', 'dog'), 'pets', Path('.')))
+        Traceback (most recent call last):
+        ...
+        plp.errors.DataError: pets: 2 images are in train and in test ('a.png', 'b.png'). ...
+    """
+    if len(splits.class_names) < 2:
+        raise DataError(f"{splits.name}: expected 2 classes or more, got {splits.class_names}.")
+    for part in ("train", "val", "test"):
+        _check_labels(splits, part)
+    for part, other in (("train", "test"), ("val", "test"), ("train", "val")):
+        _check_disjoint(splits, part, other)
+    return splits
+
+
+def _check_labels(splits: Splits, part: str) -> None:
+    items: tuple[Item, ...] = getattr(splits, part)
+    labels = {item.label for item in items}
+    unnamed = sorted(labels - set(range(len(splits.class_names))))
+    if unnamed:
+        raise DataError(
+            f"{splits.name}: expected labels 0..{len(splits.class_names) - 1} in {part}, "
+            f"got {some(unnamed)}."
+        )
+    empty = [name for i, name in enumerate(splits.class_names) if i not in labels]
+    if empty and part != "val":
+        raise DataError(
+            f"{splits.name}: no {part} image of class {some(empty)}. Add images or take the class "
+            "out of every part."
+        )
+
+
+def _check_disjoint(splits: Splits, part: str, other: str) -> None:
+    left, right = ({item.path for item in getattr(splits, name)} for name in (part, other))
+    both = sorted(left & right)
+    if both:
+        raise DataError(
+            f"{splits.name}: {len(both)} images are in {part} and in {other} ({some(both)}). "
+            "List each image in one part only."
+        )
+
+
+def some(things: list[str] | list[int], most: int = 10) -> str:
+    """Write the first `most` of `things` out, and how many more there are.
+
+    Example:
+        >>> some(['a', 'b', 'c'], most=2)
+        "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(repr(thing) for thing in things[:most])
+    return shown + (f" and {len(things) - most} more" if len(things) > most else "")
