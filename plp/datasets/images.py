@@ -1,0 +1,191 @@
+"""Decoding: image files in, tensors out, the same whatever the worker and the history."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+import torch
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from plp.datasets.base import Item
+from plp.errors import DataError
+from plp.transforms.pixels import to_rgb
+
+_MOST_NAMED = 20  # files named in one error
+
+
+class View(NamedTuple):
+    """One look at one image: a random transform gives each view other pixels.
+
+    Attributes:
+        item: Position of the image in the data set.
+        view: Number of the view; as a rule the epoch.
+    """
+
+    item: int
+    view: int
+
+
+class Sample(TypedDict):
+    """What a data set yields; a loader stacks each entry along a first axis B."""
+
+    images: UInt8[Tensor, "3 H X"]
+    labels: int
+    indices: int
+
+
+class ImageDataset(Dataset[Sample]):
+    """Images of a list, decoded and transformed when asked for.
+
+    Nothing here has a state: the pixels of a view depend on (seed, index, view) alone, so they are
+    the same with any number of workers, in any order, and after a resume.
+
+    Args:
+        items: The images.
+        root: The folder their paths are relative to.
+        transform: Turns an RGB image into a tensor; random numbers from torch's generator.
+        seed: Seed of the transform.
+        exif: See `read_image`.
+        cache_bytes: Decoded images are kept in memory up to this many bytes (a process); 0 keeps
+            none. Worth it for few-shot training sets, which are decoded again each epoch.
+        class_names: Goes into `metainfo`, where mmengine looks for it.
+
+    Example:
+        >>> from plp.datasets import Textile
+        >>> from plp.transforms import ClipEval
+        >>> textile = Textile().splits()
+        >>> dataset = ImageDataset(textile.train, textile.root, ClipEval(64))
+        >>> sample = dataset[View(item=3, view=0)]
+        >>> sample['images'].shape, sample['labels'], sample['indices']
+        (torch.Size([3, 64, 64]), 0, 3)
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        root: str | Path,
+        transform: Callable[[Image.Image], UInt8[Tensor, "3 H X"]],
+        seed: int = 0,
+        exif: bool = False,
+        cache_bytes: int = 0,
+        class_names: Sequence[str] = (),
+    ) -> None:
+        self.items = tuple(items)
+        self.root = Path(root)
+        self.transform = transform
+        self.seed = seed
+        self.exif = exif
+        self.cache_bytes = cache_bytes
+        self.metainfo = {"classes": tuple(class_names)}
+        self._cache: dict[int, Image.Image] = {}
+        self._cached_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, which: View | int) -> Sample:
+        """Return a view of an image; a plain index means view 0.
+
+        Raises:
+            DataError: if the file is missing or no readable image.
+        """
+        index, view = which if isinstance(which, View) else (which, 0)
+        image = self._read(index)
+        # Not torch.manual_seed: that reseeds the GPUs too.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(mix_seed(self.seed, index, view))
+            pixels = self.transform(image)
+        return Sample(images=pixels, labels=self.items[index].label, indices=index)
+
+    def _read(self, index: int) -> Image.Image:
+        if index in self._cache:
+            return self._cache[index]
+        image = read_image(self.root / self.items[index].path, exif=self.exif)
+        size = 3 * image.width * image.height
+        if self._cached_bytes + size <= self.cache_bytes:
+            self._cache[index] = image
+            self._cached_bytes += size
+        return image
+
+
+def mix_seed(*numbers: int) -> int:
+    """Return one 63-bit seed for several numbers, unrelated for numbers that differ.
+
+    Example:
+        >>> mix_seed(1, 2, 3) == mix_seed(1, 2, 3), mix_seed(1, 2, 3) == mix_seed(1, 3, 2)
+        (True, False)
+    """
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def read_image(path: str | Path, exif: bool = False) -> Image.Image:
+    """Decode an image file completely, to 8-bit RGB (see `to_rgb`).
+
+    Args:
+        path: The file; of an animation the first frame is read.
+        exif: Turn the image upright by its EXIF orientation. Off, because CLIP, CoOp and the rest
+            of the published code ignore it; switch it on for photographs straight from a camera.
+
+    Raises:
+        DataError: if the file is missing, truncated, empty or no image, with its name.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            if exif:
+                ImageOps.exif_transpose(image, in_place=True)
+            return to_rgb(image)
+    except Exception as error:  # decoders of damaged files raise whatever they like
+        raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
+
+
+def verify_images(
+    items: Sequence[Item], root: str | Path, workers: int = 4, exif: bool = False
+) -> None:
+    """Decode every image once, so that a damaged file is found before training and not in it.
+
+    Args:
+        items: The images.
+        root: The folder their paths are relative to.
+        workers: Threads; decoders let go of Python's lock.
+        exif: As the data set will read them.
+
+    Raises:
+        DataError: naming the unreadable files (the first 20, and how many there are), each with the
+            reason.
+    """
+
+    def failure(item: Item) -> str:
+        try:
+            read_image(Path(root) / item.path, exif=exif)
+        except DataError as error:
+            return str(error)
+        return ""
+
+    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        failures = [message for message in pool.map(failure, items) if message]
+    if failures:
+        named = "\n  ".join(failures[:_MOST_NAMED])
+        rest = len(failures) - _MOST_NAMED
+        raise DataError(
+            f"{len(failures)} of {len(items)} images cannot be read:\n  {named}"
+            + (f"\n  and {rest} more" if rest > 0 else "")
+            + "\nMend or remove them."
+        )
+
+
+def _reason(path: str | Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if Path(path).is_file() and Path(path).stat().st_size == 0:
+        return "the file is empty"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image that PIL knows"
+    return str(error) or type(error).__name__

@@ -1,0 +1,103 @@
+"""Batches: a torch DataLoader that is reproducible and copes with tiny data sets."""
+
+import warnings
+from math import ceil
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from plp.datasets.epoch_sampler import EpochSampler
+from plp.errors import ConfigError, DataError
+
+FEWEST_STEPS = 5  # below that, EuroSAT in the published comparisons went astray by 30 points
+
+
+class Loading(NamedTuple):
+    """A loader, and what had to be changed about it."""
+
+    loader: DataLoader[Any]
+    notes: tuple[str, ...]
+
+
+def build_loader(
+    dataset: Dataset[Any],
+    batch_size: int,
+    shuffle: bool,
+    seed: int = 0,
+    num_workers: int = 0,
+    drop_last: bool = False,
+    views: Literal["epoch"] | int = "epoch",
+    rank: int | None = None,
+    world_size: int | None = None,
+) -> Loading:
+    """Build a loader whose batches depend on (seed, epoch) alone, not on workers or history.
+
+    A batch larger than the data set would, with `drop_last`, give no step at all: the published
+    EuroSAT runs of some methods suffered from that or nearly so. Here the batch is then cut down to
+    the data set, nothing is dropped, and a warning says so.
+
+    Args:
+        dataset: Takes a `View` for an index and has a length.
+        batch_size: Images a step and process.
+        shuffle: New order each epoch (training).
+        seed: Seed of the order.
+        num_workers: Worker processes; 0 decodes in this one. They stay alive between epochs.
+        drop_last: Leave out an incomplete last batch.
+        views: See `EpochSampler`.
+        rank: See `EpochSampler`.
+        world_size: See `EpochSampler`.
+
+    Returns:
+        The loader and the notes that were also given as warnings: a batch cut down, fewer than five
+        steps a training epoch.
+
+    Raises:
+        ConfigError: for a batch size below 1 or a negative number of workers.
+        DataError: for an empty data set.
+
+    Example:
+        >>> from plp.datasets import ImageDataset, Textile
+        >>> from plp.transforms import ClipEval
+        >>> textile = Textile().splits()
+        >>> dataset = ImageDataset(textile.train[:6], textile.root, ClipEval(32))
+        >>> batch = next(iter(build_loader(dataset, batch_size=4, shuffle=False).loader))
+        >>> batch['images'].shape, batch['labels'].shape
+        (torch.Size([4, 3, 32, 32]), torch.Size([4]))
+    """
+    if batch_size < 1 or num_workers < 0:
+        raise ConfigError(
+            f"expected batch_size from 1 and num_workers from 0 up, got {batch_size} and "
+            f"{num_workers}."
+        )
+    length = len(dataset)  # type: ignore[arg-type]
+    if length == 0:
+        raise DataError("expected images to load, got an empty list.")
+    sampler = EpochSampler(length, seed, shuffle, views, rank, world_size)
+    notes: list[str] = []
+    if batch_size > len(sampler):
+        notes.append(
+            f"batch size {batch_size} is larger than the data set: cut down to {len(sampler)}, "
+            "and no image is dropped"
+        )
+        batch_size, drop_last = len(sampler), False
+    steps = len(sampler) // batch_size if drop_last else ceil(len(sampler) / batch_size)
+    if shuffle and steps < FEWEST_STEPS:
+        notes.append(
+            f"an epoch has {steps} steps only ({len(sampler)} images, batches of {batch_size}): "
+            "results vary more between seeds; consider smaller batches"
+        )
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    loader = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=num_workers,
+        drop_last=drop_last,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=num_workers > 0,
+        # Its own generator: otherwise each epoch takes a number from torch's global one.
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return Loading(loader, tuple(notes))

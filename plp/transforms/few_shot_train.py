@@ -1,0 +1,65 @@
+"""The field's training transform."""
+
+from typing import final
+
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from plp.errors import ConfigError
+from plp.registry import TRANSFORMS
+from plp.transforms.base import Transform
+from plp.transforms.pixels import to_rgb
+
+
+@TRANSFORMS.register_module()
+@final
+class FewShotTrain(Transform):
+    """Random crop of 8 to 100 % of the area, resized to `size`, mirrored half of the time.
+
+    The training transform of CoOp, GalLoP and SOT-GLP.
+
+    Args:
+        size: Side of the output in pixels.
+        interpolation: 'bicubic' or 'bilinear'.
+        scale: Least and most area of the crop, as shares of the image.
+        flip: Probability of a mirror image; 0 where left and right matter (digits, traffic signs).
+
+    Example:
+        >>> FewShotTrain(224)(Image.new('L', (300, 200))).shape
+        torch.Size([3, 224, 224])
+    """
+
+    def __init__(
+        self,
+        size: int,
+        interpolation: str = "bicubic",
+        scale: tuple[float, float] = (0.08, 1.0),
+        flip: float = 0.5,
+    ) -> None:
+        super().__init__(size, interpolation)
+        if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
+            raise ConfigError(f"expected scale to be (least, most) in (0, 1], got {scale}.")
+        if not 0 <= flip <= 1:
+            raise ConfigError(f"expected flip to be a probability, got {flip}.")
+        self.scale = (float(scale[0]), float(scale[1]))
+        self.flip = float(flip)
+        self._steps = v2.Compose(
+            [
+                v2.RandomResizedCrop(self.size, scale=self.scale, interpolation=self.mode),
+                v2.RandomHorizontalFlip(self.flip),
+                v2.PILToTensor(),
+            ]
+        )
+
+    def __call__(self, image: Image.Image) -> UInt8[Tensor, "3 size size"]:
+        """Cut, resize and mirror by torch's global generator."""
+        return self._steps(to_rgb(image))
+
+    def describe(self) -> str:
+        """Return all settings in one line."""
+        return (
+            f"FewShotTrain(size={self.size}, interpolation={self.interpolation}, "
+            f"scale={self.scale[0]:g}-{self.scale[1]:g}, flip={self.flip:g})"
+        )
