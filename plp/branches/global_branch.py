@@ -6,6 +6,7 @@ from typing import Any, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.losses import LossKind, PromptDropout, class_loss
@@ -51,8 +52,9 @@ class GlobalBranch(Branch):
         patch_scores: bool = False,
     ) -> Evidence:
         """Score every class for every image; there are no patches here."""
-        pooled = torch.nn.functional.normalize(features.pooled.float(), dim=-1)
-        cosines = torch.einsum("be,cne->bcn", pooled, text.float())
+        with torch.autocast(features.pooled.device.type, enabled=False):
+            pooled = F.normalize(features.pooled.float(), dim=-1)
+            cosines = torch.einsum("be,cne->bcn", pooled, text.float())
         return Evidence(cosines.mean(-1), cosines, cosines)
 
     def loss(

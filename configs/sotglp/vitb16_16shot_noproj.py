@@ -1,0 +1,5 @@
+# As vitb16_16shot.py without the local projection: best at telling out-of-distribution images.
+#
+#   python tools/train.py configs/sotglp/vitb16_16shot_noproj.py
+_base_ = "vitb16_16shot.py"
+model = dict(branches=dict(local=dict(projection=dict(_delete_=True, type="IdentityProjection"))))

@@ -1,0 +1,15 @@
+"""plp: prompt learning for CLIP-like vision-language models as a toolkit of registered components."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "build_learner"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the engine when it is first asked for, so that `plp.aligners` stays light."""
+    if name == "build_learner":
+        from plp.engine.build import build_learner
+
+        return build_learner
+    raise AttributeError(f"module 'plp' has no attribute {name!r}")

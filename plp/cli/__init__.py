@@ -1,0 +1,1 @@
+"""Command-line tools; `tools/*.py` are thin doors to them."""

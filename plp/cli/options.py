@@ -1,0 +1,60 @@
+"""Flags that the tools share, and how a tool ends."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from mmengine.config import DictAction
+
+from plp.engine.config import AMP, Choices
+from plp.errors import PlpError
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what differs from the config."""
+    parser.add_argument("--dataset", help="data set, such as textile, folder or coop")
+    parser.add_argument("--data-root", help="folder of the data set")
+    parser.add_argument("--shots", type=int, help="training images a class")
+    parser.add_argument("--seed", type=int, help="seed of the draw, the start and the training")
+    parser.add_argument("--amp", choices=tuple(AMP), help="mixed precision of the towers")
+    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE",
+        help="replace entries of the config, such as model.backbone.pretrained=FILE",
+    )  # fmt: skip
+
+
+def choices_of(arguments: argparse.Namespace) -> Choices:
+    """Collect the flags of `add_choices`."""
+    return Choices(
+        dataset=arguments.dataset,
+        data_root=arguments.data_root,
+        shots=arguments.shots,
+        seed=arguments.seed,
+        amp=arguments.amp,
+        options=arguments.cfg_options,
+    )
+
+
+def run_tool(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
+    """Run a tool; return its exit status.
+
+    A user's mistake is told in one message with status 2, an interrupt with status 130. Set
+    `PLP_TRACEBACK=1` to see where a message comes from.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        main(argv)
+    except (PlpError, OSError) as error:
+        if os.environ.get("PLP_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; a training run continues with --resume", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,17 @@
+"""Print the config of a run as it would be used: flags, recipe and options applied."""
+
+import argparse
+from collections.abc import Sequence
+
+from plp.cli.options import add_choices, choices_of
+from plp.engine.config import choose, load_config
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, print the config."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file")
+    add_choices(parser)
+    arguments = parser.parse_args(argv)
+    config, _, _ = choose(load_config(arguments.config), choices_of(arguments))
+    print(config.pretty_text)

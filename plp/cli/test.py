@@ -1,0 +1,26 @@
+"""Test a checkpoint on the test images of a data set."""
+
+import argparse
+from collections.abc import Sequence
+
+from plp.cli.options import add_choices, choices_of
+from plp.cli.tables import accuracy_lines
+from plp.engine.test import test
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, test, show the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file the checkpoint was trained with")
+    parser.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
+    add_choices(parser)
+    parser.add_argument("--out", help="write the result as JSON to this file")
+    arguments = parser.parse_args(argv)
+    report, _ = test(
+        arguments.config,
+        arguments.checkpoint,
+        choices_of(arguments),
+        device=arguments.device,
+        out=arguments.out,
+    )
+    print("\n".join(accuracy_lines(report)))

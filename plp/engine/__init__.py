@@ -1,0 +1,1 @@
+"""The engine: config, data, training, testing, checkpoints, results."""

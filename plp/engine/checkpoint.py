@@ -1,0 +1,126 @@
+"""Checkpoints: what a learner learned, in one safetensors file with its classes and config.
+
+Nothing in it is pickled. The frozen backbone is not in it: a checkpoint is a few MB at most and
+names the backbone it belongs to through its config.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from plp.engine.files import write_atomically
+from plp.errors import CheckpointError
+from plp.learners.prompt_learner import PromptLearner
+
+FORMAT = 1
+NAME = "model.safetensors"
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint in memory.
+
+    Attributes:
+        state: Learned tensors by state-dict name.
+        class_names: Classes in label order.
+        info: What else was saved: `config` (text), `dataset`, `epoch`, `fingerprint`, ...
+    """
+
+    state: dict[str, Tensor]
+    class_names: tuple[str, ...]
+    info: dict[str, Any]
+
+
+def save_checkpoint(path: str | Path, learner: PromptLearner, info: Mapping[str, Any]) -> Path:
+    """Save the learned parameters, the class names and `info` (anything JSON can hold)."""
+    state = {name: value.detach().cpu().contiguous() for name, value in learner.state_dict().items()}
+    header = {
+        "format": FORMAT,
+        "class_names": list(learner.class_names),
+        "fingerprint": learner.backbone.fingerprint,
+        **info,
+    }
+    metadata = {"plp": json.dumps(header, ensure_ascii=False)}
+    return write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint, or the one in a work directory.
+
+    Raises:
+        CheckpointError: if there is none, or the file is no checkpoint of plp.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / NAME
+    if not path.is_file():
+        raise CheckpointError(f"expected a checkpoint file or a work directory, nothing at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("plp", "null"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
+    if not isinstance(header, dict) or "class_names" not in header:
+        raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of plp")
+    if header["format"] > FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {header['format']}, this plp reads up to {FORMAT}: "
+            "update plp"
+        )
+    return Checkpoint(state, tuple(header["class_names"]), header)
+
+
+def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
+    """Load what was learned into a learner of the same classes and the same make.
+
+    Raises:
+        CheckpointError: if classes, their order, parameter names or shapes differ, naming them.
+    """
+    check_class_names(checkpoint.class_names, learner.class_names)
+    own = learner.state_dict()
+    problems = [f"{name} is missing" for name in own if name not in checkpoint.state]
+    problems += [f"{name} is not part of this model" for name in checkpoint.state if name not in own]
+    problems += [
+        f"{name} has shape {list(value.shape)}, expected {list(own[name].shape)}"
+        for name, value in checkpoint.state.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if problems:
+        raise CheckpointError(
+            "the checkpoint belongs to another config: " + "; ".join(problems[:5])
+            + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        )  # fmt: skip
+    fingerprint = checkpoint.info.get("fingerprint")
+    if fingerprint not in (None, learner.backbone.fingerprint):
+        raise CheckpointError(
+            "the checkpoint was trained on other backbone weights (fingerprint "
+            f"{fingerprint}, here {learner.backbone.fingerprint}); give the same "
+            "model.backbone.pretrained as in training"
+        )
+    learner.load_state_dict(checkpoint.state)
+
+
+def check_class_names(saved: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    """Refuse classes that differ from those of a checkpoint.
+
+    Raises:
+        CheckpointError: naming classes that are missing, new, or at another place.
+    """
+    if saved == wanted:
+        return
+    gone = [name for name in saved if name not in wanted]
+    new = [name for name in wanted if name not in saved]
+    if gone or new:
+        detail = f"only in the checkpoint: {gone[:10]}; only in the data: {new[:10]}"
+    else:
+        moved = [f"{a!r} / {b!r}" for a, b in zip(saved, wanted, strict=True) if a != b]
+        detail = f"same names in another order, first differences: {', '.join(moved[:5])}"
+    raise CheckpointError(
+        f"the checkpoint was trained for {len(saved)} other classes than the {len(wanted)} "
+        f"of this data set ({detail})"
+    )

@@ -1,0 +1,134 @@
+"""From a config file and flags to the config of one run."""
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config, ConfigDict
+
+from plp.datasets import DataSource, build_source
+from plp.errors import ConfigError
+from plp.registry import DATASETS
+
+KNOWN_KEYS = (
+    "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
+    "selection", "recipes", "custom_imports", "custom_hooks", "default_scope", "work_dir", "env_cfg",
+)  # fmt: skip
+AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
+
+
+class Choices(NamedTuple):
+    """What the flags of a tool say; None leaves the config as it is.
+
+    Attributes:
+        dataset: Data-set name, as `--dataset` takes it.
+        data_root: Its folder.
+        shots: Training images a class.
+        seed: Seed of the draw, the start and the training.
+        amp: 'no', 'fp16' or 'bf16'.
+        options: Dotted keys and values of `--cfg-options`; they win over everything.
+    """
+
+    dataset: str | None = None
+    data_root: str | None = None
+    shots: int | None = None
+    seed: int | None = None
+    amp: str | None = None
+    options: Mapping[str, Any] | None = None
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Modules named by `custom_imports` are looked for beside the config and in the current folder.
+
+    Raises:
+        ConfigError: if the file is missing or no valid config, or has unknown top-level keys.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"expected a config file, nothing at {path}")
+    for folder in (str(path.resolve().parent), os.getcwd()):
+        if folder not in sys.path:
+            sys.path.append(folder)
+    try:
+        config = Config.fromfile(path)
+    except (SyntaxError, NameError, KeyError, TypeError, OSError, ImportError) as error:
+        raise ConfigError(f"{path} cannot be read as a config: {error}") from error
+    _check_keys(config, str(path))
+    return config
+
+
+def _check_keys(config: Config, where: str) -> None:
+    for key in config:
+        if key not in KNOWN_KEYS:
+            near = difflib.get_close_matches(key, KNOWN_KEYS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"{where}: unknown top-level key {key!r}.{hint} Known: {', '.join(KNOWN_KEYS)}"
+            )
+    for key in ("model", "data"):
+        if key not in config:
+            raise ConfigError(f"{where}: expected a key {key!r}")
+
+
+def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[str, Any]]:
+    """Apply flags, the recipe of the data set, and options, in this order.
+
+    Returns:
+        The config of the run, the data source, and the recipe's entries that took effect.
+
+    Raises:
+        ConfigError: for a value that fits nowhere, or an unknown data set.
+        DataError: if the data set is not where it should be.
+    """
+    config = Config(ConfigDict(config._cfg_dict.to_dict()), filename=config.filename)
+    options = dict(choices.options or {})
+    merge_options(config, options)
+    if choices.shots is not None:
+        config.data.shots = choices.shots
+    if choices.seed is not None:
+        config.setdefault("randomness", ConfigDict()).seed = choices.seed
+    if choices.amp is not None:
+        if choices.amp not in AMP:
+            raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
+        config.model.precision = AMP[choices.amp]
+    source = _source(config, choices)
+    recipe = (config.get("recipes") or {}).get(source.name, {})
+    recipe = {key: value for key, value in recipe.items() if key not in options}
+    merge_options(config, recipe)
+    config.pop("recipes", None)
+    merge_options(config, {key: value for key, value in options.items() if key != "recipes"})
+    _check_keys(config, "after --cfg-options")
+    return config, source, recipe
+
+
+def _source(config: Config, choices: Choices) -> DataSource:
+    if choices.dataset is None and choices.data_root is None:
+        if "dataset" not in config:
+            raise ConfigError("the config names no data set: give --dataset NAME [--data-root DIR]")
+        return DATASETS.build(config.dataset)
+    if choices.dataset is None:
+        raise ConfigError(
+            "--data-root needs --dataset: for a folder of your own, --dataset folder"
+        )
+    source = build_source(choices.dataset, choices.data_root)
+    config.dataset = ConfigDict(type=type(source).__name__)
+    if choices.data_root is not None:
+        config.dataset.root = str(Path(choices.data_root).resolve())
+    return source
+
+
+def merge_options(config: Config, options: Mapping[str, Any]) -> None:
+    """Set dotted keys of a config in place.
+
+    Raises:
+        ConfigError: if a key leads through something that is no mapping or list.
+    """
+    try:
+        config.merge_from_dict(dict(options))
+    except (KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
+        raise ConfigError(f"the options {dict(options)} do not fit the config: {error}") from error

@@ -1,0 +1,115 @@
+"""`result.json`: everything needed to compare two runs."""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from plp.datasets import FewShot
+from plp.engine.files import write_text
+from plp.evaluation import ClassificationReport
+from plp.learners.prompt_learner import PromptLearner
+
+SCHEMA = 1
+NAME = "result.json"
+PACKAGES = ("plp", "torch", "torchvision", "open_clip_torch", "timm", "mmengine", "numpy", "transformers")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide numbers."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the commit plp is run from, with `-dirty` for uncommitted changes; None outside git."""
+    folder = Path(__file__).parent
+    try:
+        commit, status = (
+            subprocess.run(
+                ["git", *command], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("-dirty" if status else "")
+
+
+def peak_memory(device: str) -> dict[str, int]:
+    """Return the most memory used so far, in MiB: of the process, and of the GPU if one is used."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = {"process_mib": usage // 2**20}
+    if device.startswith("cuda"):
+        peak["gpu_mib"] = torch.cuda.max_memory_allocated(device) // 2**20
+    return peak
+
+
+def describe_run(
+    config: Config,
+    few: FewShot,
+    learner: PromptLearner,
+    transforms: dict[str, str],
+    *,
+    recipe: dict[str, Any],
+    seed: int,
+    device: str,
+    notes: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return what a run is, before it has run."""
+    learned = {n: list(p.shape) for n, p in learner.named_parameters() if p.requires_grad}
+    return {
+        "schema": SCHEMA,
+        "config_file": str(config.filename) if config.filename else None,
+        "config": config.to_dict(),
+        "recipe": recipe,
+        "dataset": few.name,
+        "class_names": list(few.class_names),
+        "shots": few.shots,
+        "sampler": few.sampler,
+        "split_hash": few.split_hash,
+        "images": {"train": len(few.train), "val": len(few.val), "test": len(few.test)},
+        "seed": seed,
+        "transforms": transforms,
+        "prompts": learner.describe(),
+        "learned_parameters": learned,
+        "backbone_fingerprint": learner.backbone.fingerprint,
+        "precision": learner.precision,
+        "device": _device_name(device),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "notes": list(notes),
+    }
+
+
+def report_entries(report: ClassificationReport) -> dict[str, Any]:
+    """Return the entries of a test: accuracies in percent, by line of evidence and by class."""
+    return {
+        "accuracy": {name: round(value, 4) for name, value in report.accuracy.items()},
+        "per_class_accuracy": {name: round(v, 4) for name, v in report.per_class.items()},
+        "num_test_images": report.num_images,
+    }
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Write a result as JSON, atomically."""
+    write_text(path, json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -1,0 +1,138 @@
+"""mmengine's Runner, quiet and on the device that was asked for."""
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import Runner
+from torch import nn
+
+from plp.engine.data import Loaders
+from plp.errors import ConfigError
+from plp.learners.prompt_learner import PromptLearner
+
+
+class PlpRunner(Runner):
+    """A Runner that puts the model on `device` and keeps mmengine's own log lines to warnings.
+
+    plp logs what a user should see itself (`ProgressHook`) and writes settings and environment to
+    `result.json`.
+    """
+
+    device: str = ""
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Move the model; in a distributed run, let mmengine wrap it."""
+        if self.distributed:
+            if self.device.startswith("cuda"):
+                return super().wrap_model(model_wrapper_cfg, model)
+            from mmengine.model import MMDistributedDataParallel
+
+            return MMDistributedDataParallel(model, broadcast_buffers=False)
+        return model.to(self.device or get_device())
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """Stay silent: `result.json` has the environment."""
+
+
+def check_device(device: str | None, precision: str) -> str:
+    """Return the device to run on: the one asked for, or the best there is.
+
+    Raises:
+        ConfigError: for a device that is not there, or fp16 on a CPU.
+    """
+    name = device or get_device()
+    try:
+        kind = torch.device(name).type
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"the device {name!r} is not there ({str(error).splitlines()[0]}). "
+            "Use --device cpu, or install a torch build for your GPU"
+        ) from error
+    if precision == "fp16" and kind == "cpu":
+        raise ConfigError("fp16 needs a GPU; on a CPU use --amp bf16 or --amp no")
+    return name
+
+
+def build_runner(
+    config: Config,
+    learner: PromptLearner,
+    loaders: Loaders,
+    *,
+    work_dir: Path,
+    device: str,
+    hooks: list[Any],
+    metrics: Mapping[str, Any],
+    seed: int,
+    launcher: str = "none",
+    state: Path | None = None,
+) -> PlpRunner:
+    """Assemble the Runner of a training run.
+
+    Args:
+        config: Config of the run: `train_cfg`, `optim_wrapper`, `param_scheduler`.
+        learner: What is trained.
+        loaders: Data.
+        work_dir: Where everything is written.
+        device: From `check_device`.
+        hooks: plp's hooks, beside the user's `custom_hooks`.
+        metrics: `val` and `test` metric.
+        seed: Seed of the run.
+        launcher: 'none', or mmengine's 'pytorch', 'slurm', 'mpi'.
+        state: State to resume from.
+
+    Raises:
+        ConfigError: if mmengine refuses a part of the config.
+    """
+    PlpRunner.device = device
+    optim_wrapper = dict(config.optim_wrapper)
+    if learner.precision == "fp16":
+        optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
+    train_cfg = {"by_epoch": True, **config.train_cfg}
+    has_val = loaders.val is not None
+    try:
+        return PlpRunner(
+            model=learner,
+            work_dir=str(work_dir),
+            train_dataloader=loaders.train,
+            val_dataloader=loaders.val,
+            test_dataloader=loaders.test,
+            train_cfg=train_cfg,
+            val_cfg={} if has_val else None,
+            test_cfg={},
+            val_evaluator=[metrics["val"]] if has_val else None,
+            test_evaluator=[metrics["test"]],
+            optim_wrapper=optim_wrapper,
+            param_scheduler=_schedulers(config, train_cfg),
+            default_hooks=dict(logger=None, checkpoint=None),
+            custom_hooks=[*hooks, *config.get("custom_hooks", [])],
+            load_from=str(state) if state else None,
+            resume=state is not None,
+            launcher=launcher,
+            env_cfg=dict(dist_cfg=dict(backend="nccl" if device.startswith("cuda") else "gloo")),
+            log_level="WARNING",
+            visualizer=dict(type="Visualizer", vis_backends=None),
+            default_scope="plp",
+            randomness=dict(seed=seed),
+            experiment_name=f"{work_dir.name}-{uuid.uuid4().hex[:8]}",
+            cfg=config,
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise ConfigError(f"mmengine's Runner refuses the config: {error}") from error
+
+
+def _schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Let schedules by epoch that name no end run to the last epoch."""
+    schedulers = config.get("param_scheduler") or []
+    schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
+    return [
+        {**scheduler, "end": train_cfg["max_epochs"]}
+        if scheduler.get("by_epoch", True) and "end" not in scheduler and "T_max" not in scheduler
+        else dict(scheduler)
+        for scheduler in schedulers
+    ]

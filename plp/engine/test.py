@@ -1,0 +1,71 @@
+"""Testing a checkpoint: the function behind `tools/test.py`."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from plp.datasets import sample
+from plp.engine import checkpoint as checkpoints
+from plp.engine.build import build_learner, run_seed
+from plp.engine.config import Choices, choose, load_config
+from plp.engine.data import DataOptions, build_loaders
+from plp.engine.predict import predict_loader
+from plp.engine.result import describe_run, peak_memory, report_entries, write_result
+from plp.engine.runner import check_device
+from plp.evaluation import ClassificationReport, classification_report
+
+logger = logging.getLogger("plp")
+
+
+def test(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    choices: Choices = Choices(),
+    *,
+    device: str | None = None,
+    out: str | Path | None = None,
+) -> tuple[ClassificationReport, dict[str, Any]]:
+    """Test a checkpoint on the test images of a data set.
+
+    Args:
+        config: Config or config file the checkpoint was trained with.
+        checkpoint: Checkpoint file, or the work directory of its run.
+        choices: What differs from the config.
+        device: Such as 'cpu' or 'cuda:1'.
+        out: Where to write the result as JSON; nowhere if None.
+
+    Raises:
+        CheckpointError: if classes, their order, or the model differ from the checkpoint's.
+    """
+    saved = checkpoints.load_checkpoint(checkpoint)
+    if not isinstance(config, Config):
+        config = load_config(config)
+    config, source, recipe = choose(config, choices)
+    seed = run_seed(config)
+    device = check_device(device, config.model.get("precision", "fp32"))
+    options = DataOptions.of(config)
+    few = sample(source.splits(), options.shots, seed, options.sampler)
+    checkpoints.check_class_names(saved.class_names, few.class_names)
+    learner = build_learner(config, few.class_names, seed=seed)
+    checkpoints.restore(learner, saved)
+    learner.to(device)
+    loaders = build_loaders(few, options, learner.backbone, seed)
+    run = describe_run(
+        config, few, learner, loaders.transforms,
+        recipe=recipe, seed=seed, device=device, notes=loaders.notes,
+    )  # fmt: skip
+    begin = time.monotonic()
+    logits, labels = predict_loader(learner, loaders.test)
+    report = classification_report(logits, labels, few.class_names)
+    result = run | {
+        "checkpoint": str(checkpoint),
+        "seconds": {"test": round(time.monotonic() - begin, 2)},
+        "peak_memory": peak_memory(device),
+        **report_entries(report),
+    }
+    if out is not None:
+        write_result(Path(out), result)
+    return report, result

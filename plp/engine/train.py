@@ -1,0 +1,169 @@
+"""Training a classifier: one function behind `tools/train.py`."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed, is_main_process
+
+from plp.datasets import FewShot, sample
+from plp.engine import checkpoint as checkpoints
+from plp.engine.build import build_learner, run_seed
+from plp.engine.config import Choices, choose, load_config
+from plp.engine.data import DataOptions, build_loaders
+from plp.engine.result import (
+    NAME,
+    describe_run,
+    peak_memory,
+    report_entries,
+    write_result,
+)
+from plp.engine.runner import build_runner, check_device
+from plp.engine.work_dir import default_work_dir, prepare_work_dir, read_state
+from plp.errors import ConfigError
+from plp.evaluation import ClassificationMetric, ClassificationReport
+from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
+from plp.hooks.save import BEST
+
+logger = logging.getLogger("plp")
+
+
+class TrainResult(NamedTuple):
+    """What a training run leaves.
+
+    Attributes:
+        report: Accuracy on the test images.
+        result: What stands in `result.json`.
+        work_dir: Where checkpoint, result and curves are.
+    """
+
+    report: ClassificationReport
+    result: dict[str, Any]
+    work_dir: Path
+
+
+def train(
+    config: str | Path | Config,
+    choices: Choices = Choices(),
+    *,
+    work_dir: str | Path | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    launcher: str = "none",
+) -> TrainResult:
+    """Train on the shots, test once on the test images, write everything to the work directory.
+
+    Args:
+        config: Config or config file.
+        choices: What differs from the config.
+        work_dir: Where to write; by default a folder under `work_dirs` named after the config, the
+            data set, the shots and the seed.
+        resume: Continue an interrupted run in its work directory.
+        device: Such as 'cpu' or 'cuda:1'; by default a GPU if there is one.
+        launcher: 'none', or 'pytorch' under torchrun.
+
+    Raises:
+        PlpError: for anything a user can mend.
+    """
+    if launcher != "none" and not is_distributed():
+        init_dist(launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
+    if not isinstance(config, Config):
+        config = load_config(config)
+    config, source, recipe = choose(config, choices)
+    seed = run_seed(config)
+    device = check_device(device, config.model.get("precision", "fp32"))
+    options = DataOptions.of(config)
+    few = sample(source.splits(), options.shots, seed, options.sampler)
+    default = default_work_dir(config, few, seed)
+    folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
+    learner = build_learner(config, few.class_names, seed=seed)
+    loaders = build_loaders(few, options, learner.backbone, seed)
+    run = describe_run(
+        config, few, learner, loaders.transforms,
+        recipe=recipe, seed=seed, device=device, notes=loaders.notes,
+    )  # fmt: skip
+    state = read_state(folder, _identity(run), resume)
+    _announce(run, folder, steps=len(loaders.train), resumed=state is not None)
+    info = _checkpoint_info(config, run)
+    select = _selection(config, loaders.val is not None)
+    save = SaveHook(info, _identity(run), keep_best=select == "val")
+    metrics = {part: ClassificationMetric(few.class_names) for part in ("val", "test")}
+    runner = build_runner(
+        config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
+        hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
+    )  # fmt: skip
+    begin = time.monotonic()
+    runner.train()
+    seconds = {"train": time.monotonic() - begin}
+    if select == "val":
+        checkpoints.restore(learner, checkpoints.load_checkpoint(folder / BEST))
+    begin = time.monotonic()
+    runner.test()
+    seconds["test"] = time.monotonic() - begin
+    report = metrics["test"].report
+    result = run | {
+        "selection": select,
+        "epochs": runner.max_epochs,
+        "steps": runner.max_iters,
+        "resumed": state is not None,
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "peak_memory": peak_memory(device),
+    }
+    if is_main_process():
+        result |= report_entries(report)
+        checkpoints.save_checkpoint(
+            folder / checkpoints.NAME, learner, info | {"epoch": runner.max_epochs}
+        )
+        write_result(folder / NAME, result)
+    return TrainResult(report, result, folder)
+
+
+def _identity(run: dict[str, Any]) -> dict[str, Any]:
+    """What two runs must share for one to continue the other."""
+    keys = ("dataset", "class_names", "shots", "sampler", "split_hash", "seed", "precision")
+    config = {
+        key: run["config"].get(key)
+        for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
+    }
+    return {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")} | config
+
+
+def _checkpoint_info(config: Config, run: dict[str, Any]) -> dict[str, Any]:
+    keys = (
+        "dataset", "shots", "seed", "sampler", "split_hash", "transforms", "prompts", "versions",
+        "git_commit",
+    )  # fmt: skip
+    return {"config": config.to_dict(), **{key: run[key] for key in keys}}
+
+
+def _selection(config: Config, has_val: bool) -> str:
+    select = config.get("selection", "last")
+    if select not in ("last", "val"):
+        raise ConfigError(f"expected selection 'last' or 'val', got {select!r}")
+    if select == "val" and not has_val:
+        raise ConfigError("selection='val' needs validation images, and this data set has none")
+    return select
+
+
+def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> None:
+    images = run["images"]
+    logger.info(
+        "%s: %d classes, %d shots (%s sampler, seed %d): %d training, %d validation, %d test images",
+        run["dataset"], len(run["class_names"]), run["shots"], run["sampler"], run["seed"],
+        images["train"], images["val"], images["test"],
+    )  # fmt: skip
+    for note in run["notes"]:
+        logger.warning(note)
+    for key, value in run["recipe"].items():
+        logger.info("recipe of %s: %s = %s", run["dataset"], key, value)
+    for line in run["prompts"]:
+        logger.info(line)
+    learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())
+    logger.info("%d learned parameters, %d steps an epoch, %s", learned, steps, run["device"])
+    logger.info("%s in %s", "resuming" if resumed else "writing", folder)
+
+
+__all__ = ["FewShot", "TrainResult", "train"]

@@ -1,0 +1,99 @@
+"""Accuracy of the fused prediction and of each branch, in all and by class."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from plp.registry import METRICS
+
+
+class ClassificationReport(NamedTuple):
+    """What a test run found.
+
+    Attributes:
+        accuracy: Percent correct by line of evidence; `fused` is the prediction.
+        per_class: Percent correct of the fused prediction by class name.
+        confusion: How many images of class i (row) were taken for class j.
+        num_images: Images tested.
+        logits: Logits by line of evidence, in the order of the images.
+        labels: True classes, in the same order.
+    """
+
+    accuracy: dict[str, float]
+    per_class: dict[str, float]
+    confusion: Int[Tensor, "C C"]
+    num_images: int
+    logits: dict[str, Float[Tensor, "I C"]]
+    labels: Int[Tensor, " I"]
+
+
+def classification_report(
+    logits: Mapping[str, Float[Tensor, "I C"]],
+    labels: Int[Tensor, " I"],
+    class_names: Sequence[str],
+) -> ClassificationReport:
+    """Compare predictions with labels.
+
+    Args:
+        logits: By line of evidence; `fused` is the one that per-class figures are made from.
+        labels: True classes.
+        class_names: Names in label order.
+
+    Example:
+        >>> logits = {'fused': torch.eye(2)[[0, 1, 1, 1]]}
+        >>> report = classification_report(logits, torch.tensor([0, 0, 1, 1]), ['cat', 'dog'])
+        >>> report.accuracy, report.per_class
+        ({'fused': 75.0}, {'cat': 50.0, 'dog': 100.0})
+    """
+    size = len(class_names)
+    accuracy = {
+        name: 100 * (value.argmax(-1) == labels).double().mean().item()
+        for name, value in logits.items()
+    }
+    pairs = labels * size + logits["fused"].argmax(-1)
+    confusion = torch.bincount(pairs, minlength=size * size).reshape(size, size)
+    right, total = confusion.diagonal().double(), confusion.sum(1)
+    per_class = {
+        name: (100 * right[i] / total[i]).item() for i, name in enumerate(class_names) if total[i]
+    }
+    return ClassificationReport(accuracy, per_class, confusion, len(labels), dict(logits), labels)
+
+
+@METRICS.register_module()
+class ClassificationMetric(BaseMetric):
+    """Collects predictions of `PromptLearner.predict`; no image counts twice.
+
+    Args:
+        class_names: Names in label order.
+
+    Attributes:
+        report: Of the last evaluation.
+    """
+
+    def __init__(self, class_names: Sequence[str], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.class_names = list(class_names)
+        self.report: ClassificationReport | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Keep the logits, label and index of each image."""
+        self.results.extend(data_samples)
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        """Return the accuracies in percent, `accuracy` and `accuracy_<branch>`."""
+        rows = sorted({row["index"]: row for row in results}.values(), key=lambda row: row["index"])
+        lines = [name for name in rows[0] if name not in ("index", "label")]
+        logits = {
+            "fused" if name == "logits" else name: torch.stack([row[name] for row in rows])
+            for name in lines
+        }
+        labels = torch.tensor([row["label"] for row in rows])
+        self.report = classification_report(logits, labels, self.class_names)
+        return {
+            "accuracy" if name == "fused" else f"accuracy_{name}": value
+            for name, value in self.report.accuracy.items()
+        }

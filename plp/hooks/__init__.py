@@ -1,0 +1,7 @@
+"""Hooks of the training loop."""
+
+from plp.hooks.epoch_seed import EpochSeedHook
+from plp.hooks.progress import NotFiniteError, ProgressHook
+from plp.hooks.save import SaveHook
+
+__all__ = ["EpochSeedHook", "NotFiniteError", "ProgressHook", "SaveHook"]

@@ -1,0 +1,126 @@
+"""Progress of training: one line an epoch, or every few seconds of a long one."""
+
+import json
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from plp.errors import PlpError
+from plp.registry import HOOKS
+
+logger = logging.getLogger("plp")
+
+
+class NotFiniteError(PlpError):
+    """The loss became NaN or infinite."""
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Logs losses, learning rate and time left, writes curves, and stops at a loss that is not finite.
+
+    Curves go to `curves.jsonl` in the work directory, one JSON object an epoch; a resumed run
+    drops the epochs it repeats.
+
+    Args:
+        every: Seconds between two lines; the last epoch always gets one.
+    """
+
+    priority = "LOW"
+
+    def __init__(self, every: float = 5.0) -> None:
+        self.every = every
+        self._sums: dict[str, Any] = {}
+        self._steps = 0
+
+    def before_train(self, runner: Any) -> None:
+        """Start the clock; keep the curves of the epochs that are done."""
+        self._curves = Path(runner.work_dir) / "curves.jsonl"
+        self._begin = self._shown = time.monotonic()
+        self._first_step = runner.iter
+        if not is_main_process():
+            return
+        lines = self._curves.read_text().splitlines() if self._curves.is_file() else []
+        kept = [line for line in map(_parsed, lines) if line and line["epoch"] <= runner.epoch]
+        self._curves.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Begin new averages."""
+        self._sums, self._steps = {}, 0
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Add the losses up; nothing is read from the device unless a line is due."""
+        for name, value in (outputs or {}).items():
+            if "loss" in name:
+                self._sums[name] = self._sums.get(name, 0.0) + value.detach()
+        self._steps += 1
+        if time.monotonic() - self._shown >= self.every:
+            self._show(runner, runner.iter + 1, f"step {batch_idx + 1}")
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Check the losses, write the curves, show a line if one is due."""
+        last = runner.epoch + 1 == runner.max_epochs
+        if last or time.monotonic() - self._shown >= self.every:
+            means = self._show(runner, runner.iter, "")
+        else:
+            means = self._means(runner)
+        if is_main_process():
+            row = {"epoch": runner.epoch + 1, "lr": _learning_rate(runner), **means}
+            with open(self._curves, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Log the accuracy on validation images."""
+        if metrics and "accuracy" in metrics:
+            logger.info("epoch %d: validation accuracy %.1f", runner.epoch, metrics["accuracy"])
+
+    def _show(self, runner: Any, done: int, step: str) -> dict[str, float]:
+        means = self._means(runner)
+        self._shown = time.monotonic()
+        rate = (self._shown - self._begin) / max(done - self._first_step, 1)
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+        logger.info(
+            "epoch %d/%d %s %s  lr %.2g  %.2f s a step  %s left",
+            runner.epoch + 1,
+            runner.max_epochs,
+            step,
+            losses,
+            _learning_rate(runner),
+            rate,
+            _clock(rate * (runner.max_iters - done)),
+        )
+        return means
+
+    def _means(self, runner: Any) -> dict[str, float]:
+        means = {name: float(value) / self._steps for name, value in self._sums.items()}
+        for name, value in means.items():
+            if not math.isfinite(value):
+                raise NotFiniteError(
+                    f"{name} became {value} in epoch {runner.epoch + 1}. Lower the learning rate "
+                    "(--cfg-options optim_wrapper.optimizer.lr=...) or train with --amp no or "
+                    "--amp bf16. The last good state is kept; --resume continues from it."
+                )
+        return means
+
+
+def _learning_rate(runner: Any) -> float:
+    return float(runner.optim_wrapper.get_lr()["lr"][0])
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except ValueError:  # the process was killed while it wrote the line
+        return None

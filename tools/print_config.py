@@ -1,0 +1,9 @@
+"""See `python tools/print_config.py --help`."""
+
+import sys
+
+from plp.cli.print_config import main
+from plp.cli.options import run_tool
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))

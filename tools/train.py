@@ -1,0 +1,9 @@
+"""See `python tools/train.py --help`."""
+
+import sys
+
+from plp.cli.train import main
+from plp.cli.options import run_tool
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
