@@ -2,8 +2,11 @@
 
 from abc import abstractmethod
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from plp.errors import ConfigError
 
 
 class Aligner(nn.Module):
@@ -30,3 +33,23 @@ class Aligner(nn.Module):
             Non-negative, summing to one over K and N, zero where the mask is False; float32 or
             better whatever autocast does.
         """
+
+
+def lifted(similarity: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the similarities in float32 or better.
+
+    Raises:
+        ConfigError: for integers, where a cosine cannot be meant.
+    """
+    if not similarity.is_floating_point():
+        raise ConfigError(f"expected floating-point similarities, got {similarity.dtype}")
+    return similarity.float() if similarity.dtype in (torch.half, torch.bfloat16) else similarity
+
+
+def kept_pairs(
+    similarity: Float[Tensor, "*batch K N"], mask: Bool[Tensor, "*#batch K N"] | None
+) -> Bool[Tensor, "*batch K N"]:
+    """Return the mask in the shape of the similarities; all True for None."""
+    if mask is None:
+        return torch.ones_like(similarity, dtype=torch.bool)
+    return mask.expand(similarity.shape)

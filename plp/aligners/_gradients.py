@@ -1,0 +1,117 @@
+"""Gradients through the entropic solver: unrolled iterations, or the implicit function."""
+
+import torch
+from torch import Tensor
+
+from plp.aligners._solver import entropic_transport
+
+
+def unrolled(
+    cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tau_a: float, tau_b: float,
+    max_iterations: int, tolerance: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Run `max_iterations` log-domain iterations in the graph; arguments as in the solver.
+
+    A converged problem is frozen, so its gradient is that of the iterations it needed; the loop is
+    not left early, so that it can be compiled and mapped.
+
+    Returns:
+        Potentials, iterations and convergence.
+    """
+    log_a, log_b = _log(a)[..., :, None], _log(b)[..., None, :]
+    f, g = torch.zeros_like(a), torch.zeros_like(b)
+    active = torch.ones(cost.shape[:-2], dtype=torch.bool, device=cost.device)
+    iterations = torch.zeros_like(active, dtype=torch.int64)
+    for step in range(max_iterations + 1):
+        proposed = -tau_a * epsilon * _log_sum(log_b + (g[..., None, :] - cost) / epsilon, -1)
+        change = ((f - proposed).detach() / epsilon).clamp(max=80.0).expm1().abs()
+        if step > 0:
+            active = active & ~((change * a.detach()).sum(-1) <= tolerance)
+        if step == max_iterations:
+            break
+        f = torch.where(active[..., None], proposed, f)
+        latest = -tau_b * epsilon * _log_sum(log_a + (f[..., :, None] - cost) / epsilon, -2)
+        g = torch.where(active[..., None], latest, g)
+        iterations = iterations + active
+    return f, g, iterations, ~active
+
+
+def _log(marginal: Tensor) -> Tensor:
+    """Logarithm whose gradient at zero is zero, not infinite."""
+    positive = marginal > 0
+    return torch.where(positive, torch.where(positive, marginal, 1.0).log(), -torch.inf)
+
+
+def _log_sum(exponents: Tensor, dim: int) -> Tensor:
+    """Log-sum-exp that is zero, with gradient zero, where every exponent is -inf."""
+    empty = (exponents == -torch.inf).all(dim, keepdim=True)
+    value = torch.where(empty, 0.0, exponents).logsumexp(dim, keepdim=True)
+    return torch.where(empty, 0.0, value).squeeze(dim)
+
+
+def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: tuple) -> None:
+    cost, a, b, ctx.epsilon, ctx.tau_a, ctx.tau_b, *_ = inputs  # type: ignore[attr-defined]
+    _, f, g, *_ = output
+    ctx.save_for_backward(cost, a, b, f, g)
+
+
+def _implicit(
+    ctx: torch.autograd.function.FunctionCtx,
+    grad_plan: Tensor,
+    grad_f: Tensor,
+    grad_g: Tensor,
+    *rest: Tensor,
+) -> tuple[Tensor | None, ...]:
+    """Differentiate the fixed point f = F(g), g = G(f) by the implicit function theorem.
+
+    Only the potentials carry a gradient: the plan is computed from them by `solve_entropic`.
+
+    With the row-normalised kernel Q and the column-normalised kernel R,
+
+        df = tau_a (Q * dC) 1 - tau_a Q dg - ...,    dg = tau_b (R * dC)^T 1 - tau_b R^T df - ...,
+
+    so the cotangents (l, m) of the two equations solve l + tau_b R m = grad_f,
+    tau_a Q^T l + m = grad_g: one linear system of size min(K, N) a problem.
+    """
+    cost, a, b, f, g = ctx.saved_tensors  # type: ignore[attr-defined]
+    epsilon, tau_a, tau_b = ctx.epsilon, ctx.tau_a, ctx.tau_b  # type: ignore[attr-defined]
+    q = _normalised(g[..., None, :] - cost, b[..., None, :], epsilon, -1)
+    r = _normalised(f[..., :, None] - cost, a[..., :, None], epsilon, -2)
+    Q, R = tau_a * q * b[..., None, :], tau_b * r * a[..., :, None]
+    balanced = tau_a == 1.0 and tau_b == 1.0
+    if cost.shape[-1] <= cost.shape[-2]:
+        m = _solve(Q.mT @ R, grad_g - _times(Q.mT, grad_f), b if balanced else None)
+        rows = grad_f - _times(R, m)
+    else:
+        rows = _solve(R @ Q.mT, grad_f - _times(R, grad_g), a if balanced else None)
+        m = grad_g - _times(Q.mT, rows)
+    grad_cost = rows[..., :, None] * Q + m[..., None, :] * R
+    grad_a = -epsilon * tau_b * _times(r, m)
+    grad_b = -epsilon * tau_a * _times(q.mT, rows)
+    return grad_cost, grad_a, grad_b, None, None, None, None, None
+
+
+def _normalised(exponents: Tensor, weights: Tensor, epsilon: float, dim: int) -> Tensor:
+    """exp(exponents / epsilon), scaled so that its weighted sums over `dim` are one."""
+    exponents = exponents / epsilon
+    total = (weights.log() + exponents).logsumexp(dim, keepdim=True)
+    return (exponents - torch.where(total == -torch.inf, 0.0, total)).exp()
+
+
+def _solve(coupling: Tensor, right: Tensor, null: Tensor | None) -> Tensor:
+    """Solve (1 - coupling) x = right.
+
+    Balanced potentials are unique up to a constant, so the matrix is singular: 1^T on its left and
+    the marginal `null` on its right give zero. Adding null 1^T picks one of the solutions.
+    """
+    matrix = torch.eye(coupling.shape[-1], dtype=coupling.dtype, device=coupling.device) - coupling
+    if null is not None:
+        matrix = matrix + null[..., :, None]
+    return torch.linalg.solve_ex(matrix, right[..., None]).result[..., 0]
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    return (matrix @ vector[..., None])[..., 0]
+
+
+entropic_transport.register_autograd(_implicit, setup_context=_save)
