@@ -1,0 +1,7 @@
+"""Frozen image-text models."""
+
+from plp.backbones.base import Backbone
+from plp.backbones.lite import LiteBackbone
+from plp.backbones.openclip import OpenCLIPBackbone
+
+__all__ = ["Backbone", "LiteBackbone", "OpenCLIPBackbone"]

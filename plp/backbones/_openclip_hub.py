@@ -1,0 +1,150 @@
+"""Find published weights in the local caches, and download them where there is a network.
+
+open_clip and huggingface_hub retry an unreachable hub for close to a minute a model and log every
+attempt. Here the caches are asked first, then the hub is probed once with a deadline.
+"""
+
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.utils import get_session
+from open_clip.pretrained import download_pretrained_from_url
+
+from plp.errors import WeightsError
+
+_log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 5.0
+# Names open_clip gives its files on the hub, best first.
+WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+CONFIG_FILE = "open_clip_config.json"
+
+
+def no_network(what: str, reason: str) -> WeightsError:
+    """Return the error for weights that are neither here nor to be had, with both ways out."""
+    return WeightsError(
+        f"{what} is not in the local cache and cannot be downloaded: {reason}.\n"
+        "Either give a local weights file (OpenAI's or open_clip's layout):\n"
+        "    --cfg-options model.backbone.pretrained=FILE\n"
+        "or take the lite config, whose real weights come with pip packages:\n"
+        "    configs/sotglp/lite_16shot.py"
+    )
+
+
+def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
+    """Return the weights of an open_clip tag as a local file.
+
+    Args:
+        tag: open_clip's entry for the tag, with `hf_hub` and `url`.
+        what: What the weights are called in messages.
+        cache_dir: Where to look and to store; None for the caches of huggingface_hub and of CLIP.
+
+    Raises:
+        WeightsError: if they are not cached and cannot be downloaded.
+    """
+    url = tag.get("url", "")
+    cached = _cached_url(url, cache_dir)
+    if tag.get("hf_hub"):
+        repo, _, name = tag["hf_hub"].rpartition("/")
+        names = WEIGHT_FILES if not name else (Path(name).stem + ".safetensors", name)
+        if cached and not _cached(repo, names, cache_dir):
+            return cached
+        return hub_file(repo, names, what, cache_dir)
+    if cached:
+        return cached
+    require_network(url, what)
+    try:
+        return Path(download_pretrained_from_url(url, cache_dir=cache_dir))
+    except Exception as error:  # urllib and open_clip raise many kinds
+        raise no_network(what, f"{url} failed ({error})") from error
+
+
+def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) -> Path:
+    """Return the first of `names` that a Hugging Face repository holds, as a local file.
+
+    Raises:
+        WeightsError: if none is cached and none can be downloaded.
+    """
+    cached = _cached(repo, names, cache_dir)
+    if cached:
+        return cached
+    require_network(constants.ENDPOINT, what)
+    for name in names:
+        try:
+            return Path(hf_hub_download(repo, name, cache_dir=cache_dir))
+        except EntryNotFoundError:
+            continue
+        except Exception as error:  # the hub's errors differ between its versions
+            reason = str(error).strip().partition("\n")[0]
+            raise no_network(what, f"{repo} on {constants.ENDPOINT} failed ({reason})") from error
+    raise no_network(what, f"{repo} on {constants.ENDPOINT} holds none of {', '.join(names)}")
+
+
+def require_hub_model(name: str, cache_dir: str | None) -> None:
+    """Make sure that a model of the transformers library can be configured.
+
+    Raises:
+        WeightsError: if its config is not cached and the hub is out of reach.
+    """
+    if not Path(name).is_dir() and not _cached(name, ("config.json",), cache_dir):
+        require_network(constants.ENDPOINT, f"the config of the text tower {name}")
+
+
+def require_network(url: str, what: str) -> None:
+    """Ask a server for its head once, within `PROBE_SECONDS` whatever the resolver does.
+
+    Raises:
+        WeightsError: if there is no answer.
+    """
+    failure: list[str] = [f"no answer from {url} within {PROBE_SECONDS:.0f} s"]
+
+    def probe() -> None:
+        try:
+            get_session().head(url, timeout=PROBE_SECONDS)
+        except Exception as error:  # httpx's or requests', by the hub's version
+            failure[0] = f"{url} cannot be reached ({str(error) or type(error).__name__})"
+        else:
+            failure.clear()
+
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    if failure:
+        raise no_network(what, failure[0])
+
+
+def _cached(repo: str, names: Sequence[str], cache_dir: str | None) -> Path | None:
+    for name in names:
+        found = try_to_load_from_cache(repo, name, cache_dir=cache_dir)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _cached_url(url: str, cache_dir: str | None) -> Path | None:
+    """Return a file that OpenAI's `clip` or open_clip left in their cache, if it is whole."""
+    if not url:
+        return None
+    path = Path(cache_dir or "~/.cache/clip").expanduser() / os.path.basename(url)
+    if not path.is_file():
+        return None
+    stated = url.split("/")[-2] if "openaipublic" in url else ""
+    if stated and _sha256(path) != stated:
+        _log.warning("%s is damaged (its SHA-256 differs from the published one): ignored", path)
+        return None
+    return path
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,250 @@
+"""Any model of open_clip as a frozen backbone: CLIP, OpenCLIP, MetaCLIP, DFN, EVA, ..."""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import open_clip
+import torch
+from jaxtyping import Float
+from open_clip.modified_resnet import ModifiedResNet
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from plp.backbones._openclip_hub import require_hub_model
+from plp.backbones._openclip_spec import decide_quick_gelu, resolve
+from plp.backbones._openclip_weights import load_weights, read_checkpoint
+from plp.backbones.base import Backbone
+from plp.backbones.resnet_streams import ResNetTower
+from plp.backbones.text_tower import TextTower
+from plp.backbones.vision_tower import PooledTower, VisionTower
+from plp.backbones.vit_streams import ViTTower, why_no_streams
+from plp.errors import ConfigError
+from plp.registry import BACKBONES
+from plp.structures import ImageFeatures, NameTokens, PromptTokens
+
+_log = logging.getLogger(__name__)
+
+
+@BACKBONES.register_module()
+class OpenCLIPBackbone(Backbone):
+    """A model of open_clip, in float32, with dense streams where its vision tower has them.
+
+    Dense streams: 'vv' (SOT-GLP), 'value' (GalLoP, LoCoOp), 'tokens' (the last block's patches) of
+    vision transformers with a class token; 'value' and 'tokens' of the ResNets; none of other
+    towers (SigLIP, EVA, CoCa, ...), whose pooled features work. `ViTTower` and `ResNetTower` define
+    them.
+
+    Args:
+        arch: A name of `open_clip.list_models()`; 'hf-hub:org/name' or 'local-dir:folder', which
+            bring their own weights; or any name for `model_config`.
+        pretrained: A tag of `open_clip.list_pretrained()` such as 'openai'; 'hf-hub:org/name'; a
+            local file in OpenAI's layout (TorchScript archive or state dict) or in open_clip's
+            (checkpoint or .safetensors); None for random weights, or for the weights that a
+            'hf-hub:' or 'local-dir:' arch brings. A name that is a tag is never taken for a file.
+        alias_first_block: Whether the 'vv' stream starts with the first block's ordinary attention
+            output added, as the published SOT-GLP code has it by accident; False is the paper.
+        quick_gelu: The activation. None follows what is known of the weights: the tag's entry, the
+            open_clip_config.json beside them, the code in OpenAI's archives. A value that
+            contradicts what is known is refused; where nothing is known, a value is needed.
+        model_config: An open_clip model config (embed_dim, vision_cfg, text_cfg, ...) in place of
+            a registered arch.
+        image_size: Side of the input, if another than the arch's own: the position embedding of a
+            vision transformer is interpolated, as open_clip does.
+        seed: Of the random weights. The global random state is not touched.
+        cache_dir: Where downloads are stored and looked for; None for the usual caches.
+
+    Raises:
+        ConfigError: for an arch, a model config, or a `quick_gelu` that does not fit.
+        WeightsError: for weights that are missing, damaged, of another arch, or out of reach.
+
+    Example:
+        >>> import torch
+        >>> tower = dict(width=64, layers=2)
+        >>> backbone = OpenCLIPBackbone('tiny', None, model_config=dict(
+        ...     embed_dim=32,
+        ...     vision_cfg=dict(**tower, image_size=32, patch_size=16),
+        ...     text_cfg=dict(**tower, heads=1),
+        ... ))
+        >>> features = backbone.encode_image(torch.zeros(1, 3, 32, 32), streams=['vv'])
+        >>> features.pooled.shape, features.dense['vv'].shape, features.grid
+        (torch.Size([1, 32]), torch.Size([1, 4, 64]), (2, 2))
+    """
+
+    def __init__(
+        self,
+        arch: str = "ViT-B-16",
+        pretrained: str | None = "openai",
+        alias_first_block: bool = True,
+        quick_gelu: bool | None = None,
+        model_config: Mapping[str, Any] | None = None,
+        image_size: int | None = None,
+        seed: int = 0,
+        cache_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.arch = arch
+        self.alias_first_block = alias_first_block
+        spec = resolve(arch, pretrained, model_config, cache_dir)
+        checkpoint = None if spec.weights is None else read_checkpoint(spec.weights)
+        if checkpoint is not None and checkpoint.quick_gelu is not None:
+            spec = spec._replace(quick_gelu=checkpoint.quick_gelu, evidence=checkpoint.evidence)
+        if checkpoint is None and quick_gelu is not None:  # random weights fit either
+            spec = spec._replace(quick_gelu=quick_gelu, evidence="as quick_gelu says")
+        self.quick_gelu = decide_quick_gelu(quick_gelu, spec)
+        self.source = spec.source
+        self.model: Any = build_model(spec.config, self.quick_gelu, image_size, seed, cache_dir)
+        if checkpoint is not None:
+            load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)
+        self._set_geometry(spec.config, spec.preprocess)
+        self._vision = select_tower(self.model, alias_first_block)
+        self._text = TextTower(self.model, spec.config["text_cfg"])
+        self.streams, self.dense_dim = self._vision.streams, self._vision.dense_dim
+        self.token_dim, self.context_length = self._text.width, self._text.context_length
+        self._fingerprint: str | None = None
+        self.freeze()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all weights and over what else changes image features."""
+        if self._fingerprint is None:
+            options = (self.alias_first_block, self.quick_gelu, self.image_size)
+            digest = hashlib.sha256(repr(options).encode())
+            for name, tensor in sorted(self.model.state_dict().items()):
+                digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def encode_image(
+        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
+    ) -> ImageFeatures:
+        """Encode normalised images in one pass of the vision tower, without a graph.
+
+        Raises:
+            ConfigError: for images of another size, or a stream this tower does not have.
+        """
+        self._vision.check(streams, f"{type(self).__name__} {self.arch!r}")
+        if images.shape[-2:] != (self.image_size, self.image_size):
+            raise ConfigError(
+                f"expected images of {self.image_size} x {self.image_size}, got "
+                f"{images.shape[-2]} x {images.shape[-1]}. Resize them, or build the backbone with "
+                "image_size."
+            )
+        with torch.no_grad():
+            return self._vision.encode(images, streams)
+
+    def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Map dense features into the joint space by the projection of the pooled feature."""
+        return self._vision.project(dense)
+
+    def embed_words(self, texts: Sequence[str]) -> NameTokens:
+        """Tokenise bare texts and look their token embeddings up (no start, end, position).
+
+        Raises:
+            ConfigError: naming a text that is too long, or saying why the text tower takes none.
+        """
+        if isinstance(texts, str):
+            raise ConfigError(
+                f"embed_words: expected a sequence of texts, got the string {texts!r}"
+            )
+        ids = [self._text.tokens(text) for text in texts]
+        tokenizer = self._text.tokenizer
+        start, end = self._embed([tokenizer.sot_token_id, tokenizer.eot_token_id])
+        embeddings = start.new_zeros(len(ids), max(map(len, ids), default=0), len(start))
+        for row, text in zip(embeddings, ids, strict=True):
+            row[: len(text)] = self._embed(text)
+        lengths = torch.tensor([len(text) for text in ids], dtype=torch.long, device=self.device)
+        return NameTokens(embeddings, lengths, start, end)
+
+    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
+        """Encode prompts, cut at the longest end token (exact: the tower is causal).
+
+        Raises:
+            ConfigError: if a prompt is longer than `context_length`, or saying why the text tower
+                takes none.
+        """
+        self._text.check()
+        longest = int(prompts.end.max()) + 1
+        if longest > self.context_length:
+            where = (prompts.end + 1 > self.context_length).nonzero()[0].tolist()
+            raise ConfigError(
+                f"prompt {where[1]} of class {where[0]} has {longest} tokens with start and end; "
+                f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
+                "a shorter class name."
+            )
+        cut = prompts.embeddings[:, :, :longest].flatten(0, 1)
+        return self._text.encode(cut, prompts.end.flatten()).unflatten(0, prompts.end.shape)
+
+    def extra_repr(self) -> str:
+        """Name the weights and what was decided about them."""
+        return (
+            f"arch={self.arch!r}, weights={self.source!r}, quick_gelu={self.quick_gelu}, "
+            f"alias_first_block={self.alias_first_block}, image_size={self.image_size}"
+        )
+
+    def _embed(self, ids: Sequence[int]) -> Float[Tensor, "S D"]:
+        return self._text.embed(torch.tensor(ids, dtype=torch.long, device=self.device))
+
+    def _set_geometry(self, config: Mapping[str, Any], preprocess: Mapping[str, Any]) -> None:
+        sides = self.model.visual.image_size
+        height, width = sides if isinstance(sides, list | tuple) else (sides, sides)
+        if height != width:
+            raise ConfigError(f"{self.arch} takes images of {height} x {width}; expected a square")
+        self.image_size = int(height)
+        self.embed_dim = int(config["embed_dim"])
+        self.interpolation = preprocess["interpolation"]
+        scale = self.model.logit_scale.detach().exp().reshape(())
+        self.register_buffer("mean", torch.tensor(preprocess["mean"]), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocess["std"]), persistent=False)
+        self.register_buffer("logit_scale", scale, persistent=False)
+
+
+def select_tower(model: nn.Module, alias_first_block: bool) -> VisionTower:
+    """Return the reader that fits an open_clip model's vision tower."""
+    visual: Any = model.visual
+    if isinstance(visual, ModifiedResNet):
+        return ResNetTower(visual)
+    if not isinstance(visual, VisionTransformer):
+        kind = type(getattr(visual, "trunk", visual)).__name__
+        return PooledTower(model, f"its vision tower is a {kind}, not CLIP's vision transformer")
+    why = why_no_streams(visual)
+    return ViTTower(visual, alias_first_block) if why is None else PooledTower(model, why)
+
+
+def build_model(
+    config: Mapping[str, Any],
+    quick_gelu: bool,
+    image_size: int | None,
+    seed: int,
+    cache_dir: str | None,
+) -> nn.Module:
+    """Build an open_clip model with seeded random weights, leaving the global state alone.
+
+    Raises:
+        ConfigError: if open_clip refuses the config.
+        WeightsError: if the config names a Hugging Face text tower that is out of reach.
+    """
+    config = {**config, "quick_gelu": quick_gelu}
+    vision, text = dict(config["vision_cfg"]), dict(config["text_cfg"])
+    if image_size is not None:
+        vision["image_size"] = image_size
+    if vision.get("timm_model_name"):
+        vision["timm_model_pretrained"] = False
+    if text.get("hf_model_name"):
+        require_hub_model(text["hf_model_name"], cache_dir)
+        text["hf_model_pretrained"] = False
+    custom = config.pop("custom_text", False) or bool(text.get("hf_model_name"))
+    kind = open_clip.CLIP if not custom else open_clip.CustomTextCLIP
+    if "multimodal_cfg" in config:
+        kind = open_clip.CoCa
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.default_generator.manual_seed(seed)
+            model = kind(**{**config, "vision_cfg": vision, "text_cfg": text})
+    except (TypeError, AssertionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"open_clip cannot build this model config: {error}") from error
+    if image_size is not None and hasattr(model.visual, "set_input_size"):
+        model.visual.set_input_size(image_size)
+    return model.float()
