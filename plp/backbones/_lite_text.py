@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -31,7 +32,7 @@ class MiniLM(nn.Module):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.bert = _load_bert(folder)
+        self.bert: Any = _load_bert(folder)
         self.tokenizer = _load_tokenizer(folder)
         self.max_tokens: int = json.loads(
             (folder / "sentence_bert_config.json").read_text(encoding="utf-8")
@@ -56,16 +57,20 @@ class MiniLM(nn.Module):
 
         Args:
             embeddings: Word embeddings from [CLS] to [SEP]; positions and token types are added
-                here. What lies beyond a text's length has no influence.
+                here. What lies beyond a text's length is not read.
             lengths: Tokens of each text, [CLS] and [SEP] included.
 
         Returns:
             Sentence embeddings of unit length, float32 whatever autocast does.
         """
-        mask = torch.arange(embeddings.shape[1], device=embeddings.device) < lengths[:, None]
-        hidden = self.bert(inputs_embeds=embeddings, attention_mask=mask.long()).last_hidden_state
-        kept = hidden.float().masked_fill(~mask[..., None], 0)
-        return F.normalize(kept.sum(dim=1) / lengths[:, None], dim=-1)
+        order: list[Tensor] = []
+        encoded: list[Tensor] = []
+        for length in lengths.unique().tolist():  # equal lengths together: no padding, no mask
+            index = (lengths == length).nonzero().squeeze(1)
+            hidden = self.bert(inputs_embeds=embeddings[index, :length]).last_hidden_state
+            order.append(index)
+            encoded.append(F.normalize(hidden.float().mean(dim=1), dim=-1))
+        return torch.cat(encoded)[torch.cat(order).argsort()]
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "M D"]:
@@ -77,7 +82,7 @@ class MiniLM(nn.Module):
         return self(padded, names.lengths + 2)
 
 
-def _load_bert(folder: Path) -> nn.Module:
+def _load_bert(folder: Path) -> Any:
     try:
         from safetensors.torch import load_file
         from transformers import BertConfig, BertModel
@@ -97,7 +102,7 @@ def _load_bert(folder: Path) -> nn.Module:
     return bert.eval()
 
 
-def _load_tokenizer(folder: Path):
+def _load_tokenizer(folder: Path) -> Any:
     from tokenizers import Tokenizer  # a requirement of transformers
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

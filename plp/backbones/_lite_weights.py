@@ -4,12 +4,15 @@ import hashlib
 import importlib
 import pickle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
 from jaxtyping import Float
+from timm.layers import BatchNormAct2d
+from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from plp.errors import WeightsError
 
@@ -31,15 +34,18 @@ class LiteFiles(NamedTuple):
 
 
 class ImageTower(NamedTuple):
-    """EfficientNet-Lite0 up to the map before pooling, and its ImageNet classifier apart.
+    """EfficientNet-Lite0 in parts.
 
     Attributes:
-        tower: timm model; `forward_features` yields the [B, 1280, H/32, X/32] map.
-        classifier: Its weight, one row a class in the order of ILSVRC 2012.
+        network: timm model without classifier, its batch norms folded into the convolutions;
+            `forward_features` yields the map before pooling.
+        classifier: Weight of the ImageNet classifier, one row a class in the order of ILSVRC 2012.
+        expected: Mean of the map's channels that the last batch norm implies.
     """
 
-    tower: nn.Module
+    network: EfficientNet
     classifier: Float[Tensor, "1000 E"]
+    expected: Float[Tensor, " E"]
 
 
 def find_lite_files() -> LiteFiles:
@@ -74,8 +80,9 @@ def load_image_tower(path: Path) -> ImageTower:
         WeightsError: if the file cannot be read or does not hold these tensors.
     """
     with torch.random.fork_rng(devices=[]):  # the random weights that are replaced at once
-        tower = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    expected = tower.state_dict()
+        network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network.eval()
+    expected = network.state_dict()
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         shapes = [tuple(tensor.shape) for tensor in found.values()]
@@ -86,13 +93,48 @@ def load_image_tower(path: Path) -> ImageTower:
             f"{path} does not hold EfficientNet-Lite0: expected {len(expected)} tensors of timm's "
             f"shapes in timm's order, got {len(shapes)}. {_REMEDY}"
         )
-    tower.load_state_dict(dict(zip(expected, found.values(), strict=True)))
-    classifier = tower.get_classifier().weight.detach().clone()
-    tower.reset_classifier(0)
-    return ImageTower(tower.eval(), classifier)
+    network.load_state_dict(dict(zip(expected, found.values(), strict=True)))
+    classifier = network.classifier.weight.detach().clone()
+    activation = expected_activation(network.bn2.bias, network.bn2.weight)
+    network.reset_classifier(0)
+    fold_norms(network)
+    return ImageTower(network, classifier, activation)
 
 
-def _package(name: str):
+def expected_activation(
+    beta: Float[Tensor, " E"], gamma: Float[Tensor, " E"]
+) -> Float[Tensor, " E"]:
+    r"""Mean of ReLU6 behind a batch norm, from the norm's own shift and scale.
+
+    On the data the norm was trained with, its output has mean `beta` and deviation `|gamma|`. Taken
+    as Gaussian, `E[min(max(x, 0), 6)] = h(0) - h(6)` with `h(t) = E[max(x - t, 0)]
+    = |gamma| (z Phi(z) + phi(z))` and `z = (beta - t) / |gamma|`.
+    """
+    mean, deviation = beta.detach().double(), gamma.detach().double().abs().clamp_min(1e-12)
+    normal = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+
+    def excess(threshold: float) -> Tensor:
+        z = (mean - threshold) / deviation
+        return deviation * (z * normal.cdf(z) + normal.log_prob(z).exp())
+
+    return (excess(0.0) - excess(6.0)).float()
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Fold each batch norm that follows a convolution into it, in place.
+
+    The network computes the same function up to rounding, a third faster on a CPU.
+    """
+    before: tuple[str, nn.Conv2d] | None = None
+    for name, child in list(network.named_children()):
+        if isinstance(child, BatchNormAct2d) and before is not None:
+            setattr(network, before[0], fuse_conv_bn_eval(before[1], child))
+            setattr(network, name, child.act)
+        fold_norms(child)
+        before = (name, child) if isinstance(child, nn.Conv2d) else None
+
+
+def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:

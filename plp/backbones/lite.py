@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
-from torch import Tensor, nn
+from torch import Tensor
 
 from plp.backbones._lite_joint import (
     FIT_VERSION,
@@ -24,6 +24,7 @@ from plp.errors import ConfigError
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 
+_CPU_CHUNK = 16  # images
 _STRIDE = 32  # pixels a cell of the map before pooling
 _TEMPLATE = "a photo of a {}."
 
@@ -68,6 +69,10 @@ class LiteBackbone(Backbone):
 
     streams = ("grid",)
 
+    text_centre: Tensor  # [D]; buffers, as the following
+    text_weight: Tensor  # [D, E]
+    image_centre: Tensor  # [E]
+
     def __init__(
         self,
         image_size: int = 224,
@@ -79,21 +84,22 @@ class LiteBackbone(Backbone):
         _check_size("image_size", image_size)
         _check_positive(ridge=ridge, logit_scale=logit_scale)
         files = find_lite_files()
-        self.image_tower, classifier = load_image_tower(files.image)
+        image = load_image_tower(files.image)
+        self.image_tower = image.network
         self.text_tower = MiniLM(files.text)
         self.image_size = image_size
-        self.embed_dim = self.dense_dim = classifier.shape[1]
+        self.embed_dim = self.dense_dim = image.classifier.shape[1]
         self.token_dim = self.text_tower.width
         self.context_length = self.text_tower.max_tokens
 
         key = _fit_key(files.digest, ridge)
         self._fingerprint = hashlib.sha256(f"{key} {image_size}".encode()).hexdigest()
         text_map = cached_text_map(
-            _cache_folder(cache_dir), key, lambda: self._fit(classifier, ridge)
+            _cache_folder(cache_dir), key, lambda: self._fit(image.classifier, ridge)
         )
         self._register("text_centre", text_map.centre)
         self._register("text_weight", text_map.weight)
-        self._register("image_centre", expected_activation(self.image_tower.bn2))
+        self._register("image_centre", image.expected)
         self._register("mean", torch.full((3,), 0.5))
         self._register("std", torch.full((3,), 0.5))
         self._register("logit_scale", torch.tensor(float(logit_scale)))
@@ -112,7 +118,7 @@ class LiteBackbone(Backbone):
         for name, side in zip(("height", "width"), images.shape[-2:], strict=True):
             _check_size(f"image {name}", side)
         with torch.no_grad():
-            grid = self.image_tower.forward_features(images).float()
+            grid = self._feature_map(images)  # [B, E, rows, columns]
             centred = grid.flatten(2).transpose(1, 2) - self.image_centre  # [B, P, E]
         rows, columns = grid.shape[-2:]
         return ImageFeatures(centred.mean(dim=1), dict.fromkeys(streams, centred), (rows, columns))
@@ -152,6 +158,13 @@ class LiteBackbone(Backbone):
             joint = TextMap(self.text_centre, self.text_weight)(text)
         return joint.unflatten(0, prompts.end.shape)
 
+    def _feature_map(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B E h w"]:
+        if images.device.type != "cpu":
+            return self.image_tower.forward_features(images).float()
+        # Activations of a few images at a time stay in a core's cache: three times the speed.
+        parts = images.contiguous(memory_format=torch.channels_last).split(_CPU_CHUNK)
+        return torch.cat([self.image_tower.forward_features(part).float() for part in parts])
+
     def _fit(self, classifier: Float[Tensor, "M E"], ridge: float) -> TextMap:
         text = self.text_tower.encode([_TEMPLATE.format(name) for name in IMAGENET_CLASSNAMES])
         return fit_text_map(text, classifier_directions(classifier), ridge)
@@ -167,23 +180,6 @@ class LiteBackbone(Backbone):
                 "convolutional network, there is no transformer whose tokens or V-V attention "
                 "could be read. Its one stream is 'grid' (the map before pooling)."
             )
-
-
-def expected_activation(norm: nn.Module) -> Float[Tensor, " E"]:
-    r"""Mean of ReLU6 after a batch norm, from the norm's own parameters.
-
-    On the data the norm was trained with its output of channel e has mean `beta_e` and deviation
-    `|gamma_e|`; taken as Gaussian, `E[min(max(x, 0), 6)] = h(0) - h(6)` with
-    `h(t) = E[max(x - t, 0)] = (beta - t) Phi(z) + |gamma| phi(z)`, `z = (beta - t) / |gamma|`.
-    """
-    beta, gamma = norm.bias.double(), norm.weight.double().abs().clamp_min(1e-12)
-    normal = torch.distributions.Normal(torch.zeros_like(beta), torch.ones_like(beta))
-
-    def excess(threshold: float) -> Tensor:
-        z = (beta - threshold) / gamma
-        return (beta - threshold) * normal.cdf(z) + gamma * normal.log_prob(z).exp()
-
-    return (excess(0.0) - excess(6.0)).float().detach()
 
 
 def _fit_key(weights: str, ridge: float) -> str:
