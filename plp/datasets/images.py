@@ -188,4 +188,6 @@ def _reason(path: str | Path, error: Exception) -> str:
         return "the file is empty"
     if isinstance(error, Image.UnidentifiedImageError):
         return "not an image that PIL knows"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # the message would name the file again
     return str(error) or type(error).__name__

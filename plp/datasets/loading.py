@@ -84,8 +84,8 @@ def build_loader(
     steps = len(sampler) // batch_size if drop_last else ceil(len(sampler) / batch_size)
     if shuffle and steps < FEWEST_STEPS:
         notes.append(
-            f"an epoch has {steps} steps only ({len(sampler)} images, batches of {batch_size}): "
-            "results vary more between seeds; consider smaller batches"
+            f"fewer than {FEWEST_STEPS} steps an epoch: {steps} ({len(sampler)} images, batches of "
+            f"{batch_size}); results vary more between seeds, consider smaller batches"
         )
     for note in notes:
         warnings.warn(note, stacklevel=2)

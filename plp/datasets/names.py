@@ -39,11 +39,11 @@ def normalise_dataset_name(name: str) -> str:
         >>> normalise_dataset_name('DescribableTextures'), normalise_dataset_name('MyBirds 2')
         ('dtd', 'my_birds_2')
     """
-    known = _NAMES.get(re.sub(r"[\W_]", "", name.casefold()))
+    known = _NAMES.get(re.sub(r"[\W_]", "", name.lower()))
     if known is not None:
         return known
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[\W_]+", "_", words.casefold()).strip("_")
+    return re.sub(r"[\W_]+", "_", words.lower()).strip("_")
 
 
 def name_of_split_file(stem: str) -> str:

@@ -223,7 +223,10 @@ def _shortage(items: Sequence[Item], names: tuple[str, ...], wanted: int, kind: 
     ]
     if not short:
         return ""
-    return f"{len(short)} classes have fewer than {wanted} {kind} images: {some(short)}"
+    return (
+        f"{len(short)} of {len(names)} classes with fewer than {wanted} {kind} images: "
+        f"{some(short)}"
+    )
 
 
 def _by_class(items: Sequence[Item]) -> dict[int, list[Item]]:

@@ -1,5 +1,6 @@
 """The field's training transform."""
 
+from collections.abc import Sequence
 from typing import final
 
 from jaxtyping import UInt8
@@ -35,7 +36,7 @@ class FewShotTrain(Transform):
         self,
         size: int,
         interpolation: str = "bicubic",
-        scale: tuple[float, float] = (0.08, 1.0),
+        scale: Sequence[float] = (0.08, 1.0),
         flip: float = 0.5,
     ) -> None:
         super().__init__(size, interpolation)
