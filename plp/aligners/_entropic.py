@@ -62,9 +62,18 @@ class Settings(NamedTuple):
 
     def solver_arguments(self) -> tuple[float, float, float, int, float]:
         """Arguments of the operator after cost and marginals."""
-        taus = (1.0 if r == math.inf else r / (r + self.epsilon) for r in (self.rho_a, self.rho_b))
-        tau_a, tau_b = taus
+        tau_a, tau_b = self._tau(self.rho_a), self._tau(self.rho_b)
         return float(self.epsilon), tau_a, tau_b, self.max_iterations, float(self.tolerance)
+
+    def _tau(self, rho: float) -> float:
+        return 1.0 if rho == math.inf else rho / (rho + self.epsilon)
+
+    def describe(self) -> str:
+        """Show what all aligners share, as keywords."""
+        return (
+            f"epsilon={self.epsilon}, max_iterations={self.max_iterations}, "
+            f"tolerance={self.tolerance}, gradient={self.gradient!r}"
+        )
 
 
 def check_settings(settings: Settings) -> None:
@@ -110,8 +119,9 @@ def solve_entropic(
     with torch.autocast(cost.device.type, enabled=False):
         C = lifted(cost)
         C = C if mask is None else C.masked_fill(~mask, math.inf)
-        a = _marginal(a, C, mask, -1)
-        b = _marginal(b, C, mask, -2)
+        uniform = uniform_marginals(C, mask)
+        a = uniform[0] if a is None else _given(a, C, "a")
+        b = uniform[1] if b is None else _given(b, C, "b")
         if settings.gradient == "unroll":
             f, g, iterations, converged = unrolled(C, a, b, *arguments)
         elif settings.gradient == "implicit":
@@ -146,21 +156,30 @@ def check_problem(cost: Tensor, mask: Tensor | None) -> None:
         raise ConfigError(f"expected a boolean mask, True where a pair exists, got {mask.dtype}")
 
 
-def _marginal(given: Tensor | None, cost: Tensor, mask: Tensor | None, dim: int) -> Tensor:
-    """The marginal given, or the uniform one over rows (columns) that hold a pair."""
-    shape = cost.shape[:-2] + cost.shape[-1 if dim == -2 else -2 :][:1]
-    if given is not None:
-        if given.ndim < 1 or given.shape[-1] != shape[-1]:
-            name, axis = ("a", "K") if dim == -1 else ("b", "N")
-            raise ConfigError(
-                f"expected the marginal {name} to end in {axis} = {shape[-1]}, "
-                f"got shape {list(given.shape)}"
-            )
-        return given.to(cost).expand(shape)
+def uniform_marginals(
+    cost: Float[Tensor, "*batch K N"], mask: Bool[Tensor, "*#batch K N"] | None
+) -> tuple[Float[Tensor, "*batch K"], Float[Tensor, "*batch N"]]:
+    """Return marginals uniform over the rows and over the columns that hold a pair."""
+    shape_a, shape_b = cost.shape[:-1], cost.shape[:-2] + cost.shape[-1:]
     if mask is None:
-        return cost.new_full((), 1 / shape[-1]).expand(shape)
-    exists = mask.any(dim).to(cost.dtype)
-    return (exists / exists.sum(-1, keepdim=True).clamp_min(1)).expand(shape)
+        a, b = (cost.new_full((), 1 / shape[-1]) for shape in (shape_a, shape_b))
+    else:
+        a, b = (_shares(mask.any(dim).to(cost.dtype)) for dim in (-1, -2))
+    return a.expand(shape_a), b.expand(shape_b)
+
+
+def _shares(exists: Tensor) -> Tensor:
+    return exists / exists.sum(-1, keepdim=True).clamp_min(1)
+
+
+def _given(marginal: Tensor, cost: Tensor, name: Literal["a", "b"]) -> Tensor:
+    axis, size = ("K", cost.shape[-2]) if name == "a" else ("N", cost.shape[-1])
+    if marginal.ndim < 1 or marginal.shape[-1] != size:
+        raise ConfigError(
+            f"expected the marginal {name} to end in {axis} = {size}, "
+            f"got shape {list(marginal.shape)}"
+        )
+    return marginal.to(cost).expand(*cost.shape[:-2], size)
 
 
 def _plan(C: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, epsilon: float) -> Tensor:

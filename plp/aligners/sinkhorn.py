@@ -125,8 +125,4 @@ class SinkhornAligner(Aligner):
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""
-        s = self.settings
-        return (
-            f"epsilon={s.epsilon}, max_iterations={s.max_iterations}, tolerance={s.tolerance}, "
-            f"gradient={s.gradient!r}"
-        )
+        return self.settings.describe()
