@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plp.datasets import Item
+
 MakeImages = Callable[[Path, Mapping[str, int]], None]
 
 
@@ -20,3 +22,13 @@ def make_images() -> MakeImages:
                 Image.fromarray(pixels).save(root / folder / f"{i:03d}.png")
 
     return make
+
+
+@pytest.fixture
+def noise_items(tmp_path) -> tuple[Item, ...]:
+    """Write ten images of noise, 50x40, two classes in turn, into `tmp_path`."""
+    generator = np.random.default_rng(0)
+    for i in range(10):
+        pixels = generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    return tuple(Item(f"{i}.png", i % 2) for i in range(10))

@@ -13,12 +13,8 @@ from plp.transforms import ClipEval, FewShotTrain
 
 
 @pytest.fixture
-def items(tmp_path):
-    generator = np.random.default_rng(0)
-    for i in range(4):
-        pixels = generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
-    return tuple(Item(f"{i}.png", i % 2) for i in range(4))
+def items(noise_items):
+    return noise_items[:4]
 
 
 @pytest.fixture

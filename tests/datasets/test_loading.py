@@ -1,10 +1,8 @@
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.utils.data import Dataset
 
-from plp.datasets import EpochSampler, ImageDataset, Item, View, build_loader
+from plp.datasets import EpochSampler, ImageDataset, View, build_loader
 from plp.errors import ConfigError, DataError
 from plp.transforms import FewShotTrain
 
@@ -134,13 +132,8 @@ class TestBuildLoader:
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    generator = np.random.default_rng(0)
-    for i in range(10):
-        pixels = generator.integers(0, 256, (40, 50, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
-    items = tuple(Item(f"{i}.png", i % 2) for i in range(10))
-    return ImageDataset(items, tmp_path, FewShotTrain(16), seed=3)
+def pictures(noise_items, tmp_path):
+    return ImageDataset(noise_items, tmp_path, FewShotTrain(16), seed=3)
 
 
 def epochs(dataset, first, last, **keywords):
