@@ -4,6 +4,7 @@ from plp.datasets.base import DataSource, Item, Splits, check_splits
 from plp.datasets.build import build_source, source_names
 from plp.datasets.coop import Coop
 from plp.datasets.epoch_sampler import EpochSampler
+from plp.datasets.features import FeatureDataset
 from plp.datasets.folder import Folder
 from plp.datasets.images import ImageDataset, View, read_image, verify_images
 from plp.datasets.loading import Loading, build_loader
@@ -15,6 +16,7 @@ __all__ = [
     "Coop",
     "DataSource",
     "EpochSampler",
+    "FeatureDataset",
     "FewShot",
     "Folder",
     "ImageDataset",

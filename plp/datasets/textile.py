@@ -9,12 +9,12 @@ from plp.datasets.held_out import hold_out
 from plp.errors import DataError
 from plp.registry import DATASETS
 
-# Folder of a class, and its name in words a text encoder knows (the folders are called after the
-# kind of defect: none, at one place, over the whole fabric).
+# Folder of a class, and its name: the terms of the paper, in words a text encoder knows. A global
+# defect is a weave of other parameters all over; a local one is a disturbed spot.
 _CLASSES = {
     "nominal": "flawless textile",
     "local": "textile with a local defect",
-    "global": "textile with a different weave",
+    "global": "textile with a global defect",
 }
 
 
