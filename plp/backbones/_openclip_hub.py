@@ -28,10 +28,11 @@ CONFIG_FILE = "open_clip_config.json"
 
 
 def no_network(what: str, reason: str) -> WeightsError:
-    """Return the error for weights that are neither here nor to be had, with both ways out."""
+    """Return the error for what is neither here nor to be had, with both ways out."""
     return WeightsError(
-        f"{what} is not in the local cache and cannot be downloaded: {reason}.\n"
-        "Either give a local weights file (OpenAI's or open_clip's layout):\n"
+        f"cannot get {what}: not in the local cache, and {reason}.\n"
+        "Either give a local weights file (OpenAI's or open_clip's layout) for an arch that "
+        "open_clip has built in:\n"
         "    --cfg-options model.backbone.pretrained=FILE\n"
         "or take the lite config, whose real weights come with pip packages:\n"
         "    configs/sotglp/lite_16shot.py"

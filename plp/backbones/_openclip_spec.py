@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
@@ -15,9 +14,8 @@ from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from plp.backbones._openclip_hub import CONFIG_FILE, WEIGHT_FILES, hub_file, tag_file
+from plp.backbones._quick_gelu import Activation, check_activation
 from plp.errors import ConfigError, WeightsError
-
-_log = logging.getLogger(__name__)
 
 HUB = "hf-hub:"
 FOLDER = "local-dir:"
@@ -32,78 +30,56 @@ class ModelSpec(NamedTuple):
         preprocess: mean, std, interpolation, ... as open_clip states them.
         weights: The weights file; None for random weights.
         source: What the weights are called in messages.
-        quick_gelu: Whether the weights were trained with QuickGELU; None if that is not known.
-        evidence: Who says so, as a clause.
+        activation: What is known of the activation the weights were trained with.
     """
 
     config: dict[str, Any]
     preprocess: dict[str, Any]
     weights: Path | None
     source: str
-    quick_gelu: bool | None
-    evidence: str
+    activation: Activation
 
 
 def resolve(
-    arch: str, pretrained: str | None, model_config: Mapping[str, Any] | None, cache_dir: str | None
+    arch: str,
+    pretrained: str | None,
+    quick_gelu: bool | None,
+    model_config: Mapping[str, Any] | None,
+    cache_dir: str | None,
 ) -> ModelSpec:
     """Find the model config and the weights; downloads what is in no cache.
 
     Raises:
-        ConfigError: for an unknown arch or an incomplete model config.
+        ConfigError: for an unknown arch, an incomplete model config, or a `quick_gelu` that the
+            weights contradict.
         WeightsError: for unknown or unreachable weights.
     """
     spec = _architecture(arch, model_config, cache_dir, bring_weights=pretrained is None)
     if pretrained is None:
-        return spec
+        free = spec.weights is None and quick_gelu is not None  # random weights go with either
+        return spec._replace(activation=Activation()) if free else spec
     tag = get_pretrained_cfg(_builtin(arch), pretrained) if model_config is None else {}
     if tag:
         source = f"{pretrained!r} of {arch}"
-        quick = bool(tag.get("quick_gelu")) or bool(spec.quick_gelu)
+        quick = bool(tag.get("quick_gelu")) or bool(spec.config.get("quick_gelu"))
+        activation = Activation(quick, "open_clip's entry of the tag says so")
+        check_activation(quick_gelu, activation, source)  # before a download that would be in vain
         return spec._replace(
             preprocess=merge_preprocess_dict(spec.preprocess, tag),
             weights=tag_file(tag, f"the weights {source}", cache_dir),
-            source=source, quick_gelu=quick, evidence="open_clip's entry of the tag states it",
-        )  # fmt: skip
+            source=source,
+            activation=activation,
+        )
     if pretrained.startswith(HUB):
         return _hub_weights(spec, pretrained, cache_dir)
     path = Path(pretrained).expanduser()
     if not path.exists() and path.suffix not in _FILE_SUFFIXES and len(path.parts) == 1:
         raise WeightsError(_unknown_weights(arch, pretrained, model_config is None))
-    spec = spec._replace(weights=path, source=str(path))
+    published = [] if model_config is not None else _tags(_builtin(arch))
+    spec = spec._replace(
+        weights=path, source=str(path), activation=_arch_activation(arch, spec.config, published)
+    )
     return _with_side_config(spec, path.parent / CONFIG_FILE)
-
-
-def decide_quick_gelu(requested: bool | None, spec: ModelSpec) -> bool:
-    """Choose the activation and log why; never guess.
-
-    Args:
-        requested: The user's choice; None leaves it to what is known of the weights.
-        spec: With `quick_gelu` and `evidence` as far as they are known.
-
-    Raises:
-        ConfigError: if the request contradicts the weights, or if neither tells.
-    """
-    built = bool(spec.config.get("quick_gelu", False))
-    known = spec.quick_gelu
-    if known is None and requested is None:
-        raise ConfigError(
-            f"quick_gelu: {spec.source} does not tell which activation it was trained with, and "
-            "the wrong one loses accuracy silently. Say quick_gelu=True (OpenAI, MetaCLIP, DFN "
-            "weights) or quick_gelu=False (LAION, DataComp weights)."
-        )
-    if known is not None and requested is not None and known != requested:
-        raise ConfigError(
-            f"quick_gelu={requested} does not fit {spec.source}, which was trained with "
-            f"{_name(known)} ({spec.evidence}). Leave quick_gelu out, or set it to {known}."
-        )
-    chosen = bool(known if requested is None else requested)
-    reason = spec.evidence if requested is None else "as quick_gelu says"
-    if chosen != built and requested is None:
-        _log.warning("%s is built with %s: %s", spec.source, _name(chosen), spec.evidence)
-    else:
-        _log.info("%s is built with %s: %s", spec.source, _name(chosen), reason)
-    return chosen
 
 
 def _architecture(
@@ -134,8 +110,20 @@ def _architecture(
 def _random(config: dict[str, Any], arch: str, preprocess: dict[str, Any]) -> ModelSpec:
     """Return the spec of a seeded random model, whose activation is whatever its config says."""
     quick = bool(config.get("quick_gelu", False))
-    evidence = f"the model config of {arch} " + ("states it" if quick else "names no QuickGELU")
-    return ModelSpec(config, preprocess, None, f"random weights of {arch}", quick, evidence)
+    because = f"the model config of {arch} " + ("says so" if quick else "names no other")
+    activation = Activation(quick, because)
+    return ModelSpec(config, preprocess, None, f"random weights of {arch}", activation)
+
+
+def _arch_activation(
+    arch: str, config: Mapping[str, Any], published: list[Mapping[str, Any]]
+) -> Activation:
+    """Return what an arch tells of weights in a file of unknown origin."""
+    if "quick_gelu" in config:
+        return Activation(bool(config["quick_gelu"]), f"the model config of {arch} says so")
+    if published and not any(tag.get("quick_gelu") for tag in published):
+        return Activation(False, f"no published weights of {arch} use QuickGELU")
+    return Activation()  # the same arch is published with either
 
 
 def _stated(stated: Mapping[str, Any], arch: str, weights: Path | None) -> ModelSpec:
@@ -150,31 +138,32 @@ def _stated(stated: Mapping[str, Any], arch: str, weights: Path | None) -> Model
 def _hub_weights(spec: ModelSpec, pretrained: str, cache_dir: str | None) -> ModelSpec:
     repo = pretrained.removeprefix(HUB)
     weights = hub_file(repo, WEIGHT_FILES, f"the weights {pretrained}", cache_dir)
-    return _with_side_config(
-        spec._replace(weights=weights, source=pretrained), weights.parent / CONFIG_FILE
-    )
+    side = hub_file(repo, (CONFIG_FILE,), f"the config of {pretrained}", cache_dir)
+    return _with_side_config(spec._replace(weights=weights, source=pretrained), side)
 
 
 def _with_side_config(spec: ModelSpec, side: Path) -> ModelSpec:
     """Take activation and preprocessing from the open_clip_config.json beside a weights file."""
     if not side.is_file():
-        # An arch that says QuickGELU by its name or config is a statement; its absence is none.
-        quick = True if spec.config.get("quick_gelu") else None
-        return spec._replace(quick_gelu=quick)
+        return spec
     stated = _read_json(side)
     quick = bool((stated.get("model_cfg") or {}).get("quick_gelu", False))
     return spec._replace(
         preprocess=merge_preprocess_dict(spec.preprocess, stated.get("preprocess_cfg") or {}),
-        quick_gelu=quick, evidence=f"{CONFIG_FILE} beside the weights states it",
-    )  # fmt: skip
+        activation=Activation(quick, f"the {CONFIG_FILE} of the weights says so"),
+    )
+
+
+def _tags(arch: str) -> list[Mapping[str, Any]]:
+    names = open_clip.list_pretrained_tags_by_model(arch)
+    return [get_pretrained_cfg(arch, name) for name in names]
 
 
 def _usual_preprocess(arch: str) -> dict[str, Any]:
     """Return the preprocessing that the published weights of an arch agree on, or CLIP's."""
     usual = asdict(PreprocessCfg())
-    tags = [get_pretrained_cfg(arch, tag) for tag in open_clip.list_pretrained_tags_by_model(arch)]
     for key in ("mean", "std", "interpolation", "resize_mode"):
-        values = {tag[key] for tag in tags if key in tag}
+        values = {tag[key] for tag in _tags(arch) if key in tag}
         if len(values) == 1:
             usual[key] = values.pop()
     return usual
@@ -214,10 +203,6 @@ def _plain(config: Any) -> Any:
 
 def _builtin(arch: str) -> str:
     return arch.replace("/", "-")
-
-
-def _name(quick_gelu: bool) -> str:
-    return "QuickGELU" if quick_gelu else "plain GELU"
 
 
 def _near(name: str, names: list[str]) -> str:

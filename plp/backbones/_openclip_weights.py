@@ -4,7 +4,6 @@ Nothing is unpickled beyond tensors: safetensors files, `torch.load(weights_only
 allow-list of `_torchscript`.
 """
 
-import logging
 import pickle
 import zipfile
 from pathlib import Path
@@ -17,13 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from plp.backbones._quick_gelu import Activation
 from plp.backbones._torchscript import is_torchscript, read_torchscript
 from plp.errors import WeightsError
 
-_log = logging.getLogger(__name__)
-
-# What OpenAI's scripted modules hold besides weights.
-_OPENAI_EXTRAS = ("input_resolution", "context_length", "vocab_size")
+# What scripted modules hold besides weights.
+_EXTRAS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 
 class Checkpoint(NamedTuple):
@@ -31,13 +29,11 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         state: Tensors by name.
-        quick_gelu: Whether the weights were trained with QuickGELU; None if the file cannot tell.
-        evidence: What tells so, as a clause.
+        activation: What the file itself tells; None if it is silent.
     """
 
     state: dict[str, Tensor]
-    quick_gelu: bool | None = None
-    evidence: str = ""
+    activation: Activation | None = None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -55,12 +51,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"the weights file {path} does not exist.")
     if is_torchscript(path):
         state, quick_gelu = read_torchscript(path)
-        evidence = "the archive's own code " + ("computes it" if quick_gelu else "does without it")
-        return Checkpoint(_without_extras(state), quick_gelu, evidence)
+        because = "the archive's own code " + ("computes it" if quick_gelu else "has no sigmoid")
+        return Checkpoint(_without_extras(state), Activation(quick_gelu, because))
     state = _state_dict(path, _load(path))
     if "input_resolution" in state and "vocab_size" in state:
-        evidence = "its entries input_resolution and vocab_size come from OpenAI's own archives"
-        return Checkpoint(_without_extras(state), True, evidence)
+        because = "its entries input_resolution and vocab_size come from OpenAI's own archives"
+        return Checkpoint(_without_extras(state), Activation(True, because))
     return Checkpoint(state)
 
 
@@ -132,7 +128,7 @@ def _summary(found: Any) -> str:
 
 
 def _without_extras(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if name not in _OPENAI_EXTRAS}
+    return {name: value for name, value in state.items() if name not in _EXTRAS}
 
 
 def _check_fit(expected: dict[str, Tensor], state: dict[str, Tensor], source: str) -> None:

@@ -1,30 +1,22 @@
 """Any model of open_clip as a frozen backbone: CLIP, OpenCLIP, MetaCLIP, DFN, EVA, ..."""
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import open_clip
 import torch
 from jaxtyping import Float
-from open_clip.modified_resnet import ModifiedResNet
-from open_clip.transformer import VisionTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
-from plp.backbones._openclip_hub import require_hub_model
-from plp.backbones._openclip_spec import decide_quick_gelu, resolve
+from plp.backbones._openclip_build import build_model, select_tower
+from plp.backbones._openclip_spec import resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
+from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.base import Backbone
-from plp.backbones.resnet_streams import ResNetTower
 from plp.backbones.text_tower import TextTower
-from plp.backbones.vision_tower import PooledTower, VisionTower
-from plp.backbones.vit_streams import ViTTower, why_no_streams
 from plp.errors import ConfigError
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
-
-_log = logging.getLogger(__name__)
 
 
 @BACKBONES.register_module()
@@ -86,13 +78,11 @@ class OpenCLIPBackbone(Backbone):
         super().__init__()
         self.arch = arch
         self.alias_first_block = alias_first_block
-        spec = resolve(arch, pretrained, model_config, cache_dir)
+        spec = resolve(arch, pretrained, quick_gelu, model_config, cache_dir)
         checkpoint = None if spec.weights is None else read_checkpoint(spec.weights)
-        if checkpoint is not None and checkpoint.quick_gelu is not None:
-            spec = spec._replace(quick_gelu=checkpoint.quick_gelu, evidence=checkpoint.evidence)
-        if checkpoint is None and quick_gelu is not None:  # random weights fit either
-            spec = spec._replace(quick_gelu=quick_gelu, evidence="as quick_gelu says")
-        self.quick_gelu = decide_quick_gelu(quick_gelu, spec)
+        known = (checkpoint and checkpoint.activation) or spec.activation
+        built = bool(spec.config.get("quick_gelu", False))
+        self.quick_gelu = decide_activation(quick_gelu, known, spec.source, default=built)
         self.source = spec.source
         self.model: Any = build_model(spec.config, self.quick_gelu, image_size, seed, cache_dir)
         if checkpoint is not None:
@@ -199,52 +189,3 @@ class OpenCLIPBackbone(Backbone):
         self.register_buffer("mean", torch.tensor(preprocess["mean"]), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess["std"]), persistent=False)
         self.register_buffer("logit_scale", scale, persistent=False)
-
-
-def select_tower(model: nn.Module, alias_first_block: bool) -> VisionTower:
-    """Return the reader that fits an open_clip model's vision tower."""
-    visual: Any = model.visual
-    if isinstance(visual, ModifiedResNet):
-        return ResNetTower(visual)
-    if not isinstance(visual, VisionTransformer):
-        kind = type(getattr(visual, "trunk", visual)).__name__
-        return PooledTower(model, f"its vision tower is a {kind}, not CLIP's vision transformer")
-    why = why_no_streams(visual)
-    return ViTTower(visual, alias_first_block) if why is None else PooledTower(model, why)
-
-
-def build_model(
-    config: Mapping[str, Any],
-    quick_gelu: bool,
-    image_size: int | None,
-    seed: int,
-    cache_dir: str | None,
-) -> nn.Module:
-    """Build an open_clip model with seeded random weights, leaving the global state alone.
-
-    Raises:
-        ConfigError: if open_clip refuses the config.
-        WeightsError: if the config names a Hugging Face text tower that is out of reach.
-    """
-    config = {**config, "quick_gelu": quick_gelu}
-    vision, text = dict(config["vision_cfg"]), dict(config["text_cfg"])
-    if image_size is not None:
-        vision["image_size"] = image_size
-    if vision.get("timm_model_name"):
-        vision["timm_model_pretrained"] = False
-    if text.get("hf_model_name"):
-        require_hub_model(text["hf_model_name"], cache_dir)
-        text["hf_model_pretrained"] = False
-    custom = config.pop("custom_text", False) or bool(text.get("hf_model_name"))
-    kind = open_clip.CLIP if not custom else open_clip.CustomTextCLIP
-    if "multimodal_cfg" in config:
-        kind = open_clip.CoCa
-    try:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.default_generator.manual_seed(seed)
-            model = kind(**{**config, "vision_cfg": vision, "text_cfg": text})
-    except (TypeError, AssertionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"open_clip cannot build this model config: {error}") from error
-    if image_size is not None and hasattr(model.visual, "set_input_size"):
-        model.visual.set_input_size(image_size)
-    return model.float()

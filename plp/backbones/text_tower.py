@@ -1,6 +1,8 @@
 """open_clip's text transformer, fed with token embeddings and cut at the longest end token."""
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -32,8 +34,7 @@ class TextTower:
         self.why_not = why_no_prompts(model, text_config)
         self.context_length = int(text_config.get("context_length", 77))
         self.width = int(text_config.get("width", 512))
-        self._tokenizer_options = text_config.get("tokenizer_kwargs") or {}
-        self._tokenizer: SimpleTokenizer | None = None
+        self._tokenizer_options = json.dumps(text_config.get("tokenizer_kwargs") or {})
 
     @property
     def tokenizer(self) -> SimpleTokenizer:
@@ -43,10 +44,7 @@ class TextTower:
             ConfigError: if this tower cannot be fed with prompts at all.
         """
         self.check()
-        if self._tokenizer is None:
-            options = dict(context_length=self.context_length, **self._tokenizer_options)
-            self._tokenizer = SimpleTokenizer(**options)
-        return self._tokenizer
+        return _tokenizer(self._tokenizer_options)
 
     def check(self) -> None:
         """Refuse a text tower that prompts cannot go through.
@@ -96,7 +94,7 @@ class TextTower:
         return projection(x) if isinstance(projection, nn.Linear) else x @ projection
 
 
-def why_no_prompts(model: nn.Module, text_config: Mapping[str, Any]) -> str | None:
+def why_no_prompts(model: Any, text_config: Mapping[str, Any]) -> str | None:
     """Return why prompts cannot go through this text tower; None if they can."""
     tower: Any = getattr(model, "text", model)
     if text_config.get("hf_model_name"):
@@ -120,6 +118,11 @@ def why_no_prompts(model: nn.Module, text_config: Mapping[str, Any]) -> str | No
     if {type(block) for block in tower.transformer.resblocks} != {ResidualAttentionBlock}:
         return "its blocks are not open_clip's plain residual attention blocks"
     return None
+
+
+@lru_cache
+def _tokenizer(options: str) -> SimpleTokenizer:
+    return SimpleTokenizer(**json.loads(options))  # reads a vocabulary of 1.3 MB: once a process
 
 
 def _block(block: ResidualAttentionBlock, x: Float[Tensor, "M L D"]) -> Float[Tensor, "M L D"]:

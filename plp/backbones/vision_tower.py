@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from plp.errors import ConfigError
 from plp.structures import ImageFeatures
@@ -56,7 +57,7 @@ class PooledTower(VisionTower):
         why: Why it has no dense streams, as a clause.
     """
 
-    def __init__(self, model: nn.Module, why: str) -> None:
+    def __init__(self, model: Any, why: str) -> None:
         self.model = model
         self.why = why
         self.refusals = dict.fromkeys(("vv", "value", "tokens"), why)

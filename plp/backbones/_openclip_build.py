@@ -1,0 +1,66 @@
+"""Build an open_clip model from a config, and choose the readers of its towers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.modified_resnet import ModifiedResNet
+from open_clip.transformer import VisionTransformer
+
+from plp.backbones._openclip_hub import require_hub_model
+from plp.backbones.resnet_streams import ResNetTower
+from plp.backbones.vision_tower import PooledTower, VisionTower
+from plp.backbones.vit_streams import ViTTower, why_no_streams
+from plp.errors import ConfigError
+
+
+def build_model(
+    config: Mapping[str, Any],
+    quick_gelu: bool,
+    image_size: int | None,
+    seed: int,
+    cache_dir: str | None,
+) -> Any:
+    """Build a model in float32 with seeded random weights, leaving the global state alone.
+
+    Raises:
+        ConfigError: if open_clip refuses the config.
+        WeightsError: if the config names a Hugging Face text tower that is out of reach.
+    """
+    config = {**config, "quick_gelu": quick_gelu}
+    vision, text = dict(config["vision_cfg"]), dict(config["text_cfg"])
+    if image_size is not None:
+        if image_size < 1:
+            raise ConfigError(f"image_size: expected at least 1 pixel, got {image_size}")
+        vision["image_size"] = image_size
+    if vision.get("timm_model_name"):
+        vision["timm_model_pretrained"] = False
+    if text.get("hf_model_name"):
+        require_hub_model(text["hf_model_name"], cache_dir)
+        text["hf_model_pretrained"] = False
+    custom = config.pop("custom_text", False) or bool(text.get("hf_model_name"))
+    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    if "multimodal_cfg" in config:
+        kind = open_clip.CoCa
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.default_generator.manual_seed(seed)
+            model = kind(**{**config, "vision_cfg": vision, "text_cfg": text})
+    except (TypeError, AssertionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"open_clip cannot build this model config: {error}") from error
+    if image_size is not None and hasattr(model.visual, "set_input_size"):
+        model.visual.set_input_size(image_size)
+    return model.float()
+
+
+def select_tower(model: Any, alias_first_block: bool) -> VisionTower:
+    """Return the reader that fits a model's vision tower."""
+    visual = model.visual
+    if isinstance(visual, ModifiedResNet):
+        return ResNetTower(visual)
+    if not isinstance(visual, VisionTransformer):
+        kind = type(getattr(visual, "trunk", visual)).__name__
+        return PooledTower(model, f"its vision tower is a {kind}, not CLIP's vision transformer")
+    why = why_no_streams(visual)
+    return ViTTower(visual, alias_first_block) if why is None else PooledTower(model, why)
