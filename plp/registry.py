@@ -21,7 +21,7 @@ from typing import Any
 
 import mmengine.registry as mm
 
-from plp.errors import ConfigError, UnknownComponentError
+from plp.errors import ConfigError, PlpError, UnknownComponentError
 
 
 class Registry(mm.Registry):
@@ -80,9 +80,10 @@ class Registry(mm.Registry):
         try:
             return factory(**keywords)
         except (ValueError, TypeError) as error:
-            if isinstance(error, UnknownComponentError):
+            if isinstance(error, PlpError) and not isinstance(error, ConfigError):
                 raise
-            raise type_of(error)(f"{self.name} {factory.__name__}: {error}") from error
+            kind = type(error) if isinstance(error, ConfigError) else ConfigError
+            raise kind(f"{self.name} {factory.__name__}: {error}") from error
 
     def build_if_config(self, component: Any, **inputs: Any) -> Any:
         """Build a config; return a component that is built already as it is."""
@@ -104,11 +105,6 @@ class Registry(mm.Registry):
             "A component of your own file needs `custom_imports = dict(imports=['your.module'])` "
             "in the config."
         )
-
-
-def type_of(error: Exception) -> type[ConfigError]:
-    """Return the class to re-raise `error` as: its own if it is a plp error, else ConfigError."""
-    return type(error) if isinstance(error, ConfigError) else ConfigError
 
 
 def _keywords_taken(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -156,6 +152,13 @@ TRANSFORMS = Registry("transform", locations=["plp.transforms"], parent=mm.TRANS
 METRICS = Registry("metric", locations=["plp.evaluation"], parent=mm.METRICS)
 HOOKS = Registry("hook", locations=["plp.hooks"], parent=mm.HOOKS)
 LOOPS = Registry("loop", locations=["plp.engine"], parent=mm.LOOPS)
+# Nothing of plp's own is in these; a user's file may register here, and mmengine looks here first.
+OPTIMIZERS = Registry("optimizer", locations=[], parent=mm.OPTIMIZERS)
+OPTIM_WRAPPERS = Registry("optimizer wrapper", locations=[], parent=mm.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor", locations=[], parent=mm.OPTIM_WRAPPER_CONSTRUCTORS
+)
+PARAM_SCHEDULERS = Registry("parameter scheduler", locations=[], parent=mm.PARAM_SCHEDULERS)
 
 COMPONENTS: dict[str, Registry] = {
     registry.name: registry

@@ -1,8 +1,8 @@
 """The named tensors that cross the borders between components.
 
-Axis letters, everywhere in plp: B images, P patches of an image, K patches kept, C classes, N prompts
-(a class, or shared by all), T learned context tokens, S tokens of a class name, L tokens of a text,
-D token width, W width of a dense stream, E width of the joint space.
+Axis letters, everywhere in plp: B images, P patches of an image, K patches kept, C classes, N
+prompts (a class, or shared by all), T learned context tokens, S tokens of a class name, L tokens of
+a text, D token width, W width of a dense stream, E width of the joint space.
 """
 
 from typing import Any, NamedTuple

@@ -31,5 +31,6 @@ model = dict(
         ),
     ),
 )
+data = dict(views=1, cache_features=True, train_transform=dict(_delete_=True, type="ClipEval"))
 optim_wrapper = dict(optimizer=dict(lr=0.5))
 train_cfg = dict(max_epochs=30, val_interval=10)

@@ -25,8 +25,9 @@ ScoreScale = Literal["paper", "published_code"]
 class LocalBranch(Branch):
     """Class score = sum of transport plan times cosine over the support of the class.
 
-    SOT-GLP (arXiv 2603.08347): the support is shared by the class's prompts and the plan is balanced
-    entropic transport. GalLoP: one support a prompt and the mean. PLOT: all patches and transport.
+    SOT-GLP (arXiv 2603.08347): the support is shared by the class's prompts and the plan is
+    balanced entropic transport. GalLoP: one support a prompt and the mean. PLOT: all patches and
+    transport.
 
     Args:
         prompt: The prompt, or its config.
@@ -41,6 +42,8 @@ class LocalBranch(Branch):
         loss: 'mean' trains the class score; 'per_prompt' lets each prompt answer for itself.
         inputs: What the learner supplies for building prompt and projection.
     """
+
+    stream: str
 
     def __init__(
         self,
@@ -107,9 +110,7 @@ class LocalBranch(Branch):
         return f"stream={self.stream!r}, score_scale={self.score_scale!r}, loss={self.loss_kind!r}"
 
 
-def gather_support(
-    cosines: Float[Tensor, "B P C N"], support: Support
-) -> Float[Tensor, "B C K N"]:
+def gather_support(cosines: Float[Tensor, "B P C N"], support: Support) -> Float[Tensor, "B C K N"]:
     """Take the cosines of each class's support."""
     index = support.indices.transpose(1, 2)  # [B, K, C, 1 or N]
     index = index.expand(-1, -1, -1, cosines.shape[-1])
@@ -123,4 +124,3 @@ def support_mask(support: Support, num_prompts: int) -> Bool[Tensor, "K N"] | No
     rank = torch.arange(support.indices.shape[2], device=support.indices.device)
     kept = torch.tensor(support.kept, device=support.indices.device).expand(num_prompts)
     return rank[:, None] < kept
-

@@ -38,13 +38,18 @@ def choices_of(arguments: argparse.Namespace) -> Choices:
     )
 
 
-def run_tool(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
+def run_tool(
+    main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None
+) -> int:
     """Run a tool; return its exit status.
 
     A user's mistake is told in one message with status 2, an interrupt with status 130. Set
     `PLP_TRACEBACK=1` to see where a message comes from.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logger = logging.getLogger("plp")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler(sys.stdout))
+    logger.propagate = False
     for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

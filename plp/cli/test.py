@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from plp.cli.options import add_choices, choices_of
 from plp.cli.tables import accuracy_lines
-from plp.engine.test import test
+from plp.engine.evaluate import evaluate_checkpoint
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_choices(parser)
     parser.add_argument("--out", help="write the result as JSON to this file")
     arguments = parser.parse_args(argv)
-    report, _ = test(
+    report, _ = evaluate_checkpoint(
         arguments.config,
         arguments.checkpoint,
         choices_of(arguments),

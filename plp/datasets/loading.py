@@ -96,6 +96,7 @@ def build_loader(
         num_workers=num_workers,
         drop_last=drop_last,
         pin_memory=torch.cuda.is_available(),
+        collate_fn=getattr(dataset, "collate", None),
         persistent_workers=num_workers > 0,
         # Its own generator: otherwise each epoch takes a number from torch's global one.
         generator=torch.Generator().manual_seed(seed),

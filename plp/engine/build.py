@@ -83,4 +83,3 @@ class local_seed:  # noqa: N801 - a context manager, used like a function
         random.setstate(self._states[0])
         np.random.set_state(self._states[1])
         torch.set_rng_state(self._states[2])
-

@@ -37,7 +37,9 @@ class Checkpoint(NamedTuple):
 
 def save_checkpoint(path: str | Path, learner: PromptLearner, info: Mapping[str, Any]) -> Path:
     """Save the learned parameters, the class names and `info` (anything JSON can hold)."""
-    state = {name: value.detach().cpu().contiguous() for name, value in learner.state_dict().items()}
+    state = {
+        name: value.detach().cpu().contiguous() for name, value in learner.state_dict().items()
+    }
     header = {
         "format": FORMAT,
         "class_names": list(learner.class_names),
@@ -84,7 +86,9 @@ def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
     check_class_names(checkpoint.class_names, learner.class_names)
     own = learner.state_dict()
     problems = [f"{name} is missing" for name in own if name not in checkpoint.state]
-    problems += [f"{name} is not part of this model" for name in checkpoint.state if name not in own]
+    problems += [
+        f"{name} is not part of this model" for name in checkpoint.state if name not in own
+    ]
     problems += [
         f"{name} has shape {list(value.shape)}, expected {list(own[name].shape)}"
         for name, value in checkpoint.state.items()

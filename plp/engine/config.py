@@ -15,7 +15,7 @@ from plp.registry import DATASETS
 
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
-    "selection", "recipes", "custom_imports", "custom_hooks", "default_scope", "work_dir", "env_cfg",
+    "selection", "recipes", "custom_imports", "custom_hooks", "default_scope", "work_dir",
 )  # fmt: skip
 AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
 
@@ -112,9 +112,7 @@ def _source(config: Config, choices: Choices) -> DataSource:
             raise ConfigError("the config names no data set: give --dataset NAME [--data-root DIR]")
         return DATASETS.build(config.dataset)
     if choices.dataset is None:
-        raise ConfigError(
-            "--data-root needs --dataset: for a folder of your own, --dataset folder"
-        )
+        raise ConfigError("--data-root needs --dataset: for a folder of your own, --dataset folder")
     source = build_source(choices.dataset, choices.data_root)
     config.dataset = ConfigDict(type=type(source).__name__)
     if choices.data_root is not None:

@@ -1,20 +1,28 @@
 """From a data source to the loaders of one run."""
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+import torch
 from mmengine.config import Config
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from plp.backbones.base import Backbone
 from plp.datasets import (
+    DataSource,
+    FeatureDataset,
     FewShot,
     ImageDataset,
+    Loading,
     build_loader,
+    sample,
     verify_images,
 )
 from plp.errors import ConfigError
+from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
+from plp.structures import ImageFeatures
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class DataOptions:
             run do not depend on it.
         drop_last: Leave out the last, smaller batch of an epoch.
         views: 'epoch' draws a new augmentation each epoch; a number repeats that many.
+        cache_features: Encode each view of a training or validation image once and keep the
+            features in memory; needs a number of views. Exact: the backbone is frozen.
         train_transform: Config of the training transform.
         eval_transform: Config of the transform for validation and test.
         verify: Open every image before training, so that all unreadable ones are named at once.
@@ -42,6 +52,7 @@ class DataOptions:
     num_workers: int = 2
     drop_last: bool = False
     views: int | Literal["epoch"] = "epoch"
+    cache_features: bool = False
     train_transform: dict[str, Any] = field(default_factory=lambda: dict(type="FewShotTrain"))
     eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
     verify: bool = True
@@ -57,60 +68,129 @@ class DataOptions:
         for key in ("batch_size", "eval_batch_size"):
             value = getattr(options, key)
             if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"expected data.{key} to be a whole number from 1 up, got {value!r}")
+                raise ConfigError(
+                    f"expected data.{key} to be a whole number from 1 up, got {value!r}"
+                )
+        if options.cache_features and options.views == "epoch":
+            raise ConfigError(
+                "data.cache_features=True needs a number of views to cache, got "
+                "data.views='epoch': set data.views=1 (or more), or cache_features=False"
+            )
         return options
 
 
 @dataclass(frozen=True)
 class Loaders:
-    """The three loaders of a run and what should be said about them."""
+    """The loaders of a run by part, what should be said about them, and the transforms used."""
 
-    train: DataLoader
-    val: DataLoader | None
-    test: DataLoader
+    loaders: dict[str, DataLoader[Any]]
     notes: tuple[str, ...]
     transforms: dict[str, str]
 
+    @property
+    def train(self) -> DataLoader[Any]:
+        """Loader of the shots."""
+        return self.loaders["train"]
 
-def build_loaders(few: FewShot, options: DataOptions, backbone: Backbone, seed: int) -> Loaders:
+    @property
+    def val(self) -> DataLoader[Any] | None:
+        """Loader of the validation images, if there are any."""
+        return self.loaders.get("val")
+
+    @property
+    def test(self) -> DataLoader[Any]:
+        """Loader of the test images."""
+        return self.loaders["test"]
+
+
+def draw(source: DataSource, options: DataOptions, seed: int) -> FewShot:
+    """Draw the shots of a run; what the sampler warns of stands in the draw's notes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return sample(source.splits(), options.shots, seed, options.sampler)
+
+
+def build_loaders(
+    few: FewShot,
+    options: DataOptions,
+    learner: PromptLearner,
+    seed: int,
+    parts: Sequence[str] = ("train", "val", "test"),
+) -> Loaders:
     """Check the images, then make the loaders.
+
+    Args:
+        few: Images.
+        options: Batches, transforms, caching.
+        learner: Its backbone says how large images must be, and encodes the views to cache.
+        seed: Seed of order and augmentation.
+        parts: Which loaders to make; the images of other parts are not opened.
 
     Raises:
         DataError: naming all images that cannot be read.
     """
-    inputs = dict(size=backbone.image_size, interpolation=backbone.interpolation)
-    augment = TRANSFORMS.build(options.train_transform, **inputs)
-    plain = TRANSFORMS.build(options.eval_transform, **inputs)
+    size = dict(size=learner.backbone.image_size, interpolation=learner.backbone.interpolation)
+    augment = TRANSFORMS.build(options.train_transform, **size)
+    plain = TRANSFORMS.build(options.eval_transform, **size)
     if options.verify:
-        verify_images([*few.train, *few.val, *few.test], few.root, workers=options.num_workers)
-    common = dict(seed=seed, num_workers=options.num_workers)
-    train = build_loader(
-        ImageDataset(few.train, few.root, augment, seed=seed, class_names=few.class_names),
-        batch_size=options.batch_size,
-        shuffle=True,
-        drop_last=options.drop_last,
-        views=options.views,
-        **common,
-    )
-    val, test = (
-        build_loader(
-            ImageDataset(items, few.root, plain, seed=seed, class_names=few.class_names),
-            batch_size=options.eval_batch_size,
-            shuffle=False,
-            drop_last=False,
-            views=1,
-            **common,
+        items = [item for part in parts for item in getattr(few, part)]
+        verify_images(items, few.root, workers=max(options.num_workers, 1))
+    loaders: dict[str, Loading] = {}
+    for part in parts:
+        if items := getattr(few, part):
+            transform = augment if part == "train" else plain
+            images = ImageDataset(
+                items, few.root, transform, seed=seed, class_names=few.class_names
+            )
+            loaders[part] = _loader(part, images, options, learner, seed)
+    notes = few.notes + (loaders["train"].notes if "train" in loaders else ())
+    made = {part: loading.loader for part, loading in loaders.items()}
+    return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)))
+
+
+def _loader(
+    part: str, images: ImageDataset, options: DataOptions, learner: PromptLearner, seed: int
+) -> Loading:
+    train = part == "train"
+    views = options.views if train else 1
+    workers = options.num_workers
+    dataset: Dataset[Any] = images
+    if options.cache_features and part != "test":
+        dataset, workers = encode_views(learner, images, int(views), options), 0
+    with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
+        warnings.simplefilter("ignore", UserWarning)
+        return build_loader(
+            dataset,
+            batch_size=options.batch_size if train else options.eval_batch_size,
+            shuffle=train,
+            drop_last=train and options.drop_last,
+            views=views,
+            seed=seed,
+            num_workers=workers,
         )
-        if items
-        else None
-        for items in (few.val, few.test)
+
+
+def encode_views(
+    learner: PromptLearner, images: ImageDataset, views: int, options: DataOptions
+) -> FeatureDataset:
+    """Encode n views of every image with the learner's frozen backbone."""
+    loader = build_loader(
+        images,
+        batch_size=min(options.eval_batch_size, len(images)),
+        shuffle=False,
+        num_workers=options.num_workers,
+        views=views,
+    ).loader
+    found: list[ImageFeatures] = []
+    for view in range(views):
+        loader.sampler.set_epoch(view)  # type: ignore[attr-defined]
+        for batch in loader:
+            pixels = batch["images"].to(learner.backbone.device)
+            found.append(learner.encode_image(pixels).to("cpu"))
+    features = ImageFeatures(
+        torch.cat([one.pooled for one in found]),
+        {name: torch.cat([one.dense[name] for one in found]) for name in found[0].dense},
+        found[0].grid,
     )
-    if test is None:
-        raise ConfigError(f"{few.name} has no test images")
-    return Loaders(
-        train.loader,
-        val.loader if val else None,
-        test.loader,
-        (*few.notes, *train.notes),
-        dict(train=repr(augment), eval=repr(plain)),
-    )
+    labels = torch.tensor([item.label for item in images.items])
+    return FeatureDataset(features, labels, images.metainfo)

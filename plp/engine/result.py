@@ -19,7 +19,16 @@ from plp.learners.prompt_learner import PromptLearner
 
 SCHEMA = 1
 NAME = "result.json"
-PACKAGES = ("plp", "torch", "torchvision", "open_clip_torch", "timm", "mmengine", "numpy", "transformers")
+PACKAGES = (
+    "plp",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "timm",
+    "mmengine",
+    "numpy",
+    "transformers",
+)
 
 
 def versions() -> dict[str, str]:
@@ -34,12 +43,17 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit plp is run from, with `-dirty` for uncommitted changes; None outside git."""
+    """Return the commit plp runs from, with `-dirty` for uncommitted changes; None outside git."""
     folder = Path(__file__).parent
     try:
         commit, status = (
             subprocess.run(
-                ["git", *command], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+                ["git", *command],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
             ).stdout.strip()
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
         )

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from plp.engine.data import Loaders
@@ -17,7 +18,7 @@ from plp.learners.prompt_learner import PromptLearner
 
 
 class PlpRunner(Runner):
-    """A Runner that puts the model on `device` and keeps mmengine's own log lines to warnings.
+    """A Runner that puts the model on `device` and keeps mmengine's own log lines to errors.
 
     plp logs what a user should see itself (`ProgressHook`) and writes settings and environment to
     `result.json`.
@@ -37,6 +38,9 @@ class PlpRunner(Runner):
 
     def _log_env(self, env_cfg: dict) -> None:
         """Stay silent: `result.json` has the environment."""
+
+    def dump_config(self) -> None:
+        """Write nothing: `config.json` has the config (mmengine cannot write the key `global`)."""
 
 
 def check_device(device: str | None, precision: str) -> str:
@@ -95,6 +99,7 @@ def build_runner(
         optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
     train_cfg = {"by_epoch": True, **config.train_cfg}
     has_val = loaders.val is not None
+    name = f"{work_dir.name}-{uuid.uuid4().hex[:8]}"  # mmengine keeps global objects by name
     try:
         return PlpRunner(
             model=learner,
@@ -115,12 +120,11 @@ def build_runner(
             resume=state is not None,
             launcher=launcher,
             env_cfg=dict(dist_cfg=dict(backend="nccl" if device.startswith("cuda") else "gloo")),
-            log_level="WARNING",
-            visualizer=dict(type="Visualizer", vis_backends=None),
+            log_level="ERROR",
+            visualizer=Visualizer.get_instance(name),
             default_scope="plp",
             randomness=dict(seed=seed),
-            experiment_name=f"{work_dir.name}-{uuid.uuid4().hex[:8]}",
-            cfg=config,
+            experiment_name=name,
         )
     except (TypeError, KeyError, ValueError) as error:
         raise ConfigError(f"mmengine's Runner refuses the config: {error}") from error

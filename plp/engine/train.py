@@ -9,11 +9,10 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed, is_main_process
 
-from plp.datasets import FewShot, sample
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner, run_seed
 from plp.engine.config import Choices, choose, load_config
-from plp.engine.data import DataOptions, build_loaders
+from plp.engine.data import DataOptions, build_loaders, draw
 from plp.engine.result import (
     NAME,
     describe_run,
@@ -47,7 +46,7 @@ class TrainResult(NamedTuple):
 
 def train(
     config: str | Path | Config,
-    choices: Choices = Choices(),
+    choices: Choices | None = None,
     *,
     work_dir: str | Path | None = None,
     resume: bool = False,
@@ -72,15 +71,15 @@ def train(
         init_dist(launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
     if not isinstance(config, Config):
         config = load_config(config)
-    config, source, recipe = choose(config, choices)
+    config, source, recipe = choose(config, choices or Choices())
     seed = run_seed(config)
     device = check_device(device, config.model.get("precision", "fp32"))
     options = DataOptions.of(config)
-    few = sample(source.splits(), options.shots, seed, options.sampler)
+    few = draw(source, options, seed)
     default = default_work_dir(config, few, seed)
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
     learner = build_learner(config, few.class_names, seed=seed)
-    loaders = build_loaders(few, options, learner.backbone, seed)
+    loaders = build_loaders(few, options, learner.to(device), seed)
     run = describe_run(
         config, few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
@@ -151,7 +150,8 @@ def _selection(config: Config, has_val: bool) -> str:
 def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> None:
     images = run["images"]
     logger.info(
-        "%s: %d classes, %d shots (%s sampler, seed %d): %d training, %d validation, %d test images",
+        "%s: %d classes, %d shots (%s sampler, seed %d): %d images to train, %d to validate, %d to "
+        "test",
         run["dataset"], len(run["class_names"]), run["shots"], run["sampler"], run["seed"],
         images["train"], images["val"], images["test"],
     )  # fmt: skip
@@ -164,6 +164,3 @@ def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> N
     learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())
     logger.info("%d learned parameters, %d steps an epoch, %s", learned, steps, run["device"])
     logger.info("%s in %s", "resuming" if resumed else "writing", folder)
-
-
-__all__ = ["FewShot", "TrainResult", "train"]

@@ -63,7 +63,8 @@ def read_state(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path 
         saved = torch.load(path, map_location="cpu", weights_only=True)["plp"]["identity"]
     except Exception as error:
         raise CheckpointError(
-            f"{path} is damaged or no state of plp ({type(error).__name__}). Give another --work-dir"
+            f"{path} is damaged or no state of plp ({type(error).__name__}): "
+            "give another --work-dir"
         ) from error
     differing = list(_differences(saved, identity))
     if differing:

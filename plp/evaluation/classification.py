@@ -69,15 +69,25 @@ class ClassificationMetric(BaseMetric):
 
     Args:
         class_names: Names in label order.
-
-    Attributes:
-        report: Of the last evaluation.
     """
+
+    default_prefix = ""
 
     def __init__(self, class_names: Sequence[str], **keywords: Any) -> None:
         super().__init__(**keywords)
         self.class_names = list(class_names)
-        self.report: ClassificationReport | None = None
+        self._report: ClassificationReport | None = None
+
+    @property
+    def report(self) -> ClassificationReport:
+        """The report of the last evaluation.
+
+        Raises:
+            RuntimeError: before the first evaluation.
+        """
+        if self._report is None:
+            raise RuntimeError("nothing has been evaluated yet")
+        return self._report
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep the logits, label and index of each image."""
@@ -92,8 +102,8 @@ class ClassificationMetric(BaseMetric):
             for name in lines
         }
         labels = torch.tensor([row["label"] for row in rows])
-        self.report = classification_report(logits, labels, self.class_names)
+        self._report = classification_report(logits, labels, self.class_names)
         return {
             "accuracy" if name == "fused" else f"accuracy_{name}": value
-            for name, value in self.report.accuracy.items()
+            for name, value in self._report.accuracy.items()
         }

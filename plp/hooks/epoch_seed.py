@@ -16,7 +16,7 @@ class EpochSeedHook(Hook):
     """Seeds the global generators at the start of every epoch from (seed, epoch, rank).
 
     Whatever a component draws in training (prompt dropout, noise of a user's own) is then the same
-    whether the run was interrupted or not. Data order and augmentation have generators of their own.
+    whether the run was interrupted or not. Data order and augmentation have their own generators.
 
     Args:
         seed: Seed of the run.

@@ -22,7 +22,7 @@ class NotFiniteError(PlpError):
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Logs losses, learning rate and time left, writes curves, and stops at a loss that is not finite.
+    """Logs losses, learning rate and time left, writes curves, stops at a loss that is not finite.
 
     Curves go to `curves.jsonl` in the work directory, one JSON object an epoch; a resumed run
     drops the epochs it repeats.

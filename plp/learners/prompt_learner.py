@@ -1,8 +1,8 @@
 """The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast, final
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -108,8 +108,8 @@ class PromptLearner(BaseModel):
         evidence = self.evidence(images)
         scale = self.backbone.logit_scale
         return {
-            f"loss_{name}": self.branch(name).loss(evidence[name], labels, scale)
-            for name in self.branches
+            f"loss_{name}": branch.loss(evidence[name], labels, scale)
+            for name, branch in _items(self.branches)
         }
 
     @torch.no_grad()
@@ -148,8 +148,8 @@ class PromptLearner(BaseModel):
         """Encode images once for all branches, without a graph; features pass through."""
         if isinstance(images, ImageFeatures):
             return images
-        branches = [*self.branches.values(), *(self.references.values() if references else ())]
-        streams = dict.fromkeys(b.stream for b in branches if b.stream is not None)
+        branches = [*_items(self.branches), *(_items(self.references) if references else ())]
+        streams = dict.fromkeys(b.stream for _, b in branches if b.stream is not None)
         if images.dtype == torch.uint8:
             images = self.backbone.normalise(images)
         with torch.no_grad(), self._autocast():
@@ -172,10 +172,6 @@ class PromptLearner(BaseModel):
                 cached |= self._encode_text(nn.ModuleDict({n: branches[n] for n in missing}))
         return {name: cached[name] for name in branches}
 
-    def branch(self, name: str) -> Branch:
-        """Return the branch called `name`."""
-        return self.branches[name]  # type: ignore[return-value]
-
     @property
     def names(self) -> NameTokens:
         """Token embeddings of the class names."""
@@ -187,7 +183,7 @@ class PromptLearner(BaseModel):
         Raises:
             ConfigError: if a branch's prompts are bound to the classes they were trained with.
         """
-        bound = [n for n, b in self.branches.items() if not b.prompt.supports_new_classes]
+        bound = [n for n, b in _items(self.branches) if not b.prompt.supports_new_classes]
         if bound and tuple(class_names) != self.class_names:
             raise ConfigError(
                 f"the prompts of branch {', '.join(bound)} belong to the classes they were trained "
@@ -199,7 +195,7 @@ class PromptLearner(BaseModel):
     def describe(self) -> list[str]:
         """Return the prompts as text, a line a prompt, with how they start."""
         lines = []
-        for name, branch in self.branches.items():
+        for name, branch in _items(self.branches):
             start = getattr(branch.prompt, "start_text", "fixed")
             for n, text in enumerate(branch.prompt.describe()):
                 filled = text.format(_spaced(self.class_names[0]))
@@ -214,9 +210,10 @@ class PromptLearner(BaseModel):
             branches[name] = BRANCHES.build_if_config(config, inputs=inputs)
             stream = branches[name].stream
             if stream is not None and stream not in self.backbone.streams:
+                has = ", ".join(self.backbone.streams) or "none"
                 raise ConfigError(
-                    f"branch {name!r} asks for the dense stream {stream!r}; "
-                    f"{type(self.backbone).__name__} has: {', '.join(self.backbone.streams) or 'none'}"
+                    f"branch {name!r} asks for the dense stream {stream!r}, "
+                    f"{type(self.backbone).__name__} has: {has}"
                 )
         return branches
 
@@ -233,7 +230,7 @@ class PromptLearner(BaseModel):
     def _encode_text(self, branches: nn.ModuleDict) -> dict[str, Float[Tensor, "C N E"]]:
         texts = {}
         with self._autocast():
-            for name, branch in branches.items():
+            for name, branch in _items(branches):
                 text = self.backbone.encode_text(branch.prompt(self.names))
                 texts[name] = F.normalize(text.float(), dim=-1)
         return texts
@@ -248,7 +245,7 @@ class PromptLearner(BaseModel):
         with self._autocast():
             return {
                 name: branch(features, texts[name], self.backbone.project_dense, patch_scores)
-                for name, branch in branches.items()
+                for name, branch in _items(branches)
             }
 
     def _fused(self, evidence: Mapping[str, Evidence]) -> dict[str, Float[Tensor, "B C"]]:
@@ -269,6 +266,11 @@ class PromptLearner(BaseModel):
         """Changes when a learned tensor or the device does: in-place updates bump `_version`."""
         parameters = tuple((id(p), p._version) for p in self.branches.parameters())
         return (self.backbone.device, self.precision, parameters)
+
+
+def _items(branches: nn.ModuleDict) -> Iterator[tuple[str, Branch]]:
+    """Iterate over a dict of branches, typed."""
+    return iter(cast(dict[str, Branch], branches).items())
 
 
 def _spaced(class_name: str) -> str:

@@ -30,8 +30,8 @@ class ContextPrompt(Prompt):
             prompt (all of the same number of tokens). Excludes `num_tokens`, `init` and `std`.
         num_tokens: T, for a context that starts at random.
         init: 'normal' with standard deviation `std` (CoOp), or 'xavier_uniform' over the whole
-            tensor (published SOT-GLP). The scale of the latter falls with the number of classes: the
-            bound is sqrt(6 / ((C + N) T D)) for a class-specific tensor [C, N, T, D].
+            tensor (published SOT-GLP). The scale of the latter falls with the number of classes:
+            the bound is sqrt(6 / ((C + N) T D)) for a class-specific tensor [C, N, T, D].
         std: Standard deviation for 'normal'; 0.02 is that of CLIP's own token embeddings.
         position: Where the class name stands.
         suffix: Fixed text before the end token, for instance the full stop of CoOp's prompts.

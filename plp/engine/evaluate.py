@@ -7,11 +7,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from plp.datasets import sample
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner, run_seed
 from plp.engine.config import Choices, choose, load_config
-from plp.engine.data import DataOptions, build_loaders
+from plp.engine.data import DataOptions, build_loaders, draw
 from plp.engine.predict import predict_loader
 from plp.engine.result import describe_run, peak_memory, report_entries, write_result
 from plp.engine.runner import check_device
@@ -20,10 +19,10 @@ from plp.evaluation import ClassificationReport, classification_report
 logger = logging.getLogger("plp")
 
 
-def test(
+def evaluate_checkpoint(
     config: str | Path | Config,
     checkpoint: str | Path,
-    choices: Choices = Choices(),
+    choices: Choices | None = None,
     *,
     device: str | None = None,
     out: str | Path | None = None,
@@ -43,16 +42,15 @@ def test(
     saved = checkpoints.load_checkpoint(checkpoint)
     if not isinstance(config, Config):
         config = load_config(config)
-    config, source, recipe = choose(config, choices)
+    config, source, recipe = choose(config, choices or Choices())
     seed = run_seed(config)
     device = check_device(device, config.model.get("precision", "fp32"))
     options = DataOptions.of(config)
-    few = sample(source.splits(), options.shots, seed, options.sampler)
+    few = draw(source, options, seed)
     checkpoints.check_class_names(saved.class_names, few.class_names)
     learner = build_learner(config, few.class_names, seed=seed)
     checkpoints.restore(learner, saved)
-    learner.to(device)
-    loaders = build_loaders(few, options, learner.backbone, seed)
+    loaders = build_loaders(few, options, learner.to(device), seed, parts=("test",))
     run = describe_run(
         config, few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
