@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from huggingface_hub.utils import get_session
 from open_clip.pretrained import download_pretrained_from_url
 
@@ -80,9 +80,10 @@ def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) 
     for name in names:
         try:
             return Path(hf_hub_download(repo, name, cache_dir=cache_dir))
-        except EntryNotFoundError:
-            continue
         except Exception as error:  # the hub's errors differ between its versions
+            absent = isinstance(error, EntryNotFoundError)
+            if absent and not isinstance(error, LocalEntryNotFoundError):  # the latter: no network
+                continue
             reason = str(error).strip().partition("\n")[0]
             raise no_network(what, f"{repo} on {constants.ENDPOINT} failed ({reason})") from error
     raise no_network(what, f"{repo} on {constants.ENDPOINT} holds none of {', '.join(names)}")

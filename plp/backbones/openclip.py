@@ -1,6 +1,7 @@
 """Any model of open_clip as a frozen backbone: CLIP, OpenCLIP, MetaCLIP, DFN, EVA, ..."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,17 +68,19 @@ class OpenCLIPBackbone(Backbone):
     def __init__(
         self,
         arch: str = "ViT-B-16",
-        pretrained: str | None = "openai",
+        pretrained: str | os.PathLike[str] | None = "openai",
         alias_first_block: bool = True,
         quick_gelu: bool | None = None,
         model_config: Mapping[str, Any] | None = None,
         image_size: int | None = None,
         seed: int = 0,
-        cache_dir: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
         self.arch = arch
         self.alias_first_block = alias_first_block
+        pretrained = None if pretrained is None else os.fspath(pretrained)
+        cache_dir = None if cache_dir is None else os.fspath(cache_dir)
         spec = resolve(arch, pretrained, quick_gelu, model_config, cache_dir)
         checkpoint = None if spec.weights is None else read_checkpoint(spec.weights)
         known = (checkpoint and checkpoint.activation) or spec.activation

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from plp.backbones import OpenCLIPBackbone, _openclip_hub, _openclip_spec
@@ -89,10 +90,6 @@ def test_a_contradicting_activation_is_refused_before_any_download(offline, tmp_
 
 
 def test_a_failing_download_names_both_ways_out(monkeypatch, tmp_path):
-    class Reachable:
-        def head(self, url, timeout):
-            return None
-
     def fail(*args, **kwargs):
         raise RuntimeError("401 Client Error\nmore")
 
@@ -101,6 +98,55 @@ def test_a_failing_download_names_both_ways_out(monkeypatch, tmp_path):
     with pytest.raises(WeightsError, match=BOTH_WAYS_OUT) as caught:
         OpenCLIPBackbone(cache_dir=str(tmp_path))
     assert "failed (401 Client Error)" in str(caught.value)
+
+
+class Reachable:
+    """A session of a machine with a network."""
+
+    def head(self, url, timeout):
+        return None
+
+
+class AbsentError(EntryNotFoundError):
+    """The hub's answer for a file that a repository does not hold."""
+
+    def __init__(self):
+        Exception.__init__(self, "404")
+
+
+def test_the_next_file_name_is_tried_where_the_hub_lacks_one(monkeypatch, tmp_path):
+    asked = []
+
+    def download(repo, name, cache_dir):
+        asked.append(name)
+        if name.endswith(".safetensors"):
+            raise AbsentError
+        torch.save(state_dict(clip_weights(SMALL)), tmp_path / name)
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(_openclip_hub, "get_session", Reachable)
+    monkeypatch.setattr(_openclip_hub, "hf_hub_download", download)
+    tag = {"hf_hub": "org/name/"}
+    found = _openclip_hub.tag_file(tag, "the weights", str(tmp_path / "cache"))
+    assert asked == ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
+    assert found == tmp_path / "open_clip_pytorch_model.bin"
+    with pytest.raises(WeightsError, match=r"org/name .* holds none of config.safetensors"):
+        _openclip_hub.hub_file("org/name", ["config.safetensors"], "the config", None)
+
+
+def test_a_network_that_breaks_off_is_not_asked_again(monkeypatch, tmp_path):
+    asked = []
+
+    def download(repo, name, cache_dir):
+        asked.append(name)
+        raise LocalEntryNotFoundError("connection lost")
+
+    monkeypatch.setattr(_openclip_hub, "get_session", Reachable)
+    monkeypatch.setattr(_openclip_hub, "hf_hub_download", download)
+    with pytest.raises(WeightsError, match=BOTH_WAYS_OUT) as caught:
+        OpenCLIPBackbone(cache_dir=tmp_path)
+    assert "connection lost" in str(caught.value)
+    assert len(asked) == 1
 
 
 def put_in_hub_cache(cache, repo, files):

@@ -9,10 +9,12 @@ import zipfile
 import open_clip
 import pytest
 import torch
+from mmengine import Config
 from safetensors.torch import save_file
 
 from plp.backbones import OpenCLIPBackbone
 from plp.errors import ConfigError, WeightsError
+from plp.registry import BACKBONES
 from plp.testing.clip_weights import ClipSize, clip_weights, state_dict
 
 SMALL = ClipSize(32, 64, 32, 64, 2, 64, 2)
@@ -93,7 +95,7 @@ def test_openai_s_layout_goes_into_a_custom_text_model_and_back(state, expected,
     assert agree(features(build(tmp_path / "custom.pt", custom)), expected)
 
 
-def archive(quick_gelu, state, path):
+def archive(quick_gelu, state, path, script=False):
     """A TorchScript archive in half precision, as OpenAI's are."""
     model = open_clip.CLIP(**SMALL.model_config(quick_gelu)).eval()
     model.load_state_dict(state)
@@ -103,13 +105,19 @@ def archive(quick_gelu, state, path):
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.trace_module(model, inputs, check_trace=False).half().save(str(path))
+        traced = (
+            torch.jit.script(model)
+            if script
+            else torch.jit.trace_module(model, inputs, check_trace=False)
+        )
+        traced.half().save(str(path))
     return path
 
 
+@pytest.mark.parametrize("script", [True, False])
 @pytest.mark.parametrize("quick_gelu", [True, False])
-def test_a_torchscript_archive_loads_and_tells_its_activation(quick_gelu, state, tmp_path):
-    path = archive(quick_gelu, state, tmp_path / "archive.pt")
+def test_a_torchscript_archive_loads_and_tells_its_activation(quick_gelu, script, state, tmp_path):
+    path = archive(quick_gelu, state, tmp_path / "archive.pt", script)
     backbone = build(path, UNSTATED)
     assert backbone.quick_gelu is quick_gelu
     loaded = backbone.model.state_dict()
@@ -201,6 +209,19 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
         build(tmp_path / "nowhere.pt")
     with pytest.raises(WeightsError, match=r"is a folder, expected a weights file.*local-dir:"):
         build(tmp_path)
+
+
+def test_it_is_built_from_a_config_file(file, expected, tmp_path):
+    """As tools do, with `--cfg-options model.backbone.pretrained=FILE`."""
+    (tmp_path / "config.py").write_text(
+        "model = dict(backbone=dict(type='OpenCLIPBackbone', arch='small', pretrained='openai',\n"
+        f"    quick_gelu=True, model_config={UNSTATED!r}))"
+    )
+    config = Config.fromfile(tmp_path / "config.py")
+    config.merge_from_dict({"model.backbone.pretrained": str(file)})
+    assert agree(features(BACKBONES.build(config.model.backbone)), expected)
+    with pytest.raises(WeightsError, match="nowhere.pt does not exist"):
+        BACKBONES.build({**config.model.backbone, "pretrained": tmp_path / "nowhere.pt"})
 
 
 def test_another_architecture_is_named_by_its_first_shapes(file):
