@@ -60,7 +60,8 @@ def select_tower(model: Any, alias_first_block: bool) -> VisionTower:
     if isinstance(visual, ModifiedResNet):
         return ResNetTower(visual)
     if not isinstance(visual, VisionTransformer):
-        kind = type(getattr(visual, "trunk", visual)).__name__
-        return PooledTower(model, f"its vision tower is a {kind}, not CLIP's vision transformer")
+        inner = getattr(visual, "trunk", visual)
+        kind = f"{'timm' if inner is not visual else 'open_clip'}'s {type(inner).__name__}"
+        return PooledTower(model, f"its vision tower is {kind}, not CLIP's vision transformer")
     why = why_no_streams(visual)
     return ViTTower(visual, alias_first_block) if why is None else PooledTower(model, why)

@@ -50,16 +50,14 @@ def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
     Raises:
         WeightsError: if they are not cached and cannot be downloaded.
     """
+    repo, _, name = tag.get("hf_hub", "").rpartition("/")
+    names = (Path(name).stem + ".safetensors", name) if name else WEIGHT_FILES
     url = tag.get("url", "")
-    cached = _cached_url(url, cache_dir)
-    if tag.get("hf_hub"):
-        repo, _, name = tag["hf_hub"].rpartition("/")
-        names = WEIGHT_FILES if not name else (Path(name).stem + ".safetensors", name)
-        if cached and not _cached(repo, names, cache_dir):
-            return cached
-        return hub_file(repo, names, what, cache_dir)
+    cached = (_cached(repo, names, cache_dir) if repo else None) or _cached_url(url, cache_dir)
     if cached:
         return cached
+    if repo:
+        return hub_file(repo, names, what, cache_dir)
     require_network(url, what)
     try:
         return Path(download_pretrained_from_url(url, cache_dir=cache_dir))

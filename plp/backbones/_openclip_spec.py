@@ -180,9 +180,12 @@ def _weights_in(folder: Path) -> Path:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        stated = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as JSON: {error}.") from error
+    if not isinstance(stated, dict):
+        raise WeightsError(f"{path}: expected a JSON object, got a {type(stated).__name__}.")
+    return stated
 
 
 def _check_config(config: Any, name: str) -> None:

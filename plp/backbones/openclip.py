@@ -161,9 +161,9 @@ class OpenCLIPBackbone(Backbone):
         self._text.check()
         longest = int(prompts.end.max()) + 1
         if longest > self.context_length:
-            where = (prompts.end + 1 > self.context_length).nonzero()[0].tolist()
+            c, n = (prompts.end == prompts.end.max()).nonzero()[0].tolist()
             raise ConfigError(
-                f"prompt {where[1]} of class {where[0]} has {longest} tokens with start and end; "
+                f"prompt {n} of class {c} has {longest} tokens with start and end; "
                 f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
                 "a shorter class name."
             )

@@ -47,15 +47,15 @@ FULL = {
     "short context": config(text={"context_length": 24}),
     "resnet": {**config(), "vision_cfg": RESNET},
 }
+TIMM = {"timm_model_name": "test_vit", "timm_pool": "", "timm_proj": "linear", "image_size": 160}
+POOLER = {"attentional_pool": True, "attn_pooler_queries": 4, "attn_pooler_heads": 4}
 POOLED_ONLY = {
-    "timm": ({**config(), "vision_cfg": {"timm_model_name": "test_vit", "timm_pool": "",
-              "timm_proj": "linear", "image_size": 160}}, "is a VisionTransformer, not CLIP's"),
+    "timm": ({**config(), "vision_cfg": TIMM}, "is timm's VisionTransformer, not CLIP's"),
     "mean of patches": (config(vision={"pool_type": "avg"}), "pool_type 'avg'"),
-    "attentional pool": (config(vision={"attentional_pool": True, "attn_pooler_queries": 4,
-                         "attn_pooler_heads": 4}), "attentional pooler"),
+    "attentional pool": (config(vision=POOLER), "attentional pooler"),
     "norm after pool": (config(vision={"final_ln_after_pool": True}), "final layer norm"),
     "scaled attention blocks": (config(vision={"scale_attn": True}), "CustomResidualAttention"),
-}  # fmt: skip
+}
 
 
 def build(model_config, **options):
@@ -185,12 +185,9 @@ def test_other_towers_pool_and_say_why_they_have_no_streams(name):
 
 def test_coca_pools_and_says_why_it_takes_no_prompts():
     decoder = {"width": 32, "heads": 1, "layers": 1}
-    vision = {"attentional_pool": True, "attn_pooler_queries": 4, "attn_pooler_heads": 4}
+    vision = {**POOLER, "output_tokens": True}
     text = {"embed_cls": True, "output_tokens": True}
-    backbone = build(
-        config(vision={**vision, "output_tokens": True}, text=text, custom_text=True,
-               multimodal_cfg=decoder)
-    )  # fmt: skip
+    backbone = build(config(vision, text, custom_text=True, multimodal_cfg=decoder))
     images = images_for(backbone)
     expected = backbone.model.encode_image(images, normalize=False)
     assert torch.equal(backbone.encode_image(images).pooled, expected)

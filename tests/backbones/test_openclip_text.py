@@ -44,11 +44,11 @@ def test_a_single_string_is_refused(tiny):
 
 
 def test_a_prompt_that_does_not_fit_is_named(tiny):
-    end = torch.tensor([[5, 76], [5, 77]])
-    prompts = PromptTokens(torch.zeros(2, 2, 78, 128), end)
-    with pytest.raises(ConfigError, match=r"prompt 1 of class 1 has 78 tokens .* at most 77"):
+    end = torch.tensor([[5, 76], [77, 78]])
+    prompts = PromptTokens(torch.zeros(2, 2, 79, 128), end)
+    with pytest.raises(ConfigError, match=r"prompt 1 of class 1 has 79 tokens .* at most 77"):
         tiny.encode_text(prompts)
-    longest = PromptTokens(torch.zeros(2, 2, 78, 128), end.clamp_max(76))
+    longest = PromptTokens(torch.zeros(2, 2, 79, 128), end.clamp_max(76))
     assert tiny.encode_text(longest).shape == (2, 2, 64)
 
 

@@ -220,7 +220,7 @@ def test_it_is_built_from_a_config_file(file, expected, tmp_path):
     config = Config.fromfile(tmp_path / "config.py")
     config.merge_from_dict({"model.backbone.pretrained": str(file)})
     assert agree(features(BACKBONES.build(config.model.backbone)), expected)
-    with pytest.raises(WeightsError, match="nowhere.pt does not exist"):
+    with pytest.raises(WeightsError, match=r"nowhere\.pt does not exist"):
         BACKBONES.build({**config.model.backbone, "pretrained": tmp_path / "nowhere.pt"})
 
 
@@ -304,6 +304,7 @@ def test_a_local_folder_brings_config_weights_and_preprocessing(state, expected,
     [
         (lambda folder: (folder / "open_clip_config.json").unlink(), "expected a folder with"),
         (lambda folder: (folder / "open_clip_config.json").write_text("{"), "as JSON"),
+        (lambda folder: (folder / "open_clip_config.json").write_text("[]"), "got a list"),
         (lambda folder: (folder / "open_clip_model.safetensors").unlink(), "no weights file"),
     ],
 )
