@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from plp.aligners._gradients import unrolled
+from plp.aligners._gradients import ImplicitTransport, safe_log, unrolled
+from plp.aligners._iterations import of_mass_one
 from plp.aligners._solver import entropic_transport
 from plp.aligners.base import lifted
 from plp.errors import ConfigError
@@ -125,7 +126,7 @@ def solve_entropic(
         if settings.gradient == "unroll":
             f, g, iterations, converged = unrolled(C, a, b, *arguments)
         elif settings.gradient == "implicit":
-            _, f, g, iterations, converged = entropic_transport(C, a, b, *arguments)
+            f, g, iterations, converged = ImplicitTransport.apply(C, a, b, *arguments)
         else:
             plan, f, g, iterations, converged = entropic_transport(
                 C.detach(), a.detach(), b.detach(), *arguments
@@ -133,7 +134,7 @@ def solve_entropic(
         if settings.balanced:
             f, g = _centred(C, a, b, f, g)
         if settings.gradient in ("unroll", "implicit"):
-            plan = _plan(C, a, b, f, g, settings.epsilon)
+            plan = _differentiable_plan(C, a, b, f, g, settings)
         if settings.gradient == "detach":
             C, a, b, mass = C.detach(), a.detach(), b.detach(), plan.sum((-2, -1))
         else:
@@ -185,6 +186,38 @@ def _given(marginal: Tensor, cost: Tensor, name: Literal["a", "b"]) -> Tensor:
 def _plan(C: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, epsilon: float) -> Tensor:
     exponents = (f[..., :, None] + g[..., None, :] - C) / epsilon
     return a[..., :, None] * b[..., None, :] * exponents.exp()
+
+
+def _differentiable_plan(
+    C: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, settings: Settings
+) -> Tensor:
+    """Plan of the potentials; kept columns are normalised, so that rounding costs no mass."""
+    if settings.rho_b != math.inf:
+        return _plan(C, a, b, f, g, settings.epsilon)
+    exponents = safe_log(a)[..., :, None] + (f[..., :, None] - C) / settings.epsilon
+    return b[..., None, :] * _softmax(exponents)
+
+
+def _softmax(exponents: Tensor) -> Tensor:
+    """Softmax over the last axis but one; zero where every exponent is -inf."""
+    empty = (exponents == -torch.inf).all(-2, keepdim=True)
+    return torch.where(empty, 0.0, torch.where(empty, 0.0, exponents).softmax(-2))
+
+
+def plan_of_mass_one(
+    cost: Float[Tensor, "*batch K N"],
+    mask: Bool[Tensor, "*#batch K N"] | None,
+    result: SinkhornResult,
+    epsilon: float,
+) -> Float[Tensor, "*batch K N"]:
+    """Divide the plan of uniform marginals by its mass, which itself may be out of range."""
+    C = cost if mask is None else cost.masked_fill(~mask, math.inf)
+    a, b = uniform_marginals(C, mask)
+    f, g = result.row_potential, result.column_potential
+    log_product = safe_log(a)[..., :, None] + safe_log(b)[..., None, :]
+    exponents = log_product + (f[..., :, None] + g[..., None, :] - C) / epsilon
+    largest = exponents.detach().amax((-2, -1), keepdim=True)
+    return of_mass_one((exponents - torch.where(largest == -math.inf, 0.0, largest)).exp())
 
 
 def _centred(C: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:

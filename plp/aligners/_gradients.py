@@ -1,5 +1,7 @@
 """Gradients through the entropic solver: unrolled iterations, or the implicit function."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ def unrolled(
     Returns:
         Potentials, iterations and convergence.
     """
-    log_a, log_b = _log(a)[..., :, None], _log(b)[..., None, :]
+    log_a, log_b = safe_log(a)[..., :, None], safe_log(b)[..., None, :]
     f, g = torch.zeros_like(a), torch.zeros_like(b)
     active = torch.ones(cost.shape[:-2], dtype=torch.bool, device=cost.device)
     iterations = torch.zeros_like(active, dtype=torch.int64)
@@ -36,7 +38,7 @@ def unrolled(
     return f, g, iterations, ~active
 
 
-def _log(marginal: Tensor) -> Tensor:
+def safe_log(marginal: Tensor) -> Tensor:
     """Logarithm whose gradient at zero is zero, not infinite."""
     positive = marginal > 0
     return torch.where(positive, torch.where(positive, marginal, 1.0).log(), -torch.inf)
@@ -49,46 +51,60 @@ def _log_sum(exponents: Tensor, dim: int) -> Tensor:
     return torch.where(empty, 0.0, value).squeeze(dim)
 
 
-def _save(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: tuple) -> None:
-    cost, a, b, ctx.epsilon, ctx.tau_a, ctx.tau_b, *_ = inputs  # type: ignore[attr-defined]
-    _, f, g, *_ = output
-    ctx.save_for_backward(cost, a, b, f, g)
+class ImplicitTransport(torch.autograd.Function):
+    """The solver, its potentials differentiated by the implicit function theorem.
 
-
-def _implicit(
-    ctx: torch.autograd.function.FunctionCtx,
-    grad_plan: Tensor,
-    grad_f: Tensor,
-    grad_g: Tensor,
-    *rest: Tensor,
-) -> tuple[Tensor | None, ...]:
-    """Differentiate the fixed point f = F(g), g = G(f) by the implicit function theorem.
-
-    Only the potentials carry a gradient: the plan is computed from them by `solve_entropic`.
-
-    With the row-normalised kernel Q and the column-normalised kernel R,
+    They are the fixed point f = F(g), g = G(f) of the iterations. With the row-normalised kernel Q
+    and the column-normalised kernel R,
 
         df = tau_a (Q * dC) 1 - tau_a Q dg - ...,    dg = tau_b (R * dC)^T 1 - tau_b R^T df - ...,
 
     so the cotangents (l, m) of the two equations solve l + tau_b R m = grad_f,
     tau_a Q^T l + m = grad_g: one linear system of size min(K, N) a problem.
+
+    Only the potentials carry a gradient; plan and cost are computed from them in the graph.
     """
-    cost, a, b, f, g = ctx.saved_tensors  # type: ignore[attr-defined]
-    epsilon, tau_a, tau_b = ctx.epsilon, ctx.tau_a, ctx.tau_b  # type: ignore[attr-defined]
-    q = _normalised(g[..., None, :] - cost, b[..., None, :], epsilon, -1)
-    r = _normalised(f[..., :, None] - cost, a[..., :, None], epsilon, -2)
-    Q, R = tau_a * q * b[..., None, :], tau_b * r * a[..., :, None]
-    balanced = tau_a == 1.0 and tau_b == 1.0
-    if cost.shape[-1] <= cost.shape[-2]:
-        m = _solve(Q.mT @ R, grad_g - _times(Q.mT, grad_f), b if balanced else None)
-        rows = grad_f - _times(R, m)
-    else:
-        rows = _solve(R @ Q.mT, grad_f - _times(R, grad_g), a if balanced else None)
-        m = grad_g - _times(Q.mT, rows)
-    grad_cost = rows[..., :, None] * Q + m[..., None, :] * R
-    grad_a = -epsilon * tau_b * _times(r, m)
-    grad_b = -epsilon * tau_a * _times(q.mT, rows)
-    return grad_cost, grad_a, grad_b, None, None, None, None, None
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tau_a: float, tau_b: float,
+        max_iterations: int, tolerance: float,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        """Solve; arguments as in the solver. Returns potentials, iterations, convergence."""
+        settings = (epsilon, tau_a, tau_b, max_iterations, tolerance)
+        return entropic_transport(cost, a, b, *settings)[1:]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        """Keep what the backward pass needs."""
+        f, g, iterations, converged = output
+        ctx.settings = inputs[3:6]
+        ctx.save_for_backward(*inputs[:3], f, g)
+        ctx.mark_non_differentiable(iterations, converged)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Solve the linear system and pull the cotangents back to cost and marginals."""
+        cost, a, b, f, g = ctx.saved_tensors
+        grad_f, grad_g = grads[:2]
+        epsilon, tau_a, tau_b = ctx.settings
+        balanced = tau_a == 1.0 and tau_b == 1.0
+        with torch.autocast(cost.device.type, enabled=False):
+            q = _normalised(g[..., None, :] - cost, b[..., None, :], epsilon, -1)
+            r = _normalised(f[..., :, None] - cost, a[..., :, None], epsilon, -2)
+            Q, R = tau_a * q * b[..., None, :], tau_b * r * a[..., :, None]
+            if cost.shape[-1] <= cost.shape[-2]:
+                m = _solve(Q.mT @ R, grad_g - _times(Q.mT, grad_f), b if balanced else None)
+                rows = grad_f - _times(R, m)
+            else:
+                rows = _solve(R @ Q.mT, grad_f - _times(R, grad_g), a if balanced else None)
+                m = grad_g - _times(Q.mT, rows)
+            grad_cost = rows[..., :, None] * Q + m[..., None, :] * R
+            grad_a = -epsilon * tau_b * _times(r, m)
+            grad_b = -epsilon * tau_a * _times(q.mT, rows)
+        return grad_cost, grad_a, grad_b, None, None, None, None, None
 
 
 def _normalised(exponents: Tensor, weights: Tensor, epsilon: float, dim: int) -> Tensor:
@@ -112,6 +128,3 @@ def _solve(coupling: Tensor, right: Tensor, null: Tensor | None) -> Tensor:
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:
     return (matrix @ vector[..., None])[..., 0]
-
-
-entropic_transport.register_autograd(_implicit, setup_context=_save)

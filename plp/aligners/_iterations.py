@@ -20,6 +20,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+# Problems with more pairs are solved one by one: alone they fill a core's cache.
+LARGEST_SHARED = 1 << 14
+
 
 class Block(NamedTuple):
     """Problems to solve, and how.
@@ -55,6 +58,11 @@ class Solution(NamedTuple):
     converged: Bool[Tensor, " B"]
 
 
+def is_large(K: int, N: int) -> bool:
+    """Whether a problem is solved alone; must not depend on how many there are."""
+    return K * N > LARGEST_SHARED
+
+
 def ordered_sum(terms: Tensor, dim: int) -> Tensor:
     """Sum over `dim` by halving, in an order that depends on the length of `dim` alone.
 
@@ -69,6 +77,12 @@ def ordered_sum(terms: Tensor, dim: int) -> Tensor:
     return terms.select(dim, 0)
 
 
+def of_mass_one(plan: Float[Tensor, "*batch K N"]) -> Float[Tensor, "*batch K N"]:
+    """Divide a plan by its mass; a plan without mass stays zero."""
+    mass = ordered_sum(plan.flatten(-2).clone(), -1)[..., None, None]
+    return plan / torch.where(mass > 0, mass, 1.0)
+
+
 class ScalingDomain:
     """Plain matrix scaling: one exponential a pair in all, then multiplications and sums.
 
@@ -80,6 +94,7 @@ class ScalingDomain:
         self.block = block
         self.kernel = ((block.shift - block.cost) / block.epsilon).exp_()  # [K, N, B]
         self.tiny = torch.finfo(self.kernel.dtype).tiny
+        self.large = is_large(*self.kernel.shape[:2])  # then it comes alone
 
     @staticmethod
     def reachable(tolerance: float, spread: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
@@ -113,7 +128,7 @@ class ScalingDomain:
         return scaling.log()
 
     def _contract(self, weights: Tensor, dim: int) -> Tensor:
-        if self.kernel.shape[-1] == 1:  # large problems come one by one
+        if self.large:
             matrix = self.kernel[..., 0] if dim == 1 else self.kernel[..., 0].T
             sums = (matrix @ weights[:, 0])[:, None]
         else:
@@ -204,6 +219,7 @@ def run(
         p = torch.where(active, proposed, p)
         q = torch.where(active, domain.columns(p), q)
         iterations = iterations + active
+    p = torch.where(block.a > 0, p, proposed)  # rows without mass: the error does not see them
     return Solution(
         domain.plan(p, q),
         _potential(block, domain.logarithm(p), 1),
@@ -228,7 +244,8 @@ def _stuck_mass(block: Block) -> Float[Tensor, " B"]:
 
 
 def _power(sums: Tensor, tau: float) -> Tensor:
-    return sums.reciprocal_() if tau == 1.0 else sums.pow_(-tau)
+    """Raise to -tau; without `pow`, whose last bit depends on where in memory a number stands."""
+    return sums.reciprocal_() if tau == 1.0 else sums.log_().mul_(-tau).exp_()
 
 
 def _finite(largest: Tensor) -> Tensor:

@@ -11,14 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plp.aligners._iterations import Block, LogDomain, ScalingDomain, Solution, run
+from plp.aligners._iterations import (
+    Block,
+    LogDomain,
+    ScalingDomain,
+    Solution,
+    is_large,
+    run,
+)
+from plp.errors import ConfigError
 
 # Above this spread of (C - shift) / epsilon the scalings leave what float32 holds exactly.
 SCALING_LIMIT = 30.0
-# Problems a block holds: as many as fit into a core's second-level cache together; large problems
-# are solved one by one.
+# Pairs a block holds: as many as fit into a core's second-level cache.
 BLOCK_ELEMENTS = 1 << 16
-LARGEST_SHARED = 1 << 14
 
 
 @torch.library.custom_op(
@@ -57,6 +63,7 @@ def entropic_transport(
     K, N = cost.shape[-2:]
     problems = cost.reshape(-1, K, N)
     marginals = a.reshape(-1, K), b.reshape(-1, N)
+    _check_marginals(*marginals)
     settings = (epsilon, tau_a, tau_b)
     shift, spread = _shift_and_spread(problems, balanced=tau_a == 1.0 and tau_b == 1.0)
     outputs = _allocate(problems)
@@ -108,6 +115,16 @@ def _vmap(
     return entropic_transport(*tensors, *inputs[3:]), (0,) * 5
 
 
+def _check_marginals(*marginals: Tensor) -> None:
+    """Raise ConfigError for a negative marginal, where looking costs no wait."""
+    for marginal in marginals:
+        if marginal.device.type == "cpu" and not bool((marginal >= 0).all()):
+            raise ConfigError(
+                f"expected marginals >= 0, got {float(marginal.min()):g}; they are shares of a "
+                "mass, not log-weights"
+            )
+
+
 def _shift_and_spread(problems: Tensor, balanced: bool) -> tuple[Tensor, Tensor]:
     """Cost to subtract, and the largest distance of a finite cost from it, of each problem.
 
@@ -135,7 +152,7 @@ def _blocks(
     if problems.device.type != "cpu":
         yield slice(None), LogDomain
         return
-    width = 1 if K * N > LARGEST_SHARED else max(16, BLOCK_ELEMENTS // (K * N))
+    width = 1 if is_large(K, N) else max(16, BLOCK_ELEMENTS // (K * N))
     narrow = (spread <= SCALING_LIMIT) & _is_rectangular(problems)
     if bool(narrow.all()):
         for first in range(0, count, width):

@@ -53,9 +53,3 @@ def kept_pairs(
     if mask is None:
         return torch.ones_like(similarity, dtype=torch.bool)
     return mask.expand(similarity.shape)
-
-
-def of_mass_one(plan: Float[Tensor, "*batch K N"]) -> Float[Tensor, "*batch K N"]:
-    """Divide a plan by its mass; a plan without mass stays zero."""
-    mass = plan.sum((-2, -1), keepdim=True)
-    return plan / torch.where(mass > 0, mass, 1.0)

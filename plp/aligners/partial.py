@@ -17,7 +17,8 @@ from plp.aligners._entropic import (
     solve_entropic,
     uniform_marginals,
 )
-from plp.aligners.base import Aligner, lifted, of_mass_one
+from plp.aligners._iterations import of_mass_one
+from plp.aligners.base import Aligner, lifted
 from plp.errors import ConfigError
 from plp.registry import ALIGNERS
 
@@ -81,12 +82,14 @@ def partial_sinkhorn(
     result = solve_entropic(
         extended, _with_slack(a, mass) / total, _with_slack(b, mass) / total, exists, settings
     )
+    shift = epsilon / 2 * math.log(total)  # keeps the plan of the form a b exp((f + g - C) / eps)
     return result._replace(
         plan=total * result.plan[..., :-1, :-1],
-        row_potential=result.row_potential[..., :-1],
-        column_potential=result.column_potential[..., :-1],
+        row_potential=result.row_potential[..., :-1] - shift,
+        column_potential=result.column_potential[..., :-1] - shift,
         row_error=total * result.row_error,
         column_error=total * result.column_error,
+        cost=total * result.cost,
     )
 
 

@@ -11,9 +11,10 @@ from plp.aligners._entropic import (
     Settings,
     SinkhornResult,
     check_aligner_settings,
+    plan_of_mass_one,
     solve_entropic,
 )
-from plp.aligners.base import Aligner, lifted, of_mass_one
+from plp.aligners.base import Aligner, lifted
 from plp.registry import ALIGNERS
 
 
@@ -123,8 +124,11 @@ class UnbalancedSinkhornAligner(Aligner):
         mask: Bool[Tensor, "*#batch K N"] | None = None,
     ) -> Float[Tensor, "*batch K N"]:
         """Compute the plan, of mass one."""
-        plan = solve_entropic(1 - lifted(similarity), None, None, mask, self.settings).plan
-        return of_mass_one(plan)
+        cost, s = 1 - lifted(similarity), self.settings
+        result = solve_entropic(cost, None, None, mask, s)
+        if s.rho_b == math.inf:  # the prompts' marginal has mass one
+            return result.plan
+        return plan_of_mass_one(cost, mask, result, s.epsilon)
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""
