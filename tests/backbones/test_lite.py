@@ -1,7 +1,10 @@
 """The lite backbone against timm, transformers and scikit-learn; its laws; its errors."""
 
+import json
+import os
 import socket
 import sys
+from pathlib import Path
 
 import jaxtyping
 import pytest
@@ -9,6 +12,7 @@ import timm
 import torch
 from sklearn.linear_model import Ridge
 from torch.nn import functional as F
+from torchvision.io import ImageReadMode, read_image
 from transformers import BertModel
 from transformers.utils import logging as transformers_logging
 
@@ -24,6 +28,11 @@ from plp.errors import ConfigError, WeightsError
 from plp.registry import BACKBONES
 from plp.structures import PromptTokens
 
+IMAGENETTE = (
+    Path(os.environ.get("PLP_DATA_ROOT") or "no-such-folder")
+    / "imagenette"
+    / "split_reduced_Imagenette.json"
+)
 NAMES = ["dog", "great white shark", "crème brûlée", "forklift"]
 
 
@@ -214,6 +223,13 @@ class TestJointSpace:
             found(x) + y.mean(dim=0), torch.from_numpy(oracle.predict(x.double())).float()
         )
 
+    def test_what_all_classes_share_has_no_influence(self, classifier):
+        shared = torch.randn(1280, generator=torch.Generator().manual_seed(0))
+        directions = classifier_directions(classifier)
+        torch.testing.assert_close(directions.norm(dim=1), torch.ones(1000))
+        moved = classifier_directions(classifier + shared)
+        torch.testing.assert_close(moved, directions, atol=1e-5, rtol=1e-4)
+
     def test_finds_classes_it_was_not_fitted_on(self, classifier, imagenet_texts):
         """Names of 200 classes left out of the fit find their classifier rows among the 200."""
         first, five = [], []
@@ -233,6 +249,22 @@ class TestJointSpace:
         expected = fit_text_map(imagenet_texts, classifier_directions(classifier), ridge=1.0)
         torch.testing.assert_close(backbone.text_centre, expected.centre, atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(backbone.text_weight, expected.weight, atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.data
+    @pytest.mark.skipif(not IMAGENETTE.is_file(), reason="no Imagenette under PLP_DATA_ROOT")
+    def test_real_images_find_their_names(self, backbone):
+        """Ten easy ImageNet classes, ten images each, no training."""
+        rows = json.loads(IMAGENETTE.read_text(encoding="utf-8"))["test"]
+        rows = [row for c in range(10) for row in [r for r in rows if r[1] == c][:10]]
+        pixels = [
+            read_image(str(IMAGENETTE.parent / path), ImageReadMode.RGB) for path, _, _ in rows
+        ]
+        features = backbone.encode_image(backbone.normalise(torch.stack(pixels))).pooled
+        names = list({label: name for _, label, name in rows}.values())
+        text = backbone.text_tower.encode([f"a photo of a {name}." for name in names])
+        text = TextMap(backbone.text_centre, backbone.text_weight)(text)
+        found = (F.normalize(features, dim=-1) @ F.normalize(text, dim=-1).T).argmax(dim=1)
+        assert (found == torch.arange(10).repeat_interleave(10)).float().mean() > 0.85
 
 
 class TestCache:
