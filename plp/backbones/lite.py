@@ -40,17 +40,17 @@ class LiteBackbone(Backbone):
     the fit. Classes that are not in ImageNet are reached through the meaning of their names.
 
     How it differs from a CLIP: nothing was trained on pairs of images and captions, so zero-shot
-    accuracy is low outside ImageNet; few-shot learning on top is sound. The text tower is
-    bidirectional, so prompts share no prefix. There is no transformer on the image side, so there
-    is no V-V attention: the one dense stream is `grid`, whose mean is the pooled feature.
+    accuracy is low outside ImageNet (and few shots gain the more). The text tower is bidirectional,
+    so prompts share no prefix. There is no transformer on the image side, so there is no V-V
+    attention: the one dense stream is `grid`, whose mean is the pooled feature.
 
     Args:
         image_size: Side of the input, a multiple of 32; 224 (the size of the weights' training)
             gives 7 x 7 patches, larger inputs give more.
         ridge: Penalty of the fit; 1 lies in the flat optimum of a held-out check on ImageNet's
             classes, see `fit_text_map`.
-        logit_scale: Factor on cosines, which spread wider here than CLIP's. On Caltech-101's and
-            Imagewoof's images 30 gives the lowest zero-shot cross-entropy of ten values, 5 to 100.
+        logit_scale: Factor on cosines. On Caltech-101's and Imagewoof's images 30 gives the lowest
+            zero-shot cross-entropy of ten values from 5 to 100.
         cache_dir: Where the fitted map is kept. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
 
     Shape:
