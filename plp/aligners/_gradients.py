@@ -74,7 +74,8 @@ class ImplicitTransport(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:  # fmt: skip
         """Solve; arguments as in the solver. Returns potentials, iterations, convergence."""
         settings = (epsilon, tau_a, tau_b, max_iterations, tolerance)
-        return entropic_transport(cost, a, b, *settings)[1:]
+        _, f, g, _, _, iterations, converged = entropic_transport(cost, a, b, *settings)
+        return f, g, iterations, converged
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:

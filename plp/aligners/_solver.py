@@ -6,32 +6,29 @@ and still be opaque to `torch.compile` and exact under `torch.vmap`.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from plp.aligners._iterations import (
-    Block,
-    LogDomain,
-    ScalingDomain,
-    Solution,
-    is_large,
-    run,
-)
+from plp.aligners._domains import Block, Domain, LogDomain, ScalingDomain, SolverSettings, is_large
+from plp.aligners._iterations import Solution, solve
 from plp.errors import ConfigError
 
 # Above this spread of (C - shift) / epsilon the scalings leave what float32 holds exactly.
 SCALING_LIMIT = 30.0
 # Pairs a block holds: as many as fit into a core's second-level cache.
-BLOCK_ELEMENTS = 1 << 16
+BLOCK_ELEMENTS = 1 << 18
+
+Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 @torch.library.custom_op(
     "plp::entropic_transport",
     mutates_args=(),
     schema="(Tensor cost, Tensor a, Tensor b, float epsilon, float tau_a, float tau_b, "
-    "int max_iterations, float tolerance) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "int max_iterations, float tolerance) -> "
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def entropic_transport(
     cost: Tensor,
@@ -42,7 +39,7 @@ def entropic_transport(
     tau_b: float,
     max_iterations: int,
     tolerance: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> Outputs:
     """Solve entropic transport problems that share nothing but their size.
 
     Args:
@@ -56,46 +53,32 @@ def entropic_transport(
         tolerance: On the L1 error of the row marginals.
 
     Returns:
-        Plan [*batch, K, N], potentials [*batch, K] and [*batch, N], iterations and convergence
-        [*batch].
+        Plan [*batch, K, N], potentials [*batch, K] and [*batch, N], row and column sums of the
+        plan, iterations and convergence [*batch].
     """
-    batch = cost.shape[:-2]
-    K, N = cost.shape[-2:]
-    problems = cost.reshape(-1, K, N)
-    marginals = a.reshape(-1, K), b.reshape(-1, N)
-    _check_marginals(*marginals)
-    settings = (epsilon, tau_a, tau_b)
-    shift, spread = _shift_and_spread(problems, balanced=tau_a == 1.0 and tau_b == 1.0)
-    outputs = _allocate(problems)
+    problems = cost.reshape(-1, *cost.shape[-2:])
+    marginals = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    outputs = _shapes(cost, a, b)
+    flat = [output.view(len(problems), *output.shape[cost.ndim - 2 :]) for output in outputs]
+    settings = SolverSettings(epsilon, tau_a, tau_b, tolerance)
+    width = _width(problems)
     with torch.autocast(cost.device.type, enabled=False):
-        for chosen, domain in _blocks(problems, spread / epsilon):
-            block = Block(
-                problems[chosen].permute(1, 2, 0).contiguous(),
-                marginals[0][chosen].T.contiguous(),
-                marginals[1][chosen].T.contiguous(),
-                shift[chosen],
-                domain.reachable(tolerance, spread[chosen] / epsilon),
-                *settings,
-            )
-            on_cpu = cost.device.type == "cpu"
-            _store(outputs, chosen, run(block, domain(block), max_iterations, stop_early=on_cpu))
-    plan, f, g, iterations, converged = outputs
-    return (
-        plan.view(*batch, K, N),
-        f.view(*batch, K),
-        g.view(*batch, N),
-        iterations.view(batch),
-        converged.view(batch),
-    )
+        for first in range(0, len(problems), width):
+            part = slice(first, first + width)
+            block = _block(problems[part], marginals[0][part], marginals[1][part], settings)
+            for chosen, domain in _domains(block):
+                solution = solve(domain, max_iterations, look=cost.device.type == "cpu")
+                _store([output[part] for output in flat], chosen, solution)
+    return outputs
 
 
 @entropic_transport.register_fake
-def _shapes(
-    cost: Tensor, a: Tensor, b: Tensor, *settings: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _shapes(cost: Tensor, a: Tensor, b: Tensor, *settings: float) -> Outputs:
     batch = cost.shape[:-2]
     return (
         cost.new_empty(cost.shape),
+        cost.new_empty(a.shape),
+        cost.new_empty(b.shape),
         cost.new_empty(a.shape),
         cost.new_empty(b.shape),
         cost.new_empty(batch, dtype=torch.int64),
@@ -112,83 +95,103 @@ def _vmap(
         x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
         for x, dim in zip(inputs[:3], in_dims[:3], strict=True)
     ]
-    return entropic_transport(*tensors, *inputs[3:]), (0,) * 5
+    return entropic_transport(*tensors, *inputs[3:]), (0,) * 7
 
 
-def _check_marginals(*marginals: Tensor) -> None:
+def _width(problems: Tensor) -> int:
+    """Problems a block holds; all of them on an accelerator."""
+    count, K, N = problems.shape
+    if problems.device.type != "cpu":
+        return max(count, 1)
+    return 1 if is_large(K, N) else max(16, BLOCK_ELEMENTS // (K * N))
+
+
+class _Survey(NamedTuple):
+    shift: Tensor
+    spread: Tensor
+    complete: bool
+
+
+def _block(problems: Tensor, a: Tensor, b: Tensor, settings: SolverSettings) -> Block:
+    """Lay problems out with the batch on the last axis."""
+    count, K, N = problems.shape
+    cost = problems.reshape(count, K * N).T.contiguous()
+    survey = _survey(cost, balanced=settings.tau_a == 1.0 and settings.tau_b == 1.0)
+    return Block(
+        cost.view(K, N, count),
+        _checked(a.T.contiguous()).view(K, 1, count),
+        _checked(b.T.contiguous()).view(1, N, count),
+        survey.shift.view(1, 1, count),
+        survey.spread.view(1, 1, count) / settings.epsilon,
+        survey.complete,
+        settings,
+    )
+
+
+def _checked(marginal: Tensor) -> Tensor:
     """Raise ConfigError for a negative marginal, where looking costs no wait."""
-    for marginal in marginals:
-        if marginal.device.type == "cpu" and not bool((marginal >= 0).all()):
-            raise ConfigError(
-                f"expected marginals >= 0, got {float(marginal.min()):g}; they are shares of a "
-                "mass, not log-weights"
-            )
+    if marginal.device.type == "cpu" and not bool(marginal.amin() >= 0):
+        raise ConfigError(
+            f"expected marginals >= 0, got {float(marginal.amin()):g}; they are shares of a mass, "
+            "not log-weights"
+        )
+    return marginal
 
 
-def _shift_and_spread(problems: Tensor, balanced: bool) -> tuple[Tensor, Tensor]:
-    """Cost to subtract, and the largest distance of a finite cost from it, of each problem.
+def _survey(cost: Tensor, balanced: bool) -> _Survey:
+    """Find what to subtract from each column of costs, and how far the others are from it.
 
     A constant added to the cost leaves a balanced plan as it is; a relaxed one it does not.
     """
-    smallest, largest = problems.amin((1, 2)), problems.amax((1, 2))
-    if problems.device.type != "cpu" or bool((largest == math.inf).any()):
-        exists = problems < math.inf
-        largest = torch.where(exists, problems, -math.inf).amax((1, 2))
-    empty = smallest == math.inf
-    smallest, largest = smallest.masked_fill(empty, 0.0), largest.masked_fill(empty, 0.0)
+    smallest, largest = cost.amin(0), cost.amax(0)
+    complete = cost.device.type == "cpu" and bool((largest < math.inf).all())
+    if not complete:
+        largest = torch.where(cost < math.inf, cost, -math.inf).amax(0)
+        empty = smallest == math.inf
+        smallest, largest = smallest.masked_fill(empty, 0.0), largest.masked_fill(empty, 0.0)
     if balanced:
-        return smallest, largest - smallest
-    return torch.zeros_like(smallest), torch.maximum(smallest.abs(), largest.abs())
+        return _Survey(smallest, largest - smallest, complete)
+    return _Survey(
+        torch.zeros_like(smallest), torch.maximum(smallest.abs(), largest.abs()), complete
+    )
 
 
-def _blocks(
-    problems: Tensor, spread: Tensor
-) -> Iterator[tuple[Tensor | slice, type[ScalingDomain] | type[LogDomain]]]:
-    """Split the problems into blocks of one domain each.
+def _domains(block: Block) -> Iterator[tuple[Tensor | None, Domain]]:
+    """Choose the domain of each problem, and say which problems of the block are in it.
 
-    On an accelerator there is one block, in the log domain: a choice by value would wait for it.
+    On an accelerator all are solved in the log domain: a choice by value would wait for it.
     """
-    count, K, N = problems.shape
-    if problems.device.type != "cpu":
-        yield slice(None), LogDomain
+    if block.cost.device.type != "cpu":
+        yield None, LogDomain(block)
         return
-    width = 1 if is_large(K, N) else max(16, BLOCK_ELEMENTS // (K * N))
-    narrow = (spread <= SCALING_LIMIT) & _is_rectangular(problems)
+    narrow = (block.spread <= SCALING_LIMIT) & _is_rectangular(block)
     if bool(narrow.all()):
-        for first in range(0, count, width):
-            yield slice(first, first + width), ScalingDomain
-        return
-    for domain, members in ((ScalingDomain, narrow), (LogDomain, ~narrow)):
-        for chosen in members.nonzero()[:, 0].split(width):
-            if len(chosen):
-                yield chosen, domain
+        yield None, ScalingDomain(block)
+    elif not bool(narrow.any()):
+        yield None, LogDomain(block)
+    else:
+        for domain, members in ((ScalingDomain, narrow), (LogDomain, ~narrow)):
+            chosen = members.flatten().nonzero()[:, 0]
+            yield chosen, domain(block.take(chosen))
 
 
-def _is_rectangular(problems: Tensor) -> Tensor:
+def _is_rectangular(block: Block) -> Tensor:
     """Whether the pairs that exist are all pairs of some rows and some columns.
 
     Otherwise the scalings of even a narrow problem can grow without bound.
     """
-    missing = problems == math.inf
-    if not bool(missing.any()):
-        return torch.ones(len(problems), dtype=torch.bool)
-    rows, columns = missing.all(2, keepdim=True), missing.all(1, keepdim=True)
-    return (missing == (rows | columns)).all(2).all(1)
+    if block.complete:
+        return torch.ones_like(block.shift, dtype=torch.bool)
+    missing = block.cost == math.inf
+    rows, columns = missing.all(1, keepdim=True), missing.all(0, keepdim=True)
+    return (missing == (rows | columns)).flatten(0, 1).all(0).view(block.shift.shape)
 
 
-def _allocate(problems: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    count, K, N = problems.shape
-    return (
-        problems.new_empty(count, K, N),
-        problems.new_empty(count, K),
-        problems.new_empty(count, N),
-        problems.new_empty(count, dtype=torch.int64),
-        problems.new_empty(count, dtype=torch.bool),
-    )
-
-
-def _store(outputs: tuple[Tensor, ...], chosen: Tensor | slice, solution: Solution) -> None:
-    plan, f, g, iterations, converged = outputs
-    plan[chosen] = solution.plan.permute(2, 0, 1)
-    f[chosen], g[chosen] = solution.f.T, solution.g.T
-    iterations[chosen], converged[chosen] = solution.iterations, solution.converged
+def _store(outputs: Sequence[Tensor], chosen: Tensor | None, solution: Solution) -> None:
+    """Write a solution, problems on the last axis, into outputs with problems on the first."""
+    for output, values in zip(outputs, solution, strict=True):
+        rows = values.flatten(0, 1).T  # [B, ..]
+        if chosen is None:
+            output.view(rows.shape).copy_(rows)
+        else:
+            output.view(len(output), -1)[chosen] = rows

@@ -8,16 +8,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from plp.aligners._entropic import (
-    Gradient,
-    Settings,
-    SinkhornResult,
-    check_aligner_settings,
-    check_problem,
-    solve_entropic,
-    uniform_marginals,
-)
-from plp.aligners._iterations import of_mass_one
+from plp.aligners._entropic import SinkhornResult, solve_entropic
+from plp.aligners._ordered import of_mass_one
+from plp.aligners._problem import make_problem
+from plp.aligners._settings import Gradient, Settings, check_aligner_settings
 from plp.aligners.base import Aligner, lifted
 from plp.errors import ConfigError
 from plp.registry import ALIGNERS
@@ -72,15 +66,14 @@ def partial_sinkhorn(
     if not 0 < mass <= 1:
         raise ConfigError(f"expected mass in (0, 1], got {mass!r}")
     settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
-    check_problem(cost, mask)
-    a, b = uniform_marginals(lifted(cost), mask)
+    _, a, b, _ = make_problem(cost, mask)
     total = 2.0 - mass  # of the extended marginals, which are then scaled to one
     extended = _extended(cost, 0.0)
     exists = torch.ones_like(cost, dtype=torch.bool) if mask is None else mask.expand_as(cost)
     exists = _extended(exists, 1.0)
     exists[..., -1, -1] = False
     result = solve_entropic(
-        extended, _with_slack(a, mass) / total, _with_slack(b, mass) / total, exists, settings
+        extended, exists, settings, _with_slack(a, mass) / total, _with_slack(b, mass) / total
     )
     shift = epsilon / 2 * math.log(total)  # keeps the plan of the form a b exp((f + g - C) / eps)
     return result._replace(

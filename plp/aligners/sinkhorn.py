@@ -6,13 +6,8 @@ from typing import final
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from plp.aligners._entropic import (
-    Gradient,
-    Settings,
-    SinkhornResult,
-    check_aligner_settings,
-    solve_entropic,
-)
+from plp.aligners._entropic import SinkhornResult, entropic_plan, solve_entropic
+from plp.aligners._settings import Gradient, Settings, check_aligner_settings
 from plp.aligners.base import Aligner, lifted
 from plp.registry import ALIGNERS
 
@@ -73,10 +68,10 @@ def sinkhorn(
         tensor([[0.4404, 0.0596],
                 [0.0596, 0.4404]])
         >>> bool(result.converged), int(result.iterations)
-        (True, 1)
+        (True, 4)
     """
     settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
-    return solve_entropic(cost, a, b, mask, settings)
+    return solve_entropic(cost, mask, settings, a, b)
 
 
 @final
@@ -121,7 +116,7 @@ class SinkhornAligner(Aligner):
         mask: Bool[Tensor, "*#batch K N"] | None = None,
     ) -> Float[Tensor, "*batch K N"]:
         """Compute the plan; uniform over the rows and columns that hold a pair of the mask."""
-        return solve_entropic(1 - lifted(similarity), None, None, mask, self.settings).plan
+        return entropic_plan(1 - lifted(similarity), mask, self.settings)
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""

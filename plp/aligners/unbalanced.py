@@ -6,14 +6,8 @@ from typing import final
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from plp.aligners._entropic import (
-    Gradient,
-    Settings,
-    SinkhornResult,
-    check_aligner_settings,
-    plan_of_mass_one,
-    solve_entropic,
-)
+from plp.aligners._entropic import SinkhornResult, entropic_plan, solve_entropic
+from plp.aligners._settings import Gradient, Settings, check_aligner_settings
 from plp.aligners.base import Aligner, lifted
 from plp.registry import ALIGNERS
 
@@ -74,7 +68,7 @@ def unbalanced_sinkhorn(
         tensor([0.4695, 0.0307])
     """
     settings = Settings(epsilon, rho_a, rho_b, max_iterations, tolerance, gradient)
-    return solve_entropic(cost, a, b, mask, settings)
+    return solve_entropic(cost, mask, settings, a, b)
 
 
 @final
@@ -124,11 +118,7 @@ class UnbalancedSinkhornAligner(Aligner):
         mask: Bool[Tensor, "*#batch K N"] | None = None,
     ) -> Float[Tensor, "*batch K N"]:
         """Compute the plan, of mass one."""
-        cost, s = 1 - lifted(similarity), self.settings
-        result = solve_entropic(cost, None, None, mask, s)
-        if s.rho_b == math.inf:  # the prompts' marginal has mass one
-            return result.plan
-        return plan_of_mass_one(cost, mask, result, s.epsilon)
+        return entropic_plan(1 - lifted(similarity), mask, self.settings)
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""

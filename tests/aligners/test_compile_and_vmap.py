@@ -15,7 +15,7 @@ from plp.registry import ALIGNERS
 ALIGNERS_TO_MAP = [
     {"type": "SinkhornAligner"},
     {"type": "SinkhornAligner", "gradient": "implicit"},
-    {"type": "SinkhornAligner", "gradient": "unroll", "max_iterations": 5},
+    {"type": "SinkhornAligner", "gradient": "unroll", "max_iterations": 2},
     {"type": "UnbalancedSinkhornAligner", "rho_prompts": 0.5},
     {"type": "PartialAligner"},
     {"type": "MaxSimAligner"},

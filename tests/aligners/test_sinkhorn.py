@@ -48,16 +48,18 @@ def test_agrees_with_pot(domain, epsilon, size):
 
 
 def test_small_epsilon_agrees_with_the_exact_solver():
-    cost, a, b = random_problems(4, K=8, N=5)
-    result = sinkhorn(cost, epsilon=3e-4, a=a, b=b, max_iterations=20_000, tolerance=1e-6)
-    for i in range(4):
+    cost, a, b = random_problems(2, K=8, N=5)
+    result = sinkhorn(cost, epsilon=3e-4, a=a, b=b, max_iterations=20_000, tolerance=1e-4)
+    assert bool(result.converged.all())
+    for i in range(2):
         exact = ot.emd(a[i].numpy(), b[i].numpy(), cost[i].numpy())
         np.testing.assert_allclose(result.plan[i], exact, atol=2e-3)
 
 
 def test_small_epsilon_agrees_with_the_assignment():
     cost, _, _ = random_problems(4, K=6, N=6)
-    result = sinkhorn(cost, epsilon=2e-3, max_iterations=20_000, tolerance=1e-9)
+    result = sinkhorn(cost, epsilon=2e-3, max_iterations=20_000, tolerance=1e-4)
+    assert bool(result.converged.all())
     for problem, plan in zip(cost, result.plan, strict=True):
         rows, columns = linear_sum_assignment(problem)
         expected = torch.zeros(6, 6, dtype=torch.float64)

@@ -1,0 +1,73 @@
+"""What every entropic solver is given: cost and marginals, checked and completed."""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from plp.aligners.base import lifted
+from plp.errors import ConfigError
+
+
+class Problem(NamedTuple):
+    """A batch of problems in float32 or better; a pair that does not exist has infinite cost."""
+
+    cost: Float[Tensor, "*batch K N"]
+    a: Float[Tensor, "*batch K"]
+    b: Float[Tensor, "*batch N"]
+    mask: Bool[Tensor, "*#batch K N"] | None
+
+    def detach(self) -> "Problem":
+        """Cut the graph."""
+        return Problem(self.cost.detach(), self.a.detach(), self.b.detach(), self.mask)
+
+
+def make_problem(
+    cost: Float[Tensor, "*batch K N"],
+    mask: Bool[Tensor, "*#batch K N"] | None,
+    a: Tensor | None = None,
+    b: Tensor | None = None,
+) -> Problem:
+    """Lift half precision, put the mask into the cost, fill in uniform marginals.
+
+    Raises:
+        ConfigError: for what cannot be meant.
+    """
+    _check(cost, mask)
+    C = lifted(cost)
+    C = C if mask is None else C.masked_fill(~mask, math.inf)
+    a = _uniform(C, mask, -1) if a is None else _given(a, C, "a")
+    b = _uniform(C, mask, -2) if b is None else _given(b, C, "b")
+    return Problem(C, a, b, mask)
+
+
+def _check(cost: Tensor, mask: Tensor | None) -> None:
+    if not cost.is_floating_point():
+        raise ConfigError(f"expected a floating-point cost, got {cost.dtype}; use cost.float()")
+    if cost.ndim < 2 or 0 in cost.shape[-2:]:
+        raise ConfigError(
+            f"expected a cost of shape [*batch, K, N] with K, N >= 1, got {list(cost.shape)}"
+        )
+    if mask is not None and mask.dtype != torch.bool:
+        raise ConfigError(f"expected a boolean mask, True where a pair exists, got {mask.dtype}")
+
+
+def _uniform(cost: Tensor, mask: Tensor | None, over: Literal[-1, -2]) -> Tensor:
+    """Uniform marginal over the rows (columns) that hold a pair, found by looking `over` them."""
+    shape = cost.shape[:-1] if over == -1 else cost.shape[:-2] + cost.shape[-1:]
+    if mask is None:
+        return cost.new_full((), 1 / shape[-1]).expand(shape)
+    exists = mask.any(over).to(cost.dtype)
+    return (exists / exists.sum(-1, keepdim=True).clamp_min(1)).expand(shape)
+
+
+def _given(marginal: Tensor, cost: Tensor, name: Literal["a", "b"]) -> Tensor:
+    axis, size = ("K", cost.shape[-2]) if name == "a" else ("N", cost.shape[-1])
+    if marginal.ndim < 1 or marginal.shape[-1] != size:
+        raise ConfigError(
+            f"expected the marginal {name} to end in {axis} = {size}, "
+            f"got shape {list(marginal.shape)}"
+        )
+    return marginal.to(cost).expand(*cost.shape[:-2], size)
