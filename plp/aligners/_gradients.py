@@ -119,9 +119,13 @@ def _solve(coupling: Tensor, right: Tensor, null: Tensor | None) -> Tensor:
     """Solve (1 - coupling) x = right.
 
     Balanced potentials are unique up to a constant, so the matrix is singular: 1^T on its left and
-    the marginal `null` on its right give zero. Adding null 1^T picks one of the solutions.
+    the marginal `null` on its right give zero. Adding null 1^T picks one of the solutions. A mask
+    that splits a problem into unconnected parts leaves one such constant a part; a ridge of a few
+    roundings picks a solution there, and all of them give the same gradient of the plan.
     """
-    matrix = torch.eye(coupling.shape[-1], dtype=coupling.dtype, device=coupling.device) - coupling
+    ridge = 1 + 10 * torch.finfo(coupling.dtype).eps
+    identity = torch.eye(coupling.shape[-1], dtype=coupling.dtype, device=coupling.device)
+    matrix = ridge * identity - coupling
     if null is not None:
         matrix = matrix + null[..., :, None]
     return torch.linalg.solve_ex(matrix, right[..., None]).result[..., 0]

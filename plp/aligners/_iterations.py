@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from plp.aligners._domains import Block, Domain
-from plp.aligners._ordered import ordered_sum
+from plp.aligners._domains import Domain
 
 # Iterations between looks at the error. Cosines at epsilon 0.1 mostly need four.
 CHECK_EVERY = 4
@@ -42,48 +41,35 @@ def solve(domain: Domain, max_iterations: int, look: bool) -> Solution:
     """Solve every problem of a block.
 
     Args:
-        domain: The block, ready to iterate.
+        domain: The block, ready to iterate; used up.
         max_iterations: Most iterations.
         look: Leave the loop once all have converged, and go on with the others when half have.
             Changes no number, but reads values, which on an accelerator would wait for them.
     """
     S = domain.rows(domain.start())
     state = _iterate(domain, S, domain.columns(S), 1, max_iterations, look)
+    f, g = _potential(domain, state.S, 1), _potential(domain, state.T, 0)
     plan = domain.plan(state.S, state.T)
-    return Solution(
-        plan,
-        _potential(domain, state.S, 1, domain.block.shift),
-        _potential(domain, state.T, 0),
-        ordered_sum(plan.clone(), 1),
-        ordered_sum(plan.clone(), 0),
-        state.iterations,
-        state.converged,
-    )
+    sums = domain.sum(plan, 1), domain.sum(plan, 0)
+    return Solution(plan, f, g, *sums, state.iterations, state.converged)
 
 
 def _iterate(domain: Domain, S: Tensor, T: Tensor, done: int, last: int, look: bool) -> State:
     """Go on from S and T after `done` iterations; every result is that of its own convergence."""
-    tolerance, stuck = domain.tolerance(), _stuck_mass(domain.block)
+    tolerance = domain.tolerance()
     active = torch.ones_like(tolerance, dtype=torch.bool)
     result = State(S, T, torch.zeros_like(active, dtype=torch.int64), ~active)
     while True:
         latest = domain.rows(T)
         if done % CHECK_EVERY == 0 or done == last:
-            met = active & (domain.error(S, latest) + stuck <= tolerance)
-            taken = active if done == last else met
-            held = torch.where(domain.block.a > 0, S, latest)  # the error ignores rows of mass 0
-            result = State(
-                torch.where(taken, held, result.S),
-                torch.where(taken, T, result.T),
-                torch.where(taken, done, result.iterations),
-                result.converged | met,
-            )
-            active = active & ~met
+            met = active & (domain.error(S, latest) <= tolerance)
             if done == last:
-                return result
-            if look:
-                left = active.flatten().nonzero()[:, 0]
-                if len(left) <= active.numel() // 2:
+                return _taken(result, active, met, domain, S, T, latest, done)
+            if not look or bool(met.any()):
+                result = _taken(result, met, met, domain, S, T, latest, done)
+                active = active & ~met
+                left = active.flatten().nonzero()[:, 0] if look else None
+                if left is not None and len(left) <= active.numel() // 2:
                     return _go_on_with(domain, left, latest, result, done, last)
         S = latest
         T = domain.columns(S)
@@ -102,22 +88,24 @@ def _go_on_with(
     return result
 
 
-def _potential(domain: Domain, sums: Tensor, dim: int, shift: Tensor | float = 0.0) -> Tensor:
+def _taken(
+    result: State, taken: Tensor, met: Tensor, domain: Domain,
+    S: Tensor, T: Tensor, latest: Tensor, done: int,
+) -> State:  # fmt: skip
+    """Put down where the problems `taken` stand after `done` iterations."""
+    S = torch.where(domain.block.a > 0, S, latest)  # the error ignores rows without mass
+    return State(
+        torch.where(taken, S, result.S),
+        torch.where(taken, T, result.T),
+        torch.where(taken, done, result.iterations),
+        result.converged | met,
+    )
+
+
+def _potential(domain: Domain, sums: Tensor, dim: int) -> Tensor:
     """Potential in units of the cost; zero for a row (column) without any pair."""
-    potential = domain.log(sums).mul(-domain.block.settings.epsilon).add_(shift)
-    if domain.block.complete:
-        return potential
-    return potential.where(_exists(domain.block, dim), 0.0)
-
-
-def _exists(block: Block, dim: int) -> Tensor:
-    return block.cost.amin(dim, keepdim=True) < torch.inf
-
-
-def _stuck_mass(block: Block) -> Tensor | float:
-    """Mass that the marginals put where there is no pair to carry it."""
-    if block.complete:
-        return 0.0
-    rows = torch.where(_exists(block, 1), 0.0, block.a)
-    columns = torch.where(_exists(block, 0), 0.0, block.b)
-    return ordered_sum(rows, 0) + ordered_sum(columns, 1)
+    block = domain.block
+    potential = domain.log(sums).mul(-block.settings.epsilon)
+    if dim == 1:
+        potential = potential.add_(block.shift)
+    return potential if block.exists is None else potential.where(block.exists[dim], 0.0)

@@ -6,7 +6,7 @@ and still be opaque to `torch.compile` and exact under `torch.vmap`.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -106,26 +106,29 @@ def _width(problems: Tensor) -> int:
     return 1 if is_large(K, N) else max(16, BLOCK_ELEMENTS // (K * N))
 
 
-class _Survey(NamedTuple):
-    shift: Tensor
-    spread: Tensor
-    complete: bool
-
-
 def _block(problems: Tensor, a: Tensor, b: Tensor, settings: SolverSettings) -> Block:
-    """Lay problems out with the batch on the last axis."""
+    """Lay problems out with the batch on the last axis; choose what to subtract from the costs.
+
+    A constant added to the cost leaves a balanced plan as it is; a relaxed one it does not.
+    """
     count, K, N = problems.shape
-    cost = problems.reshape(count, K * N).T.contiguous()
-    survey = _survey(cost, balanced=settings.tau_a == 1.0 and settings.tau_b == 1.0)
-    return Block(
-        cost.view(K, N, count),
-        _checked(a.T.contiguous()).view(K, 1, count),
-        _checked(b.T.contiguous()).view(1, N, count),
-        survey.shift.view(1, 1, count),
-        survey.spread.view(1, 1, count) / settings.epsilon,
-        survey.complete,
-        settings,
-    )
+    cost = problems.reshape(count, K * N).T.clone(memory_format=torch.contiguous_format)
+    cost = cost.view(K, N, count)  # a copy even of one problem: the domain overwrites it
+    smallest, largest = cost.amin((0, 1), keepdim=True), cost.amax((0, 1), keepdim=True)
+    exists = None
+    if cost.device.type != "cpu" or not bool((largest < math.inf).all()):
+        finite = cost < math.inf
+        exists = finite.any(0, keepdim=True), finite.any(1, keepdim=True)
+        largest = torch.where(finite, cost, -math.inf).amax((0, 1), keepdim=True)
+        empty = smallest == math.inf
+        smallest, largest = smallest.masked_fill(empty, 0.0), largest.masked_fill(empty, 0.0)
+    if settings.tau_a == 1.0 and settings.tau_b == 1.0:
+        shift, spread = smallest, largest - smallest
+    else:
+        shift, spread = torch.zeros_like(smallest), torch.maximum(smallest.abs(), largest.abs())
+    a, b = _checked(a.T.contiguous()), _checked(b.T.contiguous())
+    spread = spread / settings.epsilon
+    return Block(cost, a.view(K, 1, count), b.view(1, N, count), shift, spread, exists, settings)
 
 
 def _checked(marginal: Tensor) -> Tensor:
@@ -136,24 +139,6 @@ def _checked(marginal: Tensor) -> Tensor:
             "not log-weights"
         )
     return marginal
-
-
-def _survey(cost: Tensor, balanced: bool) -> _Survey:
-    """Find what to subtract from each column of costs, and how far the others are from it.
-
-    A constant added to the cost leaves a balanced plan as it is; a relaxed one it does not.
-    """
-    smallest, largest = cost.amin(0), cost.amax(0)
-    complete = cost.device.type == "cpu" and bool((largest < math.inf).all())
-    if not complete:
-        largest = torch.where(cost < math.inf, cost, -math.inf).amax(0)
-        empty = smallest == math.inf
-        smallest, largest = smallest.masked_fill(empty, 0.0), largest.masked_fill(empty, 0.0)
-    if balanced:
-        return _Survey(smallest, largest - smallest, complete)
-    return _Survey(
-        torch.zeros_like(smallest), torch.maximum(smallest.abs(), largest.abs()), complete
-    )
 
 
 def _domains(block: Block) -> Iterator[tuple[Tensor | None, Domain]]:
@@ -180,11 +165,11 @@ def _is_rectangular(block: Block) -> Tensor:
 
     Otherwise the scalings of even a narrow problem can grow without bound.
     """
-    if block.complete:
+    if block.exists is None:
         return torch.ones_like(block.shift, dtype=torch.bool)
-    missing = block.cost == math.inf
-    rows, columns = missing.all(1, keepdim=True), missing.all(0, keepdim=True)
-    return (missing == (rows | columns)).flatten(0, 1).all(0).view(block.shift.shape)
+    columns, rows = block.exists
+    agrees = (block.cost < math.inf) == (rows & columns)
+    return agrees.all(0, keepdim=True).all(1, keepdim=True)
 
 
 def _store(outputs: Sequence[Tensor], chosen: Tensor | None, solution: Solution) -> None:

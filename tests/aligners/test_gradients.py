@@ -66,6 +66,18 @@ def test_unrolled_gradient_before_convergence():
     assert gradcheck(lambda cost: fields(few(cost)), COST.clone().requires_grad_())
 
 
+def test_implicit_gradient_of_a_problem_in_two_parts():
+    """The potentials of each part have a constant of their own, and the system another zero."""
+    mask = torch.zeros(4, 4, dtype=torch.bool)
+    mask[:2, :2] = mask[2:, 2:] = True
+    cost = COST[:1, :4].repeat(1, 1, 2)[..., :4]
+
+    def plan(cost):
+        return balanced(cost, mask=mask, gradient="implicit").plan
+
+    assert gradcheck(plan, cost.clone().requires_grad_())
+
+
 def test_implicit_second_derivative():
     assert gradgradcheck(
         lambda cost: balanced(cost, gradient="implicit").plan, COST[:1].clone().requires_grad_()

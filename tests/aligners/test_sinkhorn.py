@@ -185,8 +185,9 @@ def test_unreachable_tolerance_stops_at_rounding():
     assert int(result.iterations.max()) < 100
 
 
-def test_inputs_stay_as_they_were():
-    tensors = random_problems(5)
+@pytest.mark.parametrize(("count", "K", "N"), [(5, 10, 4), (1, 10, 4), (3, 1, 1), (1, 140, 140)])
+def test_inputs_stay_as_they_were(count, K, N):
+    tensors = random_problems(count, K=K, N=N)
     copies = [x.clone() for x in tensors]
     cost, a, b = tensors
     sinkhorn(cost, epsilon=0.1, a=a, b=b)
