@@ -79,7 +79,7 @@ class Backbone(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
-    def train(self, mode: bool = True) -> "Backbone":  # noqa: ARG002
+    def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode whatever the learner does: the towers are frozen."""
         return super().train(False)
 

@@ -58,6 +58,8 @@ def load_config(path: str | Path) -> Config:
         config = Config.fromfile(path)
     except (SyntaxError, NameError, KeyError, TypeError, OSError, ImportError) as error:
         raise ConfigError(f"{path} cannot be read as a config: {error}") from error
+    for key in [key for key in config if key.startswith("_")]:
+        config.pop(key)  # variables of the file's own
     _check_keys(config, str(path))
     return config
 
@@ -68,7 +70,8 @@ def _check_keys(config: Config, where: str) -> None:
             near = difflib.get_close_matches(key, KNOWN_KEYS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(
-                f"{where}: unknown top-level key {key!r}.{hint} Known: {', '.join(KNOWN_KEYS)}"
+                f"{where}: unknown top-level key {key!r}.{hint} Known: {', '.join(KNOWN_KEYS)}. "
+                "Variables of a config's own start with an underscore"
             )
     for key in ("model", "data"):
         if key not in config:
