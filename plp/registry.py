@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import mmengine.registry as mm
+from torch import nn
 
 from plp.errors import ConfigError, PlpError, UnknownComponentError
 
@@ -107,16 +108,22 @@ class Registry(mm.Registry):
         )
 
 
+def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    if inspect.isclass(factory) and factory.__init__ is nn.Module.__init__:
+        return {}  # its signature says *args, **kwargs and it takes neither
+    return dict(inspect.signature(factory).parameters)
+
+
 def _keywords_taken(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
-        for name, parameter in inspect.signature(factory).parameters.items()
+        for name, parameter in _parameters(factory).items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
 
 
 def _check_keywords(kind: str, factory: Callable[..., Any], keywords: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(factory).parameters.values()
+    parameters = _parameters(factory).values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     taken = _keywords_taken(factory)

@@ -199,6 +199,8 @@ def _random_(context: nn.Parameter, init: str, std: float | None) -> str:
     """Fill `context` at random in place; return what was done, with its scale."""
     if init == "normal":
         std = 0.02 if std is None else std
+        if std < 0:
+            raise ValueError(f"expected std >= 0, got {std}")
         nn.init.normal_(context, std=std)
         return f"normal, standard deviation {std:g}"
     if init == "xavier_uniform":

@@ -29,8 +29,8 @@ class SharedTopK(Selector):
 
     def __init__(self, k: int = 10) -> None:
         super().__init__()
-        if k < 1:
-            raise ValueError(f"expected k >= 1, got {k}")
+        if not isinstance(k, int) or k < 1:
+            raise ValueError(f"expected a whole number k >= 1, got {k!r}")
         self.k = k
 
     def forward(self, similarity: Float[Tensor, "B P C N"]) -> Support:
@@ -55,9 +55,11 @@ class PromptTopK(Selector):
 
     def __init__(self, k: int | Sequence[int] = (5, 10, 15, 20)) -> None:
         super().__init__()
-        self.k = (k,) if isinstance(k, int) else tuple(k)
-        if not self.k or min(self.k) < 1:
-            raise ValueError(f"expected k >= 1, or one such number a prompt, got {k!r}")
+        self.k = tuple(k) if isinstance(k, Sequence) else (k,)
+        if not self.k or any(not isinstance(size, int) or size < 1 for size in self.k):
+            raise ValueError(
+                f"expected a whole number k >= 1, or one such number a prompt, got {k!r}"
+            )
 
     def forward(self, similarity: Float[Tensor, "B P C N"]) -> Support:
         """Select by each prompt's own cosine; indices are [B, C, max K, N]."""
