@@ -1,0 +1,115 @@
+"""One row of keywords, or several, for every registered component; the contract suites run them.
+
+A new component needs a row here, or `test_components.py` fails.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import torch
+
+from plp.structures import NameTokens
+
+TOKEN_DIM, DENSE_DIM, NUM_CLASSES = 8, 6, 3
+
+
+def toy_words(texts: Sequence[str]) -> NameTokens:
+    """Look up token embeddings in a toy vocabulary: one token a word, drawn from its checksum."""
+    rows = [[_token(word) for word in text.split()] for text in texts]
+    embeddings = torch.zeros(len(rows), max(map(len, rows)), TOKEN_DIM)
+    for padded, row in zip(embeddings, rows, strict=True):
+        if row:
+            padded[: len(row)] = torch.stack(row)
+    lengths = torch.tensor([len(row) for row in rows])
+    return NameTokens(embeddings, lengths, _token("<start>"), _token("<end>"))
+
+
+def _token(word: str) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(zlib.crc32(word.encode()))
+    return torch.randn(TOKEN_DIM, generator=generator)
+
+
+# What a learner supplies, to prompts and to all.
+PROMPT_INPUTS = dict(embed_words=toy_words, num_classes=NUM_CLASSES, token_dim=TOKEN_DIM)
+INPUTS = dict(**PROMPT_INPUTS, dense_dim=DENSE_DIM)
+_TOWER = dict(width=64, layers=2, head_width=64)
+_PROMPT = dict(type="SharedContext", num_prompts=2, words="a photo of a")
+_LOCAL = dict(
+    prompt=dict(type="ClassContext", num_prompts=2, num_tokens=2),
+    stream="toy",
+    selector=dict(type="SharedTopK", k=3),
+    aligner=dict(type="SinkhornAligner", epsilon=0.1),
+)
+
+CASES: dict[str, dict[str, list[dict]]] = {
+    "backbone": {
+        "LiteBackbone": [{}],
+        "OpenCLIPBackbone": [
+            dict(
+                arch="tiny",
+                pretrained=None,
+                model_config=dict(
+                    embed_dim=32,
+                    vision_cfg=dict(**_TOWER, image_size=32, patch_size=16),
+                    text_cfg=dict(width=64, layers=2, heads=1),
+                ),
+            )
+        ],
+    },
+    "prompt": {
+        "SharedContext": [
+            dict(words="a photo of a"),
+            dict(num_prompts=3, words="a photo of a", suffix=".", position="middle"),
+            dict(num_prompts=2, num_tokens=5, position="front"),
+            dict(num_prompts=2, words=["one view of", "a picture of"]),
+        ],
+        "ClassContext": [
+            dict(num_prompts=2, num_tokens=4, init="xavier_uniform"),
+            dict(num_tokens=3, std=0.1, position="middle", suffix=". end"),
+            dict(num_prompts=2, words="a photo of a", position="front"),
+        ],
+        "TemplatePrompt": [{}, dict(templates=["a {} .", "{}", "{} seen from far away"])],
+    },
+    "projection": {"IdentityProjection": [{}], "LinearProjection": [{}]},
+    "selector": {
+        "AllPatches": [{}],
+        "SharedTopK": [{}, dict(k=1), dict(k=3)],
+        "PromptTopK": [dict(k=2), dict(k=(1, 3)), dict(k=(4, 100))],
+    },
+    "aligner": {
+        "MaxSimAligner": [{}],
+        "MeanAligner": [{}],
+        "PartialAligner": [dict(mass=0.7)],
+        "SinkhornAligner": [{}],
+        "UnbalancedSinkhornAligner": [{}],
+        "UniformAligner": [{}],
+    },
+    "branch": {
+        "GlobalBranch": [
+            dict(prompt=_PROMPT),
+            dict(prompt=_PROMPT, dropout=0.5),
+            dict(prompt=_PROMPT, loss="per_prompt"),
+        ],
+        "LocalBranch": [
+            _LOCAL,
+            _LOCAL | dict(score_scale="published_code", projection=dict(type="LinearProjection")),
+            _LOCAL
+            | dict(
+                selector=dict(type="PromptTopK", k=(1, 3)),
+                aligner=dict(type="MeanAligner"),
+                loss="per_prompt",
+            ),
+        ],
+    },
+    "score": {
+        "MCM": [{}, dict(temperature=0.1)],
+        "LocalMCM": [{}],
+        "GlobalLocalMCM": [{}, dict(temperature=2.0)],
+    },
+    "transform": {
+        "ClipEval": [dict(size=24)],
+        "FewShotTrain": [dict(size=24), dict(size=24, scale=(0.5, 1.0), flip=0.0)],
+        "ResizedCenterCrop": [dict(size=24), dict(size=24, resize=40)],
+        "Squash": [dict(size=24, interpolation="bilinear")],
+    },
+}
