@@ -1,6 +1,7 @@
 """The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, final
 
@@ -172,6 +173,13 @@ class PromptLearner(BaseModel):
                 cached |= self._encode_text(nn.ModuleDict({n: branches[n] for n in missing}))
         return {name: cached[name] for name in branches}
 
+    def train(self, mode: bool = True) -> "PromptLearner":
+        """Switch the mode, and forget texts: hooks that swap weights around an evaluation (EMAHook
+        of mmengine) write through `.data`, which no version counter sees.
+        """
+        self._text_cache = None
+        return super().train(mode)
+
     @property
     def names(self) -> NameTokens:
         """Token embeddings of the class names."""
@@ -218,11 +226,12 @@ class PromptLearner(BaseModel):
         return branches
 
     def _set_names(self, class_names: Sequence[str]) -> None:
-        self.class_names = _checked(class_names)
-        tokens = self.backbone.embed_words([_spaced(name) for name in self.class_names])
-        empty = [n for n, k in zip(self.class_names, tokens.lengths.tolist(), strict=True) if not k]
+        names = _checked(class_names)
+        tokens = self.backbone.embed_words([_spaced(name) for name in names])
+        empty = [n for n, k in zip(names, tokens.lengths.tolist(), strict=True) if not k]
         if empty:
             raise ConfigError(f"expected class names with words in them, got {empty}")
+        self.class_names = names
         for key, value in tokens._asdict().items():
             name = "name_" + key
             self.register_buffer(name, value.detach(), persistent=False)
@@ -281,9 +290,12 @@ def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
     names = tuple(class_names)
     if isinstance(class_names, str) or len(names) < 2:
         raise ConfigError(f"expected a list of at least two class names, got {class_names!r}")
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    times = Counter(map(_spaced, names))
+    doubled = [name for name in names if times[_spaced(name)] > 1]
     if doubled:
-        raise ConfigError(f"expected class names that differ, got more than one {doubled}")
+        raise ConfigError(
+            f"expected class names that differ (an underscore is a space), got {doubled}"
+        )
     return names
 
 
