@@ -5,11 +5,32 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmengine.config import DictAction
 
 from plp.engine.config import AMP, Choices
-from plp.errors import PlpError
+from plp.errors import ConfigError, PlpError
+
+
+class CfgOptions(DictAction):
+    """Collects KEY=VALUE; refuses what has no KEY or no `=`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the options to those of earlier flags."""
+        for value in values:
+            key, equals, _ = value.partition("=")
+            if not equals or not all(key.split(".")):
+                raise ConfigError(
+                    f"{option_string}: expected KEY=VALUE, such as data.batch_size=8, got {value!r}"
+                )
+        super().__call__(parser, namespace, values, option_string)  # type: ignore[arg-type]
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +42,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--amp", choices=tuple(AMP), help="mixed precision of the towers")
     parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
     parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE",
+        "--cfg-options", nargs="+", action=CfgOptions, metavar="KEY=VALUE",
         help="replace entries of the config, such as model.backbone.pretrained=FILE",
     )  # fmt: skip
 
@@ -48,7 +69,8 @@ def run_tool(
     """
     logger = logging.getLogger("plp")
     logger.setLevel(logging.INFO)
-    logger.addHandler(logging.StreamHandler(sys.stdout))
+    handler = logging.StreamHandler(sys.stdout)
+    logger.addHandler(handler)
     logger.propagate = False
     for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -62,4 +84,6 @@ def run_tool(
     except KeyboardInterrupt:
         print("interrupted; a training run continues with --resume", file=sys.stderr)
         return 130
+    finally:
+        logger.removeHandler(handler)
     return 0

@@ -15,8 +15,10 @@ from plp.registry import DATASETS
 
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
-    "selection", "recipes", "custom_imports", "custom_hooks", "default_scope", "work_dir",
+    "selection", "save_seconds", "recipes", "custom_imports", "custom_hooks", "default_scope",
+    "work_dir",
 )  # fmt: skip
+SECTIONS = ("dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes")
 AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
 
 
@@ -56,8 +58,9 @@ def load_config(path: str | Path) -> Config:
             sys.path.append(folder)
     try:
         config = Config.fromfile(path)
-    except (SyntaxError, NameError, KeyError, TypeError, OSError, ImportError) as error:
-        raise ConfigError(f"{path} cannot be read as a config: {error}") from error
+    except Exception as error:  # a config is a user's code: it raises whatever it likes
+        kind = type(error).__name__
+        raise ConfigError(f"{path} cannot be read as a config: {kind}: {error}") from error
     for key in [key for key in config if key.startswith("_")]:
         config.pop(key)  # variables of the file's own
     _check_keys(config, str(path))
@@ -76,6 +79,9 @@ def _check_keys(config: Config, where: str) -> None:
     for key in ("model", "data"):
         if key not in config:
             raise ConfigError(f"{where}: expected a key {key!r}")
+    for key in SECTIONS:
+        if not isinstance(config.get(key, {}), Mapping):
+            raise ConfigError(f"{where}: expected {key!r} to be a dict, got {config[key]!r}")
 
 
 def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[str, Any]]:
@@ -91,6 +97,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     config = Config(ConfigDict(config._cfg_dict.to_dict()), filename=config.filename)
     options = dict(choices.options or {})
     merge_options(config, options)
+    _check_keys(config, "after --cfg-options")
     if choices.shots is not None:
         config.data.shots = choices.shots
     if choices.seed is not None:
@@ -101,11 +108,12 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
         config.model.precision = AMP[choices.amp]
     source = _source(config, choices)
     recipe = (config.get("recipes") or {}).get(source.name, {})
+    if not isinstance(recipe, Mapping):
+        raise ConfigError(f"expected recipes.{source.name} to be a dict, got {recipe!r}")
     recipe = {key: value for key, value in recipe.items() if key not in options}
     merge_options(config, recipe)
     config.pop("recipes", None)
     merge_options(config, {key: value for key, value in options.items() if key != "recipes"})
-    _check_keys(config, "after --cfg-options")
     return config, source, recipe
 
 

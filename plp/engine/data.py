@@ -1,7 +1,7 @@
 """From a data source to the loaders of one run."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -64,19 +64,32 @@ class DataOptions:
         given = config.get("data") or {}
         if unknown := [key for key in given if key not in known]:
             raise ConfigError(f"data: unknown keys {unknown}. It takes: {', '.join(known)}")
+        _check_values(given)
         options = DataOptions(**given)
-        for key in ("batch_size", "eval_batch_size"):
-            value = getattr(options, key)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(
-                    f"expected data.{key} to be a whole number from 1 up, got {value!r}"
-                )
         if options.cache_features and options.views == "epoch":
             raise ConfigError(
                 "data.cache_features=True needs a number of views to cache, got "
                 "data.views='epoch': set data.views=1 (or more), or cache_features=False"
             )
         return options
+
+
+_LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
+
+
+def _check_values(given: Mapping[str, Any]) -> None:
+    for key, least in _LEAST.items():
+        value = given.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(
+                f"expected data.{key} to be a whole number from {least} up, got {value!r}"
+            )
+    for key in ("drop_last", "cache_features", "verify"):
+        if not isinstance(given.get(key, False), bool):
+            raise ConfigError(f"expected data.{key} to be True or False, got {given[key]!r}")
+    views = given.get("views", "epoch")
+    if views != "epoch" and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
+        raise ConfigError(f"expected data.views to be 'epoch' or a number from 1 up, got {views!r}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from plp.engine.data import Loaders
-from plp.errors import ConfigError
+from plp.errors import ConfigError, PlpError
 from plp.learners.prompt_learner import PromptLearner
 
 
@@ -94,6 +94,7 @@ def build_runner(
         ConfigError: if mmengine refuses a part of the config.
     """
     PlpRunner.device = device
+    _check_sections(config)
     optim_wrapper = dict(config.optim_wrapper)
     if learner.precision == "fp16":
         optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
@@ -101,7 +102,7 @@ def build_runner(
     has_val = loaders.val is not None
     name = f"{work_dir.name}-{uuid.uuid4().hex[:8]}"  # mmengine keeps global objects by name
     try:
-        return PlpRunner(
+        runner = PlpRunner(
             model=learner,
             work_dir=str(work_dir),
             train_dataloader=loaders.train,
@@ -126,8 +127,31 @@ def build_runner(
             randomness=dict(seed=seed),
             experiment_name=name,
         )
-    except (TypeError, KeyError, ValueError) as error:
+        _build_now(runner)
+    except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
+        if isinstance(error, PlpError):
+            raise
         raise ConfigError(f"mmengine's Runner refuses the config: {error}") from error
+    return runner
+
+
+def _check_sections(config: Config) -> None:
+    for key in ("optim_wrapper", "train_cfg"):
+        if key not in config:
+            raise ConfigError(f"expected a config with a key {key!r}")
+    epochs = config.train_cfg.get("max_epochs")
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise ConfigError(
+            f"expected train_cfg.max_epochs to be a whole number from 1 up, got {epochs!r}"
+        )
+
+
+def _build_now(runner: PlpRunner) -> None:
+    """Build what a Runner else builds in `train`, so that a bad option is met before training."""
+    _ = runner.train_loop, runner.val_loop, runner.test_loop
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    if runner.param_schedulers is not None:
+        runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
 
 
 def _schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -88,7 +88,9 @@ def train(
     _announce(run, folder, steps=len(loaders.train), resumed=state is not None)
     info = _checkpoint_info(config, run)
     select = _selection(config, loaders.val is not None)
-    save = SaveHook(info, _identity(run), keep_best=select == "val")
+    save = SaveHook(
+        info, _identity(run), keep_best=select == "val", min_seconds=_save_seconds(config)
+    )
     metrics = {part: ClassificationMetric(few.class_names) for part in ("val", "test")}
     runner = build_runner(
         config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
@@ -97,8 +99,11 @@ def train(
     begin = time.monotonic()
     runner.train()
     seconds = {"train": time.monotonic() - begin}
+    epoch = runner.max_epochs
     if select == "val":
-        checkpoints.restore(learner, checkpoints.load_checkpoint(folder / BEST))
+        best = checkpoints.load_checkpoint(folder / BEST)
+        checkpoints.restore(learner, best)
+        epoch = best.info["epoch"]
     begin = time.monotonic()
     runner.test()
     seconds["test"] = time.monotonic() - begin
@@ -113,9 +118,7 @@ def train(
     }
     if is_main_process():
         result |= report_entries(report)
-        checkpoints.save_checkpoint(
-            folder / checkpoints.NAME, learner, info | {"epoch": runner.max_epochs}
-        )
+        checkpoints.save_checkpoint(folder / checkpoints.NAME, learner, info | {"epoch": epoch})
         write_result(folder / NAME, result)
     return TrainResult(report, result, folder)
 
@@ -126,6 +129,9 @@ def _identity(run: dict[str, Any]) -> dict[str, Any]:
     config = {
         key: run["config"].get(key)
         for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
+    }
+    config["data"] = {  # without what no number depends on
+        key: value for key, value in config["data"].items() if key not in ("num_workers", "verify")
     }
     return {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")} | config
 
@@ -145,6 +151,13 @@ def _selection(config: Config, has_val: bool) -> str:
     if select == "val" and not has_val:
         raise ConfigError("selection='val' needs validation images, and this data set has none")
     return select
+
+
+def _save_seconds(config: Config) -> float:
+    seconds = config.get("save_seconds", 10.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ConfigError(f"expected save_seconds to be a number from 0 up, got {seconds!r}")
+    return float(seconds)
 
 
 def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> None:

@@ -15,6 +15,11 @@ from plp.registry import HOOKS
 
 logger = logging.getLogger("plp")
 
+_WAY_OUT = (
+    "Lower the learning rate (--cfg-options optim_wrapper.optimizer.lr=...) or train with --amp no "
+    "or --amp bf16. The last good state, if one was written, is kept."
+)
+
 
 class NotFiniteError(PlpError):
     """The loss became NaN or infinite."""
@@ -65,12 +70,13 @@ class ProgressHook(Hook):
             self._show(runner, runner.iter + 1, f"step {batch_idx + 1}")
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Check the losses, write the curves, show a line if one is due."""
+        """Check losses and parameters, write the curves, show a line if one is due."""
         last = runner.epoch + 1 == runner.max_epochs
         if last or time.monotonic() - self._shown >= self.every:
             means = self._show(runner, runner.iter, "")
         else:
             means = self._means(runner)
+        _check_parameters(runner)
         if is_main_process():
             row = {"epoch": runner.epoch + 1, "lr": _learning_rate(runner), **means}
             with open(self._curves, "a", encoding="utf-8") as file:
@@ -103,11 +109,18 @@ class ProgressHook(Hook):
         for name, value in means.items():
             if not math.isfinite(value):
                 raise NotFiniteError(
-                    f"{name} became {value} in epoch {runner.epoch + 1}. Lower the learning rate "
-                    "(--cfg-options optim_wrapper.optimizer.lr=...) or train with --amp no or "
-                    "--amp bf16. The last good state is kept; --resume continues from it."
+                    f"{name} became {value} in epoch {runner.epoch + 1}. {_WAY_OUT}"
                 )
         return means
+
+
+def _check_parameters(runner: Any) -> None:
+    """Refuse what the epoch's last step made of the parameters: no loss has seen it yet."""
+    for name, parameter in runner.model.named_parameters():
+        if parameter.requires_grad and not bool(parameter.isfinite().all()):
+            raise NotFiniteError(
+                f"{name} became NaN or infinite in epoch {runner.epoch + 1}. {_WAY_OUT}"
+            )
 
 
 def _learning_rate(runner: Any) -> float:

@@ -1,0 +1,9 @@
+from tiny_runs import (  # noqa: F401 - fixtures
+    config_with,
+    photos,
+    tiny_backbone,
+    tiny_config,
+    tool,
+    train_tool,
+    trained,
+)
