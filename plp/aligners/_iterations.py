@@ -1,5 +1,13 @@
 """Sinkhorn's loop over a block of problems.
 
+With the kernel G_ij = exp(-(C_ij - shift) / epsilon), both domains look for S and T with
+
+    S_i = (sum_j G_ij b_j / T_j) ** tau_a,    T_j = (sum_i G_ij a_i / S_i) ** tau_b;
+
+the plan is (a_i / S_i) G_ij (b_j / T_j). Balanced transport has tau = 1; marginals relaxed by
+rho * KL have tau = rho / (rho + epsilon) (Chizat et al. 2018, section 3). `ScalingDomain` holds S
+and T themselves, `LogDomain` their logarithms.
+
 Nothing here depends on what else is in the block: what a problem yields is taken when it has
 converged, whether or not the loop goes on for the sake of others.
 """
@@ -10,10 +18,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from plp.aligners._domains import Domain
+from plp.aligners._log_domain import LogDomain
+from plp.aligners._scaling_domain import ScalingDomain
 
 # Iterations between looks at the error. Cosines at epsilon 0.1 mostly need four.
 CHECK_EVERY = 4
+
+Domain = ScalingDomain | LogDomain
 
 
 class State(NamedTuple):

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plp.aligners._domains import Block, Domain, LogDomain, ScalingDomain, SolverSettings, is_large
-from plp.aligners._iterations import Solution, solve
+from plp.aligners._block import Block, SolverSettings, is_large
+from plp.aligners._iterations import Domain, Solution, solve
+from plp.aligners._log_domain import LogDomain
+from plp.aligners._scaling_domain import ScalingDomain
 from plp.errors import ConfigError
 
 # Above this spread of (C - shift) / epsilon the scalings leave what float32 holds exactly.

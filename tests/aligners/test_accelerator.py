@@ -5,8 +5,10 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from plp.aligners import _solver
-from plp.aligners._domains import LogDomain, ScalingDomain, SolverSettings
+from plp.aligners._block import SolverSettings
 from plp.aligners._iterations import solve
+from plp.aligners._log_domain import LogDomain
+from plp.aligners._scaling_domain import ScalingDomain
 
 
 def solve_without_values(device: str) -> list[torch.Tensor]:

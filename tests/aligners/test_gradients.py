@@ -17,7 +17,7 @@ MASK[1, :, 2] = False
 
 balanced = partial(sinkhorn, epsilon=0.2, tolerance=1e-15, max_iterations=200)
 relaxed = partial(
-    unbalanced_sinkhorn, epsilon=0.2, rho_a=0.5, rho_b=1.0, tolerance=1e-15, max_iterations=300
+    unbalanced_sinkhorn, epsilon=0.2, rho_a=0.2, rho_b=0.4, tolerance=1e-15, max_iterations=100
 )
 one_sided = partial(
     unbalanced_sinkhorn, epsilon=0.2, rho_a=0.0, rho_b=float("inf"), tolerance=1e-15

@@ -19,7 +19,7 @@ def solver(request, monkeypatch):
 
 @pytest.mark.parametrize("law", TRANSPORT_LAWS)
 def test_law(solver, law):
-    TRANSPORT_LAWS[law](solver, max_examples=15, derandomize=True)
+    TRANSPORT_LAWS[law](solver, max_examples=10, derandomize=True)
 
 
 @pytest.mark.slow
