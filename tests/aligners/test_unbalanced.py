@@ -69,7 +69,7 @@ def test_infinite_prices_give_balanced_transport():
 def test_large_prices_come_close_to_balanced_transport():
     result = solve(COST, rho_a=100.0, rho_b=math.inf, tolerance=1e-8)
     expected = sinkhorn(COST, epsilon=0.1, a=A, b=B, tolerance=1e-14, max_iterations=20_000)
-    torch.testing.assert_close(result.plan, expected.plan, rtol=0, atol=3e-4)
+    torch.testing.assert_close(result.plan, expected.plan, rtol=0, atol=1e-3)
 
 
 def test_a_free_row_marginal_gives_a_softmax_over_the_rows():
