@@ -5,7 +5,6 @@ import types
 
 import pytest
 from torch import nn
-from unchecked import as_installed
 
 from plp.errors import ConfigError, DataError, UnknownComponentError
 from plp.registry import (
@@ -20,6 +19,7 @@ from plp.registry import (
     Registry,
 )
 from plp.selectors import SharedTopK
+from tests.unchecked import as_installed
 
 
 class Toy:
