@@ -1,4 +1,4 @@
-"""plp: prompt learning for CLIP-like vision-language models as a toolkit of registered components."""
+"""plp: prompt learning for CLIP-like models as a toolkit of registered components."""
 
 from typing import Any
 

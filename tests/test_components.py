@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from cases import CASES, DENSE_DIM, INPUTS, NUM_CLASSES, TOKEN_DIM, toy_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -10,7 +11,6 @@ from torch.testing import assert_close
 
 from plp.registry import COMPONENTS, Registry
 from plp.structures import Evidence, ImageFeatures
-from tests.cases import CASES, DENSE_DIM, INPUTS, NUM_CLASSES, TOKEN_DIM, toy_words
 
 NAMES = ("cat", "old oak tree", "red car")
 IMAGES, PATCHES, PROMPTS, EMBED = 2, 7, 2, 5

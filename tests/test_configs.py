@@ -1,12 +1,14 @@
 """Every config in the tree: parses, builds offline, takes a step, learns what it says."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import plp
 from plp.engine.config import Choices, choose, load_config
-from tests.conftest import ROOT
 
+ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*/*.py") if "_base_" not in path.parts)
 CLASSES = ["cat", "golden retriever", "red fox"]
 WIDTHS = {"vitb16": (128, 128, 96), "lite": (384, 1280, 64)}  # token, dense, image side

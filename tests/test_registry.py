@@ -5,6 +5,7 @@ import types
 
 import pytest
 from torch import nn
+from unchecked import as_installed
 
 from plp.errors import ConfigError, DataError, UnknownComponentError
 from plp.registry import (
@@ -19,7 +20,6 @@ from plp.registry import (
     Registry,
 )
 from plp.selectors import SharedTopK
-from tests.unchecked import as_installed
 
 
 class Toy:

@@ -1,7 +1,8 @@
 """Hooks of the training loop."""
 
 from plp.hooks.epoch_seed import EpochSeedHook
+from plp.hooks.plan_diagnostics import PlanDiagnosticsHook
 from plp.hooks.progress import NotFiniteError, ProgressHook
 from plp.hooks.save import SaveHook
 
-__all__ = ["EpochSeedHook", "NotFiniteError", "ProgressHook", "SaveHook"]
+__all__ = ["EpochSeedHook", "NotFiniteError", "PlanDiagnosticsHook", "ProgressHook", "SaveHook"]

@@ -1,0 +1,1 @@
+"""What users may run over components of their own: laws, strategies, seeded weights."""

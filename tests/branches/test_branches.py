@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from cases import INPUTS
 from torch.nn import functional as F
 from torch.testing import assert_close
+from unchecked import as_installed
 
 from plp.branches import GlobalBranch, LocalBranch
 from plp.structures import ImageFeatures
-from tests.cases import INPUTS
-from tests.unchecked import as_installed
 
 B, P, C, N, W, E = 3, 7, 4, 2, 6, 5
 SCALE = torch.tensor(20.0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from torch.testing import assert_close
+from unchecked import as_installed
 
 import plp
 from plp.engine.build import local_seed, run_seed
@@ -15,7 +16,6 @@ from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.registry import BACKBONES, MODELS
 from plp.structures import ImageFeatures
-from tests.unchecked import as_installed
 
 CLASSES = ["cat", "old_oak_tree", "red car"]
 LABELS = torch.tensor([0, 2])

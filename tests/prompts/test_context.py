@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
+from cases import NUM_CLASSES, PROMPT_INPUTS, TOKEN_DIM, toy_words
 from torch.testing import assert_close
+from unchecked import as_installed
 
 from plp.prompts import ClassContext, SharedContext
-from tests.cases import NUM_CLASSES, PROMPT_INPUTS, TOKEN_DIM, toy_words
-from tests.unchecked import as_installed
 
 NAMES = toy_words(("cat", "old oak tree", "red car"))
 BOTH = pytest.mark.parametrize("kind", [SharedContext, ClassContext])

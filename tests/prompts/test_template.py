@@ -3,12 +3,12 @@
 import open_clip
 import pytest
 import torch
+from cases import toy_words
 from torch.testing import assert_close
+from unchecked import as_installed
 
 from plp.prompts import TemplatePrompt
 from plp.registry import BACKBONES
-from tests.cases import toy_words
-from tests.unchecked import as_installed
 
 TEMPLATES = ["a photo of a {}.", "{}", "{} in the rain, at night.", "a (blurred) {}!"]
 CLASSES = ["cat", "old oak tree", "Yak-40"]

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from unchecked import as_installed
 
 from plp.selectors import AllPatches, PromptTopK, SharedTopK
-from tests.unchecked import as_installed
 
 B, P, C, N = 2, 6, 3, 2
 

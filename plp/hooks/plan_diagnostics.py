@@ -1,0 +1,68 @@
+"""Does transport do anything here? Diagnostics of the plans, logged during training."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from plp.aligners.diagnostics import plan_diagnostics
+from plp.branches.local_branch import support_mask
+from plp.registry import HOOKS
+from plp.structures import Evidence
+
+logger = logging.getLogger("plp")
+
+
+@HOOKS.register_module()
+class PlanDiagnosticsHook(Hook):
+    """Logs how far the plans of the true classes are from uniform, and writes `plans.jsonl`.
+
+    Looks at the first batch of every `interval`-th epoch, without gradient and without random
+    numbers, so that the numbers of the run stay the same. Switch it on in a config with
+    `custom_hooks = [dict(type="PlanDiagnosticsHook")]`. See `plan_diagnostics` for what is logged.
+
+    Args:
+        interval: Epochs between two looks.
+    """
+
+    def __init__(self, interval: int = 1) -> None:
+        if interval < 1:
+            raise ValueError(f"expected an interval of 1 epoch or more, got {interval}")
+        self.interval = interval
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Look at the plans of the batch just trained on."""
+        if batch_idx or runner.epoch % self.interval or not is_main_process():
+            return
+        learner = getattr(runner.model, "module", runner.model)
+        batch = learner.data_preprocessor(data_batch)
+        with torch.no_grad():
+            evidence = learner.evidence(batch["images"])
+        for name, found in evidence.items():
+            if found.plan is not None:
+                row = {"epoch": runner.epoch + 1, "branch": name, **_means(found, batch["labels"])}
+                self._write(Path(runner.work_dir), row)
+
+    def _write(self, folder: Path, row: dict[str, Any]) -> None:
+        numbers = {key: value for key, value in row.items() if isinstance(value, float)}
+        text = "  ".join(f"{key} {value:.4g}" for key, value in numbers.items())
+        logger.info("epoch %d: plans of branch %s: %s", row["epoch"], row["branch"], text)
+        with open(folder / "plans.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _means(found: Evidence, labels: torch.Tensor) -> dict[str, float]:
+    """Average the diagnostics of each image's true class."""
+    images = torch.arange(len(labels), device=labels.device)
+    if found.plan is None:
+        raise ValueError("expected evidence with a plan, got none")
+    plan, similarity = found.plan[images, labels], found.similarity[images, labels]  # [B, K, N]
+    mask = support_mask(found.support, similarity.shape[-1]) if found.support else None
+    diagnostics = plan_diagnostics(plan, similarity, mask)._asdict()
+    return {name: float(value.mean()) for name, value in diagnostics.items()}
