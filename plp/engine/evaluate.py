@@ -8,12 +8,12 @@ from typing import Any
 from mmengine.config import Config
 
 from plp.engine import checkpoint as checkpoints
-from plp.engine.build import build_learner, run_seed
-from plp.engine.config import Choices, choose, load_config
-from plp.engine.data import DataOptions, build_loaders, draw
+from plp.engine.build import build_learner
+from plp.engine.config import Choices
+from plp.engine.data import build_loaders
 from plp.engine.predict import predict_loader
 from plp.engine.result import describe_run, peak_memory, report_entries, write_result
-from plp.engine.runner import check_device
+from plp.engine.setup import set_up
 from plp.evaluation import ClassificationReport, classification_report
 
 logger = logging.getLogger("plp")
@@ -40,13 +40,7 @@ def evaluate_checkpoint(
         CheckpointError: if classes, their order, or the model differ from the checkpoint's.
     """
     saved = checkpoints.load_checkpoint(checkpoint)
-    if not isinstance(config, Config):
-        config = load_config(config)
-    config, source, recipe = choose(config, choices or Choices())
-    seed = run_seed(config)
-    device = check_device(device, config.model.get("precision", "fp32"))
-    options = DataOptions.of(config)
-    few = draw(source, options, seed)
+    config, recipe, seed, device, options, few = set_up(config, choices, device)
     checkpoints.check_class_names(saved.class_names, few.class_names)
     learner = build_learner(config, few.class_names, seed=seed)
     checkpoints.restore(learner, saved)

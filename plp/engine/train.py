@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed, is_main_process
 
 from plp.engine import checkpoint as checkpoints
-from plp.engine.build import build_learner, run_seed
-from plp.engine.config import Choices, choose, load_config
-from plp.engine.data import DataOptions, build_loaders, draw
+from plp.engine.build import build_learner
+from plp.engine.config import Choices
+from plp.engine.data import build_loaders
 from plp.engine.result import (
     NAME,
     describe_run,
@@ -20,7 +20,8 @@ from plp.engine.result import (
     report_entries,
     write_result,
 )
-from plp.engine.runner import build_runner, check_device
+from plp.engine.runner import build_runner
+from plp.engine.setup import set_up
 from plp.engine.work_dir import default_work_dir, prepare_work_dir, read_state
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationMetric, ClassificationReport
@@ -69,13 +70,7 @@ def train(
     """
     if launcher != "none" and not is_distributed():
         init_dist(launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
-    if not isinstance(config, Config):
-        config = load_config(config)
-    config, source, recipe = choose(config, choices or Choices())
-    seed = run_seed(config)
-    device = check_device(device, config.model.get("precision", "fp32"))
-    options = DataOptions.of(config)
-    few = draw(source, options, seed)
+    config, recipe, seed, device, options, few = set_up(config, choices, device)
     default = default_work_dir(config, few, seed)
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
     learner = build_learner(config, few.class_names, seed=seed)
