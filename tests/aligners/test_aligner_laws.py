@@ -26,4 +26,4 @@ def test_law(aligner, law):
 @pytest.mark.slow
 @pytest.mark.parametrize("law", ALIGNER_LAWS)
 def test_law_thoroughly(aligner, law):
-    ALIGNER_LAWS[law](aligner, max_examples=300)
+    ALIGNER_LAWS[law](aligner, max_examples=50, derandomize=True)
