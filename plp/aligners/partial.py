@@ -68,8 +68,11 @@ def partial_sinkhorn(
     settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
     _, a, b, _ = make_problem(cost, mask)
     total = 2.0 - mass  # of the extended marginals, which are then scaled to one
-    extended = _extended(cost, 0.0)
     exists = torch.ones_like(cost, dtype=torch.bool) if mask is None else mask.expand_as(cost)
+    # The block's mass is given, so a constant on its costs changes no plan; with the least cost at
+    # the slack's cost, iterations converge whatever the level of the costs.
+    level = _least(cost, exists)
+    extended = _extended(cost - level, 0.0)
     exists = _extended(exists, 1.0)
     exists[..., -1, -1] = False
     result = solve_entropic(
@@ -78,12 +81,20 @@ def partial_sinkhorn(
     shift = epsilon / 2 * math.log(total)  # keeps the plan of the form a b exp((f + g - C) / eps)
     return result._replace(
         plan=total * result.plan[..., :-1, :-1],
-        row_potential=result.row_potential[..., :-1] - shift,
-        column_potential=result.column_potential[..., :-1] - shift,
+        row_potential=result.row_potential[..., :-1] - shift + level[..., 0] / 2,
+        column_potential=result.column_potential[..., :-1] - shift + level[..., 0] / 2,
         row_error=total * result.row_error,
         column_error=total * result.column_error,
-        cost=total * result.cost,
+        cost=total * result.cost + mass * level[..., 0, 0],
     )
+
+
+def _least(cost: Tensor, exists: Tensor) -> Tensor:
+    """Return the least cost of a pair that exists, 0 where none does; [*batch, 1, 1]."""
+    if not cost.numel():
+        return cost.new_zeros(*cost.shape[:-2], 1, 1)
+    least = cost.detach().masked_fill(~exists, math.inf).amin((-2, -1), keepdim=True)
+    return torch.where(least.isfinite(), least, 0.0)
 
 
 def _extended(matrix: Tensor, value: float) -> Tensor:
