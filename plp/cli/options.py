@@ -82,7 +82,8 @@ def run_tool(
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; a training run continues with --resume", file=sys.stderr)
+        message = "interrupted; --resume continues from the last state saved between epochs, if any"
+        print(message, file=sys.stderr)
         return 130
     finally:
         logger.removeHandler(handler)
