@@ -14,6 +14,7 @@ from plp.engine.data import build_loaders
 from plp.engine.predict import predict_loader
 from plp.engine.result import describe_run, peak_memory, report_entries, write_result
 from plp.engine.setup import set_up
+from plp.engine.work_dir import differences
 from plp.evaluation import ClassificationReport, classification_report
 
 logger = logging.getLogger("plp")
@@ -44,6 +45,9 @@ def evaluate_checkpoint(
     checkpoints.check_class_names(saved.class_names, few.class_names)
     learner = build_learner(config, few.class_names, seed=seed)
     checkpoints.restore(learner, saved)
+    trained = saved.info.get("config", {}).get("model", {})
+    for difference in differences(trained, config.to_dict()["model"], "model"):
+        logger.warning("not as in training: %s", difference)
     loaders = build_loaders(few, options, learner.to(device), seed, parts=("test",))
     run = describe_run(
         config, few, learner, loaders.transforms,

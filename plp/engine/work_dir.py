@@ -1,7 +1,7 @@
 """Where a run writes, and whether it may continue what is there."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def read_state(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path 
             f"{path} is damaged or no state of plp ({type(error).__name__}): "
             "give another --work-dir"
         ) from error
-    differing = list(_differences(saved, identity))
+    differing = list(differences(saved, identity))
     if differing:
         raise CheckpointError(
             f"{folder} holds another run, which this one cannot continue: "
@@ -88,11 +88,12 @@ def _numbered(default: Path, resume: bool) -> Path:
     return newest if resume else folder
 
 
-def _differences(saved: Any, own: Any, key: str = "") -> Any:
+def differences(saved: Any, own: Any, key: str = "") -> Iterator[str]:
+    """Yield where two nested settings differ, by dotted key."""
     if isinstance(saved, Mapping) and isinstance(own, Mapping):
         for name in dict.fromkeys([*saved, *own]):
             inner = f"{key}.{name}" if key else str(name)
-            yield from _differences(saved.get(name), own.get(name), inner)
+            yield from differences(saved.get(name), own.get(name), inner)
     elif _plain(saved) != _plain(own):
         yield f"{key} was {saved!r}, is {own!r}"
 

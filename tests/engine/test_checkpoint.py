@@ -68,3 +68,14 @@ def test_newer_formats_are_refused(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("plp.engine.checkpoint.FORMAT", 0)
     with pytest.raises(CheckpointError, match="format 1, this plp reads up to 0: update plp"):
         load_checkpoint(trained)
+
+
+def test_another_method_with_the_same_tensors_is_told(trained, tiny_config, photos, caplog):
+    """A checkpoint fits a config with another aligner; testing says what differs."""
+    from plp.engine.config import Choices
+    from plp.engine.evaluate import evaluate_checkpoint
+
+    choices = Choices("folder", str(photos), options={"model.branches.local.selector.k": 3})
+    with caplog.at_level("WARNING", logger="plp"):
+        evaluate_checkpoint(tiny_config, trained, choices)
+    assert "not as in training: model.branches.local.selector.k was" in caplog.text
