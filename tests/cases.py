@@ -105,6 +105,14 @@ CASES: dict[str, dict[str, list[dict]]] = {
         "MCM": [{}, dict(temperature=0.1)],
         "LocalMCM": [{}],
         "GlobalLocalMCM": [{}, dict(temperature=2.0)],
+        "MSP": [
+            dict(logit_scale=10.0),
+            dict(logit_scale=10.0, temperature=2.0),
+            dict(logit_scale=100.0, branch="global"),
+        ],
+        "MaxLogit": [dict(logit_scale=10.0), dict(logit_scale=1.0, branch="global")],
+        "Energy": [dict(logit_scale=10.0), dict(logit_scale=10.0, temperature=2.0)],
+        "Entropy": [dict(logit_scale=10.0), dict(logit_scale=10.0, temperature=2.0)],
     },
     "transform": {
         "ClipEval": [dict(size=24)],

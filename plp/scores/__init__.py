@@ -1,6 +1,16 @@
 """Out-of-distribution scores."""
 
 from plp.scores.base import Score
+from plp.scores.logits import MSP, Energy, Entropy, MaxLogit
 from plp.scores.mcm import MCM, GlobalLocalMCM, LocalMCM
 
-__all__ = ["MCM", "GlobalLocalMCM", "LocalMCM", "Score"]
+__all__ = [
+    "MCM",
+    "MSP",
+    "Energy",
+    "Entropy",
+    "GlobalLocalMCM",
+    "LocalMCM",
+    "MaxLogit",
+    "Score",
+]

@@ -12,6 +12,10 @@ from plp.structures import Evidence
 class Score(nn.Module):
     """Says how far an image is from all classes. Lower means more in-distribution.
 
+    A tool that builds scores for a learner supplies what their signatures name: `logit_scale` (the
+    factor on class scores the model was trained with), `temperature`, and `pooled` and `dense`, the
+    branches that look at the whole image and at patches.
+
     Attributes:
         needs_patches: Whether the score looks at single patches: evidence must then be asked for
             with `patch_scores=True`.
@@ -21,4 +25,8 @@ class Score(nn.Module):
 
     @abstractmethod
     def forward(self, evidence: Mapping[str, Evidence]) -> Float[Tensor, " B"]:
-        """Score a batch from what the branches say about it, by branch name."""
+        """Score a batch from what the branches say about it, by branch name.
+
+        Raises:
+            ValueError: if the evidence lacks a branch, or patches, that the score needs.
+        """

@@ -1,0 +1,158 @@
+"""Scores of class logits: MSP, maximum logit, energy, entropy."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from plp.registry import SCORES
+from plp.scores.base import Score
+from plp.structures import Evidence
+
+
+class LogitScore(Score):
+    """A score of class logits z = `logit_scale` * class scores.
+
+    The class scores are those the learner predicts from: the mean of the branches' `scores`, or
+    those of one named branch. `logit_scale` is the factor the model was trained with (100 for CLIP)
+    and comes from the learner where a tool builds the score. OpenOOD's CLIP logits are raw cosines:
+    `logit_scale=1` is its convention, and MSP, energy and entropy are then other scores.
+
+    Args:
+        logit_scale: Factor on class scores, above 0.
+        branch: Name of the one branch to score; None for the mean of all, the prediction.
+    """
+
+    def __init__(self, logit_scale: float, branch: str | None = None) -> None:
+        super().__init__()
+        if not logit_scale > 0:
+            raise ValueError(f"expected a logit scale above 0, got {logit_scale}")
+        self.logit_scale = float(logit_scale)
+        self.branch = branch
+
+    def forward(self, evidence: Mapping[str, Evidence]) -> Float[Tensor, " B"]:
+        """Score a batch; lower means more in-distribution."""
+        return self.of_logits(self.logit_scale * class_scores(evidence, self.branch).float())
+
+    @abstractmethod
+    def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        """Score logits; lower means more in-distribution."""
+
+    def extra_repr(self) -> str:
+        """Show the scale and the branch in the printed module."""
+        return f"logit_scale={self.logit_scale}, branch={self.branch!r}"
+
+
+class TemperedLogitScore(LogitScore):
+    """A score of logits divided by a temperature.
+
+    Args:
+        logit_scale: Factor on class scores, above 0.
+        temperature: Divides the logits, above 0; 1 leaves the model's own probabilities.
+        branch: Name of the one branch to score; None for the mean of all, the prediction.
+    """
+
+    def __init__(
+        self, logit_scale: float, temperature: float = 1.0, branch: str | None = None
+    ) -> None:
+        super().__init__(logit_scale, branch)
+        if not temperature > 0:
+            raise ValueError(f"expected a temperature above 0, got {temperature}")
+        self.temperature = float(temperature)
+
+    def extra_repr(self) -> str:
+        """Show all settings in the printed module."""
+        return f"{super().extra_repr()}, temperature={self.temperature}"
+
+
+@final
+@SCORES.register_module()
+class MSP(TemperedLogitScore):
+    """Negative largest class probability (Hendrycks and Gimpel 2017): -max softmax(z / T).
+
+    Example:
+        >>> from plp.structures import Evidence
+        >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
+        >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
+        >>> MSP(logit_scale=10.0)(evidence)
+        tensor([-0.8808, -0.5000])
+    """
+
+    def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        """Return the negative largest probability."""
+        return -(logits / self.temperature).softmax(-1).amax(-1)
+
+
+@final
+@SCORES.register_module()
+class MaxLogit(LogitScore):
+    """Negative largest logit (Hendrycks et al. 2022): -max z. A temperature would rank the same.
+
+    Example:
+        >>> from plp.structures import Evidence
+        >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
+        >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
+        >>> MaxLogit(logit_scale=10.0)(evidence)
+        tensor([-3., -2.])
+    """
+
+    def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        """Return the negative largest logit."""
+        return -logits.amax(-1)
+
+
+@final
+@SCORES.register_module()
+class Energy(TemperedLogitScore):
+    """Free energy (Liu et al. 2020, equation 4): -T log sum exp(z / T).
+
+    Example:
+        >>> from plp.structures import Evidence
+        >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
+        >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
+        >>> Energy(logit_scale=10.0)(evidence)
+        tensor([-3.1269, -2.6931])
+    """
+
+    def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        """Return the free energy."""
+        return -self.temperature * (logits / self.temperature).logsumexp(-1)
+
+
+@final
+@SCORES.register_module()
+class Entropy(TemperedLogitScore):
+    """Entropy of the class probabilities in nats: -sum p log p with p = softmax(z / T).
+
+    Example:
+        >>> from plp.structures import Evidence
+        >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
+        >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
+        >>> Entropy(logit_scale=10.0)(evidence)
+        tensor([0.3653, 0.6931])
+    """
+
+    def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+        """Return the entropy."""
+        log_probabilities = (logits / self.temperature).log_softmax(-1)
+        return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def class_scores(
+    evidence: Mapping[str, Evidence], branch: str | None = None
+) -> Float[Tensor, "B C"]:
+    """Return the class scores of one branch, or the mean over all, as the learner fuses them.
+
+    Raises:
+        ValueError: if there is no such branch, or none at all.
+    """
+    if branch is not None:
+        if branch not in evidence:
+            raise ValueError(f"expected a branch {branch!r} to score, got {', '.join(evidence)}")
+        return evidence[branch].scores
+    if not evidence:
+        raise ValueError("expected a branch to score, got none")
+    return torch.stack([found.scores for found in evidence.values()]).mean(0)
