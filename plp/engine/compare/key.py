@@ -1,0 +1,221 @@
+"""What a run depends on, as digests: equal keys mean that a run need not be repeated.
+
+Five parts, so that it can be said which one changed:
+
+- config: the settled config, without entries no number depends on. A file that its model names
+  (weights) is represented by its content, the folder of the data not at all.
+- data: name, classes, and the images of training, validation and test: path, label, size in bytes.
+- modules: the user's own files named by `custom_imports`; of a package, all its files.
+- code: plp's own sources.
+- torch: its major and minor version.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+
+import plp
+from plp.datasets import DataSource, FewShot, Item, Splits
+from plp.engine.build import run_seed
+from plp.engine.compare.job import Job
+from plp.engine.config import choose, load_config
+from plp.engine.data import DataOptions, draw
+from plp.errors import ConfigError
+
+# Folders of plp that turn runs into tables, or start them, and enter no number of a run.
+APART = ("cli", "results", "testing", "engine/compare")
+# Of the section `data`; the numbers of a run do not depend on them.
+WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache")
+
+
+def key_of(parts: Mapping[str, str]) -> str:
+    """Return one digest of all parts."""
+    return _digest(parts)
+
+
+class Settled(NamedTuple):
+    """A job with everything decided.
+
+    Attributes:
+        config: Config as loaded, before flags.
+        parts: Digests of what the run depends on.
+        precision: Of the towers.
+    """
+
+    config: Config
+    parts: dict[str, str]
+    precision: str
+
+
+class Keys:
+    """Settles jobs; reads each config, each data set and each large file only once."""
+
+    def __init__(self) -> None:
+        self._configs: dict[Path, tuple[Config, str]] = {}
+        self._sources: dict[tuple[str, str | None], _ReadOnce] = {}
+        self._data: dict[tuple[Any, ...], str] = {}
+        self._sizes: dict[Path, int] = {}
+        self._code = code_digest()
+
+    def settle(self, job: Job) -> Settled:
+        """Decide everything about a job.
+
+        Raises:
+            PlpError: as the run itself would: if config, flags or data do not fit.
+        """
+        loaded, modules = self._load(job.config)
+        config, source, _ = choose(loaded, job.choices)
+        seed, options = run_seed(config), DataOptions.of(config)
+        once = self._sources.setdefault((job.source, job.root), _ReadOnce(source))
+        place = (job.source, job.root, options.shots, seed, options.sampler)
+        if place not in self._data:
+            self._data[place] = self._data_digest(draw(once, options, seed))
+        parts = {
+            "config": config_digest(config),
+            "data": self._data[place],
+            "modules": modules,
+            "code": self._code,
+            "torch": torch_version(),
+        }
+        return Settled(loaded, parts, config.model.get("precision", "fp32"))
+
+    def load(self, file: Path) -> Config:
+        """Return a config as it stands in its file."""
+        return self._load(file)[0]
+
+    def _load(self, file: Path) -> tuple[Config, str]:
+        if file not in self._configs:
+            config = load_config(file)
+            self._configs[file] = config, modules_digest(config)
+        return self._configs[file]
+
+    def _data_digest(self, few: FewShot) -> str:
+        parts = {
+            part: [self._describe(few.root, item) for item in getattr(few, part)]
+            for part in ("train", "val", "test")
+        }
+        return _digest([few.name, few.class_names, few.shots, few.seed, few.sampler, parts])
+
+    def _describe(self, root: Path, item: Item) -> tuple[str, int, int]:
+        path = root / item.path
+        if path not in self._sizes:
+            try:
+                self._sizes[path] = path.stat().st_size
+            except OSError:  # the run itself names all images that cannot be read
+                self._sizes[path] = -1
+        return item.path, item.label, self._sizes[path]
+
+
+class _ReadOnce(DataSource):
+    """A data source whose images are listed once."""
+
+    def __init__(self, source: DataSource) -> None:
+        self.name = source.name
+        self._source = source
+        self._splits: Splits | None = None
+
+    def splits(self) -> Splits:
+        """Return the images as they were found the first time."""
+        if self._splits is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                self._splits = self._source.splits()
+        return self._splits
+
+
+def config_digest(config: Config) -> str:
+    """Return the digest of a settled config, without what no number depends on."""
+    settings = config.to_dict()
+    for key in ("work_dir", "save_seconds", "recipes"):
+        settings.pop(key, None)
+    for key in WITHOUT_EFFECT:
+        settings.get("data", {}).pop(key, None)
+    settings.get("dataset", {}).pop("root", None)
+    settings["model"] = _with_contents(settings["model"])
+    return _digest(settings)
+
+
+def modules_digest(config: Config) -> str:
+    """Return the digest of the user's own modules.
+
+    Raises:
+        ConfigError: if one is not found.
+    """
+    imports = (config.get("custom_imports") or {}).get("imports") or []
+    names = [imports] if isinstance(imports, str) else list(imports)
+    return _digest([[name, files_digest(_module_files(name))] for name in sorted(names)])
+
+
+def code_digest() -> str:
+    """Return the digest of plp's sources as they are on disk."""
+    package = Path(plp.__file__).resolve().parent
+    files = [
+        path
+        for path in package.rglob("*.py")
+        if not path.relative_to(package).as_posix().startswith(tuple(f"{name}/" for name in APART))
+    ]
+    return files_digest(files, package)
+
+
+def files_digest(files: Iterable[Path], root: Path | None = None) -> str:
+    """Return the digest of files: of their names below `root`, if it is given, and contents."""
+    return _digest(
+        [[str(path.relative_to(root)) if root else path.name, _content(path)]
+         for path in sorted(files)]
+    )  # fmt: skip
+
+
+def torch_version() -> str:
+    """Return major and minor version of torch, such as '2.8'."""
+    return ".".join(torch.__version__.split(".")[:2])
+
+
+def _module_files(name: str) -> list[Path]:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise ConfigError(f"custom_imports: no module {name!r} found")
+    if spec.submodule_search_locations:
+        folders = map(Path, spec.submodule_search_locations)
+        return [path for folder in folders for path in folder.rglob("*.py")]
+    return [Path(spec.origin)] if spec.origin and Path(spec.origin).is_file() else []
+
+
+def _with_contents(value: Any) -> Any:
+    """Replace paths of existing files by the digest of their content."""
+    if isinstance(value, Mapping):
+        return {key: _with_contents(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_contents(inner) for inner in value]
+    if isinstance(value, str) and (os.sep in value or Path(value).suffix) and os.path.isfile(value):
+        return {"content": _large_content(os.path.abspath(value), os.stat(value).st_mtime_ns)}
+    return value
+
+
+@cache
+def _large_content(path: str, modified: int) -> str:
+    return _content(Path(path))
+
+
+def _content(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

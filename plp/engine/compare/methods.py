@@ -1,0 +1,107 @@
+"""Which config files the methods of a comparison are, and what they are called."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import plp
+from plp.errors import ConfigError
+
+VARIANT = "lite_16shot"
+
+
+class Method(NamedTuple):
+    """A method of a comparison.
+
+    Attributes:
+        name: As it stands in tables.
+        config: Its config file.
+        folder: Where its runs stand, below the folder of all runs.
+    """
+
+    name: str
+    config: Path
+    folder: Path
+
+
+def config_folder() -> Path:
+    """Return the folder of the methods' configs: beside the package, else in the current folder."""
+    beside = Path(plp.__file__).resolve().parents[1] / "configs"
+    return beside if beside.is_dir() else Path("configs")
+
+
+def find_methods(
+    asked: Sequence[str], variant: str = VARIANT, configs: Path | None = None
+) -> list[Method]:
+    """Find the config files of methods.
+
+    Args:
+        asked: Each `coop` (the file `<variant>.py` in that folder of `configs`), `coop/other`, or
+            the path of a config file.
+        variant: Which file of a folder.
+        configs: Folder of the methods' configs.
+
+    Raises:
+        ConfigError: for one that is not there, naming those that are, or one given twice.
+    """
+    configs = config_folder() if configs is None else configs
+    files = [_find(one, variant, configs) for one in asked]
+    for i, file in enumerate(files):
+        if file in files[:i]:
+            raise ConfigError(f"--methods: {asked[files.index(file)]!r} and {asked[i]!r} are one")
+    folders = _distinct(files)
+    return [
+        Method(_name(file, folder, variant, configs), file, folder)
+        for file, folder in zip(files, folders, strict=True)
+    ]
+
+
+def known_methods(configs: Path) -> dict[str, list[str]]:
+    """Return the variants of each method in a folder of configs."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(configs.glob("*/*.py")):
+        if not path.parent.name.startswith(("_", ".")):
+            found.setdefault(path.parent.name, []).append(path.stem)
+    return found
+
+
+def _find(asked: str, variant: str, configs: Path) -> Path:
+    known = known_methods(configs)
+    folder, _, stem = asked.partition("/")
+    if (stem or variant) in known.get(folder, ()):
+        return (configs / folder / f"{stem or variant}.py").resolve()
+    if Path(asked).is_file():
+        return Path(asked).resolve()
+    if folder in known:
+        raise ConfigError(
+            f"method {folder!r} has no config {stem or variant!r}. "
+            f"It has: {', '.join(known[folder])}" + ("" if stem else ". Choose with --variant")
+        )
+    near = difflib.get_close_matches(folder, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(
+        f"method {asked!r} is not known.{hint} Known: {', '.join(known) or 'none'}; "
+        "or the path of a config file"
+    )
+
+
+def _name(file: Path, folder: Path, variant: str, configs: Path) -> str:
+    plain = file == (configs / file.parent.name / f"{variant}.py").resolve()
+    return file.parent.name if plain else folder.as_posix()
+
+
+def _distinct(files: Sequence[Path]) -> list[Path]:
+    """Return folder/stem of each file; where two agree, with as many parents as tell them apart."""
+    depth = 2
+    while True:
+        short = [Path(*file.with_suffix("").parts[-depth:]) for file in files]
+        if len(set(short)) == len(short):
+            break
+        depth += 1
+    plain = [Path(*file.with_suffix("").parts[-2:]) for file in files]
+    return [
+        # levels are joined, so that no folder of runs lies within another
+        Path("-".join(deep.parts[:-1]), deep.name) if plain.count(one) > 1 else one
+        for one, deep in zip(plain, short, strict=True)
+    ]

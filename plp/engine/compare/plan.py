@@ -1,0 +1,144 @@
+"""From flags to the jobs of a comparison."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from plp.engine.compare.job import Job
+from plp.engine.compare.key import Keys
+from plp.engine.compare.methods import VARIANT, Method, find_methods
+from plp.engine.compare.sources import DataChoice, find_datasets
+from plp.engine.data import DataOptions
+from plp.engine.runner import check_device
+from plp.errors import ConfigError
+
+RUNS = "runs"
+CACHE_KEY = "data.feature_cache"
+
+
+class Wanted(NamedTuple):
+    """What is to be compared.
+
+    Attributes:
+        methods: See `find_methods`.
+        datasets: See `find_datasets`.
+        shots: Training images a class.
+        seeds: Seeds of the runs.
+        variant: Which config of a method's folder.
+        out: Folder of the comparison.
+        device: Where to run; None: a GPU if there is one.
+        amp: As `--amp` takes it.
+        options: As `--cfg-options` takes them.
+        configs: Folder of the methods' configs; None: the one that comes with plp.
+    """
+
+    methods: Sequence[str]
+    datasets: Sequence[str]
+    shots: Sequence[int]
+    seeds: Sequence[int] = (1, 2, 3)
+    variant: str = VARIANT
+    out: str | Path = "work_dirs/compare"
+    device: str | None = None
+    amp: str | None = None
+    options: Mapping[str, Any] | None = None
+    configs: Path | None = None
+
+
+class Plan(NamedTuple):
+    """The jobs of a comparison.
+
+    Attributes:
+        jobs: Each with the digests of what it depends on; seed by seed, so that the first tables
+            are whole early; data sets in turn, so that workers do not begin with the same images.
+        methods: Names in the order asked for.
+        datasets: Likewise.
+        device: Where the jobs run.
+        out: Folder of the comparison.
+    """
+
+    jobs: list[Job]
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    device: str
+    out: Path
+
+
+def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
+    """Settle every job, so that what does not fit is told before anything runs.
+
+    Raises:
+        PlpError: for anything a user can mend, with the job it concerns.
+    """
+    keys = keys or Keys()
+    _check_numbers("--shots", wanted.shots, least=1)
+    _check_numbers("--seeds", wanted.seeds, least=0)
+    out = Path(wanted.out)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out: expected a folder, {str(out)!r} is a file")
+    methods = find_methods(wanted.methods, wanted.variant, wanted.configs)
+    configs = [keys.load(method.config) for method in methods]  # may register data sets
+    datasets = find_datasets(wanted.datasets)
+    device = check_device(wanted.device, "fp32")
+    jobs = []
+    for seed, shots in itertools.product(wanted.seeds, sorted(wanted.shots, reverse=True)):
+        for (method, config), data in itertools.product(
+            zip(methods, configs, strict=True), datasets
+        ):
+            job = _job(wanted, method, config, data, shots, seed)
+            jobs.append(_settled(job, keys, device))
+    names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
+    return Plan(jobs, *names, device, out)
+
+
+def _job(
+    wanted: Wanted, method: Method, config: Config, data: DataChoice, shots: int, seed: int
+) -> Job:
+    options = dict(wanted.options or {})
+    if _can_cache(config, options):
+        options[CACHE_KEY] = True
+    return Job(
+        method=method.name,
+        dataset=data.name,
+        shots=shots,
+        seed=seed,
+        config=method.config,
+        source=data.dataset,
+        root=data.root,
+        amp=wanted.amp,
+        options=options,
+        device=wanted.device,
+        out=Path(wanted.out),
+        path=Path(RUNS) / method.folder / data.name / f"{shots}shot_seed{seed}",
+    )
+
+
+def _settled(job: Job, keys: Keys, device: str) -> Job:
+    try:
+        settled = keys.settle(job)
+        check_device(device, settled.precision)
+    except ConfigError as error:
+        raise ConfigError(f"{job.title}: {error}") from error
+    return job._replace(parts=settled.parts)
+
+
+def _can_cache(config: Config, options: Mapping[str, Any]) -> bool:
+    """Whether features may go through the disk: fixed views, and nobody has said otherwise."""
+    known = {field.name for field in dataclasses.fields(DataOptions)}
+    views = options.get("data.views", config.data.get("views", "epoch"))
+    said = "feature_cache" in config.data or any(
+        key in ("data", CACHE_KEY) or key.startswith(f"{CACHE_KEY}.") for key in options
+    )
+    return "feature_cache" in known and views != "epoch" and not said
+
+
+def _check_numbers(flag: str, numbers: Iterable[Any], least: int) -> None:
+    numbers = list(numbers)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise ConfigError(f"{flag}: expected whole numbers from {least} up, got {number!r}")
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(f"{flag}: expected one number or more, each once, got {numbers}")

@@ -1,0 +1,88 @@
+"""Which data sets a comparison is about."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from plp.datasets import DataSource, build_source, source_names
+from plp.errors import ConfigError, DataError
+
+
+class DataChoice(NamedTuple):
+    """A data set of a comparison.
+
+    Attributes:
+        name: As it stands in tables.
+        dataset: As `--dataset` of tools/train.py takes it.
+        root: As `--data-root` takes it.
+    """
+
+    name: str
+    dataset: str
+    root: str | None
+
+
+def find_datasets(asked: Sequence[str]) -> list[DataChoice]:
+    """Find data sets.
+
+    Args:
+        asked: Each NAME, NAME=ROOT or KIND=ROOT. A NAME that is not registered is what the data set
+            is to be called, and ROOT says what it is: one with a split file in CoOp's layout, or
+            else a folder of images.
+
+    Raises:
+        ConfigError: for an unknown name without a root, or two data sets of one name.
+        DataError: if a root is not there.
+    """
+    found = [_find(one) for one in asked]
+    names = [choice.name for choice in found]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ConfigError(
+                f"--datasets: {asked[names.index(name)]!r} and {asked[i]!r} are both called "
+                f"{name!r}. Call them as you like: NAME=ROOT"
+            )
+    return found
+
+
+def _find(asked: str) -> DataChoice:
+    name, equals, given = asked.partition("=")
+    root = given or None
+    if not name or (equals and not root):
+        raise ConfigError(f"--datasets: expected NAME or NAME=ROOT, got {asked!r}")
+    if name in source_names():
+        source = build_source(name, root)
+        generic = root is not None and source.name != name  # 'folder' and 'coop' name a layout
+        return DataChoice(_checked(source.name if generic else name), name, root)
+    if root is None:
+        raise ConfigError(
+            f"--datasets: {name!r} is not registered: give its folder, {_call(name)}=ROOT. "
+            f"Registered: {', '.join(sorted(source_names()))}"
+        )
+    kind = "coop" if any(Path(root).glob("split_*.json")) else "folder"
+    _require_folder(root)
+    build_source(kind, root)
+    return DataChoice(_checked(name), kind, root)
+
+
+def _call(name: str) -> str:
+    return Path(name).name if "/" in name else name
+
+
+def _require_folder(root: str) -> None:
+    if not Path(root).is_dir():
+        raise DataError(f"no such folder: {root!r}. Expected the images of a data set")
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"\w[\w .+-]*", name):
+        raise ConfigError(
+            f"--datasets: expected a name of letters, digits, spaces and _.+-, got {name!r}"
+        )
+    return name
+
+
+def open_source(choice: DataChoice) -> DataSource:
+    """Build the source of a data set."""
+    return build_source(choice.dataset, choice.root)

@@ -1,0 +1,114 @@
+"""Running one job, in this process."""
+
+import contextlib
+import gc
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from plp.engine.compare.job import Job
+from plp.engine.compare.key import Keys
+from plp.engine.compare.state import Kind, begin, finish, state_of
+from plp.engine.train import train
+from plp.errors import CheckpointError, ConfigError, PlpError
+
+LOG = "log.txt"
+
+
+class Outcome(NamedTuple):
+    """How a job ended.
+
+    Attributes:
+        job: The job.
+        error: What went wrong; None if there is a result.
+        seconds: How long it took.
+    """
+
+    job: Job
+    error: str | None
+    seconds: float
+
+
+def execute(job: Job, keys: Keys, *, own_streams: bool = False) -> Outcome:
+    """Run a job; whatever goes wrong is its outcome, and stands in the log of its folder.
+
+    Args:
+        job: What to run.
+        keys: Reads config and data, once for all jobs of a process.
+        own_streams: Whether standard output and error of this process may go to the log as well.
+    """
+    start = time.monotonic()
+    error = None
+    try:
+        _run(job, keys, own_streams, start)
+    except PlpError as problem:
+        error = str(problem)
+    except Exception as problem:  # of a component, perhaps the user's: the other jobs go on
+        error = f"{type(problem).__name__}: {problem} (traceback in {job.folder / LOG})"
+    gc.collect()  # a Runner and its hooks refer to each other
+    return Outcome(job, error, time.monotonic() - start)
+
+
+def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
+    settled = keys.settle(job)
+    if changed := [n for n, digest in settled.parts.items() if job.parts.get(n) != digest]:
+        raise ConfigError(
+            f"{', '.join(changed)} changed since the comparison began: start it again"
+        )
+    resume = state_of(job).kind is Kind.INTERRUPTED
+    begin(job, resume)
+    with _log_to(job.folder / LOG, own_streams):
+        try:
+            train(settled.config, job.choices, work_dir=job.folder, resume=resume,
+                  device=job.device)  # fmt: skip
+        except CheckpointError as problem:
+            if not resume:
+                raise
+            logging.getLogger("plp").warning("cannot be resumed, starts anew: %s", problem)
+            begin(job, resume=False)
+            with _log_to(job.folder / LOG, own_streams):
+                train(settled.config, job.choices, work_dir=job.folder, device=job.device)
+    finish(job, time.monotonic() - start)
+
+
+@contextlib.contextmanager
+def _log_to(path: Path, own_streams: bool) -> Iterator[None]:
+    """Let plp's log, and tracebacks, go to a file and nowhere else."""
+    logger = logging.getLogger("plp")
+    before = logger.handlers[:], logger.level, logger.propagate
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    try:
+        with _streams_to(path) if own_streams else contextlib.nullcontext():
+            yield
+    except Exception as problem:
+        logger.error("%s", problem if isinstance(problem, PlpError) else traceback.format_exc())
+        raise
+    finally:
+        handler.close()
+        logger.handlers, level, logger.propagate = before
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _streams_to(path: Path) -> Iterator[None]:
+    """Append what this process and its children print to a file, at the level of descriptors."""
+    saved = os.dup(1), os.dup(2)
+    with open(path, "ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in enumerate(saved, start=1):
+                os.dup2(copy, number)
+                os.close(copy)

@@ -1,0 +1,101 @@
+"""Finding the finished runs in trees of folders, and what in them must be told."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from plp.engine.work_dir import differences
+from plp.errors import DataError
+from plp.results.run import RESULT, Run, read_result, read_run
+
+COMPARED = "compare.json"  # what a comparison calls the run beside it
+SET_ASIDE = "set_aside"  # outdated runs of a comparison
+# Entries that differ from run to run of one method on one data set.
+_MAY_DIFFER = (
+    "data.shots", "data.num_workers", "data.verify", "data.feature_cache", "randomness.seed",
+    "dataset.root", "work_dir", "save_seconds",
+)  # fmt: skip
+
+
+class Collection(NamedTuple):
+    """The runs of a tree.
+
+    Attributes:
+        runs: Rows, sorted by method, data set, shots, seed; none is there twice.
+        notes: What a reader of their table must know: runs left out, settings that differ.
+    """
+
+    runs: list[Run]
+    notes: tuple[str, ...]
+
+
+def collect_runs(roots: Sequence[str | Path]) -> Collection:
+    """Read every `result.json` below some folders.
+
+    Of runs of one method, data set, shots and seed the newest counts. Damaged results, older runs
+    and settings that differ between runs of one method on one data set are told in the notes.
+
+    Args:
+        roots: Folders; outdated runs that a comparison has set aside are passed over.
+
+    Raises:
+        DataError: if there is no such folder, or no result in it.
+    """
+    rows: dict[tuple[Any, ...], tuple[float, Run]] = {}
+    notes: list[str] = []
+    for path in _results(roots):
+        try:
+            run = read_run(path, *_names(path.parent))
+        except DataError as error:
+            notes.append(f"Left out: {error}.")
+            continue
+        key, age = (run.method, run.dataset, run.shots, run.seed), path.stat().st_mtime
+        if key in rows:
+            older = min(rows[key], (age, run), key=lambda row: (row[0], row[1].path))[1]
+            notes.append(f"Left out: {older.path} is older than another run of the same.")
+        if key not in rows or older is not run:
+            rows[key] = age, run
+    if not rows:
+        where = ", ".join(map(str, roots))
+        raise DataError(f"no finished run below {where}" + "".join(f". {n}" for n in notes))
+    runs = [run for _, (_, run) in sorted(rows.items(), key=lambda row: row[0])]
+    return Collection(runs, (*notes, *_differing(runs)))
+
+
+def _results(roots: Sequence[str | Path]) -> Iterator[Path]:
+    seen = set()
+    for root in map(Path, roots):
+        if not root.is_dir():
+            raise DataError(f"no such folder: {str(root)!r}. Expected a folder of runs")
+        for folder, inner, files in os.walk(root):
+            inner[:] = sorted(name for name in inner if name != SET_ASIDE)
+            path = Path(folder) / RESULT
+            if RESULT in files and path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
+
+
+def _names(folder: Path) -> tuple[str | None, str | None]:
+    """Return what a comparison called method and data set; None for a run of none."""
+    try:
+        content = json.loads((folder / COMPARED).read_text(encoding="utf-8"))
+        return str(content["method"]), str(content["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, None
+
+
+def _differing(runs: Sequence[Run]) -> Iterator[str]:
+    """Tell of settings that are not the same in all runs of a method on a data set."""
+    first: dict[tuple[str, str], Mapping[str, Any]] = {}
+    found: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        key = (run.method, run.dataset)
+        config = read_result(run.path).get("config") or {}
+        said = differences(first.setdefault(key, config), config)
+        keys = (text.partition(" was ")[0] for text in said)
+        found.setdefault(key, set()).update(name for name in keys if name not in _MAY_DIFFER)
+    for (method, dataset), names in found.items():
+        if names:
+            yield f"Runs of {method} on {dataset} differ in {', '.join(sorted(names))}."

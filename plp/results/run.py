@@ -1,0 +1,158 @@
+"""One finished run as a row."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from plp.errors import DataError
+
+RESULT = "result.json"
+
+
+class Run(NamedTuple):
+    """What tables and figures need of a run.
+
+    Attributes:
+        method: Name of the method, as it stands in tables.
+        dataset: Name of the data set, as it stands in tables.
+        shots: Training images a class.
+        seed: Seed of draw, start and training.
+        accuracy: Test accuracy in percent by line of evidence; `fused` is the method's prediction.
+        seconds: Duration by stage; `train` is the training.
+        learned: Number of learned parameters.
+        epochs: Epochs trained.
+        selection: Which epoch was tested, 'last' or 'val'.
+        device: Where it ran.
+        commit: Git commit of plp, if known.
+        path: Folder of the run.
+        config_file: Config it was started from, if known.
+        key: Content hash of what the run depends on, if it was run by a comparison.
+        other_code: Whether it was run by another state of plp's code than the rest.
+    """
+
+    method: str
+    dataset: str
+    shots: int
+    seed: int
+    accuracy: Mapping[str, float]
+    seconds: Mapping[str, float]
+    learned: int
+    epochs: int | None = None
+    selection: str = "last"
+    device: str = ""
+    commit: str | None = None
+    path: str = ""
+    config_file: str | None = None
+    key: str = ""
+    other_code: bool = False
+
+
+def read_result(path: str | Path) -> dict[str, Any]:
+    """Read a `result.json` and check the entries that a row is made of.
+
+    Args:
+        path: The file, or the folder it is in.
+
+    Raises:
+        DataError: if it is missing, damaged, or lacks an entry.
+    """
+    path = Path(path)
+    path = path / RESULT if path.is_dir() else path
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a result ({error})") from error
+    wrong = _what_is_wrong(result)
+    if wrong:
+        raise DataError(f"{path} is no result of a run: {wrong}")
+    return result
+
+
+def read_run(
+    path: str | Path,
+    method: str | None = None,
+    dataset: str | None = None,
+    *,
+    key: str = "",
+    other_code: bool = False,
+) -> Run:
+    """Read a `result.json` as a row.
+
+    Args:
+        path: The file, or the folder it is in.
+        method: Name of the method; by default folder/stem of the config file.
+        dataset: Name of the data set; by default the one in the result.
+        key: Content hash of the run.
+        other_code: Whether another state of the code ran it.
+
+    Raises:
+        DataError: if it is missing, damaged, or lacks an entry.
+    """
+    path = Path(path)
+    result = read_result(path)
+    return Run(
+        method=method or name_of_config(result.get("config_file")),
+        dataset=dataset or result["dataset"],
+        shots=result["shots"],
+        seed=result["seed"],
+        accuracy=result["accuracy"],
+        seconds=result["seconds"],
+        learned=sum(math.prod(shape) for shape in result["learned_parameters"].values()),
+        epochs=result.get("epochs"),
+        selection=result.get("selection") or "last",
+        device=result.get("device") or "",
+        commit=result.get("git_commit"),
+        path=str(path if path.is_dir() else path.parent),
+        config_file=result.get("config_file"),
+        key=key,
+        other_code=other_code,
+    )
+
+
+def name_of_config(file: str | None) -> str:
+    """Return folder/stem of a config file, the name of a method that has no other.
+
+    Example:
+        >>> name_of_config('configs/sotglp/lite_16shot.py')
+        'sotglp/lite_16shot'
+    """
+    path = Path(file) if file else Path("unknown")
+    return f"{path.parent.name}/{path.stem}" if path.parent.name else path.stem
+
+
+def _what_is_wrong(result: Any) -> str:
+    """Return what keeps an object from being a result, '' if nothing does."""
+    if not isinstance(result, Mapping):
+        return f"expected an object, got {type(result).__name__}"
+    for key, kind in _ENTRIES.items():
+        value = result.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"expected {key!r} to be of type {kind.__name__}, got {value!r}"
+    if not _is_percent(result["accuracy"].get("fused")):
+        return f"expected accuracy.fused from 0 to 100, got {result['accuracy'].get('fused')!r}"
+    if not _is_number(result["seconds"].get("train")):
+        return f"expected seconds.train to be a number, got {result['seconds'].get('train')!r}"
+    shapes = result["learned_parameters"].values()
+    if not all(isinstance(shape, list) and all(map(_is_number, shape)) for shape in shapes):
+        return "expected learned_parameters to map names to shapes"
+    return ""
+
+
+_ENTRIES: dict[str, type] = {
+    "dataset": str,
+    "shots": int,
+    "seed": int,
+    "accuracy": dict,
+    "seconds": dict,
+    "learned_parameters": dict,
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_percent(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 100

@@ -1,0 +1,95 @@
+"""All that is made from the rows of a comparison, written to one folder."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plp.engine.files import write_text
+from plp.results.csv_text import runs_to_csv, summary_to_csv
+from plp.results.figure import draw_accuracy_over_shots, save_figure
+from plp.results.render import to_latex, to_markdown
+from plp.results.run import Run
+from plp.results.tables import Table, accuracy_tables
+
+SCHEMA = 1
+FIGURE = "accuracy_over_shots"
+
+logger = logging.getLogger("plp")
+
+
+def write_outputs(
+    folder: str | Path,
+    runs: Sequence[Run],
+    *,
+    methods: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    more_tables: Sequence[Table] = (),
+    notes: Sequence[str] = (),
+) -> list[Path]:
+    """Write results.json, table.md, table.tex, table.csv, summary.csv and the figure.
+
+    Without matplotlib the figure is left out, and that is said.
+
+    Args:
+        folder: Where to write; made if it is missing.
+        runs: Rows.
+        methods: Methods in the order of the tables; by default those of the runs.
+        datasets: Likewise.
+        extra: Further entries of results.json, such as the environment.
+        more_tables: Tables put behind ours, such as published numbers with their sources.
+        notes: Sentences put in front of the tables.
+
+    Returns:
+        The files.
+    """
+    folder = Path(folder)
+    tables = [*accuracy_tables(runs, methods, datasets), *more_tables]
+    rows = [_entry(run, folder) for run in runs]
+    result = {"schema": SCHEMA, **(extra or {}), "notes": list(notes), "runs": rows}
+    local = [run._replace(path=row["path"]) for run, row in zip(runs, rows, strict=True)]
+    texts = {
+        "results.json": json.dumps(result, indent=1, ensure_ascii=False, default=str) + "\n",
+        "table.md": _markdown(tables, notes),
+        "table.tex": "\n".join(["% needs \\usepackage{booktabs}", *map(to_latex, tables)]),
+        "table.csv": runs_to_csv(local),
+        "summary.csv": summary_to_csv(runs),
+    }
+    files = [write_text(folder / name, text) for name, text in texts.items()]
+    if not runs:
+        return files
+    return files + _figure(folder, lambda: draw_accuracy_over_shots(runs, methods, datasets))
+
+
+def _markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
+    """Return all tables; notes that all of them have stand once, in front."""
+    first = tables[0].notes if tables else ()
+    shared = [note for note in first if all(note in table.notes for table in tables)]
+    own = [t._replace(notes=tuple(n for n in t.notes if n not in shared)) for t in tables]
+    heading = "\n\n".join(["# Comparison", *notes, *shared]) + "\n"
+    return "\n".join([heading, *map(to_markdown, own)])
+
+
+def _entry(run: Run, folder: Path) -> dict[str, Any]:
+    """Return a row as JSON; paths below `folder`, or the current folder, are relative to it."""
+    config = _relative(run.config_file, Path.cwd()) if run.config_file else None
+    return run._asdict() | {"path": _relative(run.path, folder), "config_file": config}
+
+
+def _relative(path: str, folder: Path) -> str:
+    inner, outer = Path(path).resolve(), folder.resolve()
+    return inner.relative_to(outer).as_posix() if inner.is_relative_to(outer) else path
+
+
+def _figure(folder: Path, draw: Callable[[], Any]) -> list[Path]:
+    try:
+        figure = draw()
+    except ImportError:
+        logger.warning(
+            "no figure: matplotlib is not installed. Everything else is written; "
+            'pip install "plp[plots]", then the same command with --table-only'
+        )
+        return []
+    return [save_figure(figure, folder / f"{FIGURE}.{kind}") for kind in ("png", "svg")]
