@@ -4,7 +4,8 @@ from plp.datasets.base import DataSource, Item, Splits, check_splits
 from plp.datasets.build import build_source, source_names
 from plp.datasets.coop import Coop
 from plp.datasets.epoch_sampler import EpochSampler
-from plp.datasets.features import FeatureDataset
+from plp.datasets.feature_store import FeatureStore, StoredRows
+from plp.datasets.features import FeatureDataset, MemoryRows
 from plp.datasets.folder import Folder
 from plp.datasets.images import ImageDataset, View, read_image, verify_images
 from plp.datasets.loading import Loading, build_loader
@@ -17,12 +18,15 @@ __all__ = [
     "DataSource",
     "EpochSampler",
     "FeatureDataset",
+    "FeatureStore",
     "FewShot",
     "Folder",
     "ImageDataset",
     "Item",
     "Loading",
+    "MemoryRows",
     "Splits",
+    "StoredRows",
     "Textile",
     "View",
     "build_loader",

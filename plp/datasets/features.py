@@ -1,10 +1,11 @@
 """Features of frozen views: an image seen in the same view twice is encoded once."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -20,14 +21,46 @@ class FeatureBatch(TypedDict):
     indices: Int[Tensor, " B"]
 
 
+class FeatureRows(ABC):
+    """Features of V views, wherever they are."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return V."""
+
+    @abstractmethod
+    def gather(self, rows: Int[Tensor, " B"]) -> ImageFeatures:
+        """Return the features of the views at `rows`."""
+
+
+@final
+class MemoryRows(FeatureRows):
+    """Features of V views in memory.
+
+    Args:
+        features: Their first axis is V.
+    """
+
+    def __init__(self, features: ImageFeatures) -> None:
+        self.features = features
+
+    def __len__(self) -> int:
+        return len(self.features.pooled)
+
+    def gather(self, rows: Int[Tensor, " B"]) -> ImageFeatures:
+        """Return the features of the views at `rows`."""
+        dense = {name: stream[rows] for name, stream in self.features.dense.items()}
+        return ImageFeatures(self.features.pooled[rows], dense, self.features.grid)
+
+
 class FeatureDataset(Dataset[View]):
-    """Features of every image in n fixed views, in memory.
+    """Features of every image in n fixed views, in memory or on disk.
 
     Indexing returns the index itself; `collate` gathers a whole batch with one indexed read, which
     is why a loader of this data set needs no workers.
 
     Args:
-        features: Features with an axis [V] of views times images: view v of image i at v * I + i.
+        features: Features of V = views times images: view v of image i at v * I + i.
         labels: Labels of the I images.
         metainfo: Carried for mmengine.
 
@@ -36,9 +69,9 @@ class FeatureDataset(Dataset[View]):
     """
 
     def __init__(
-        self, features: ImageFeatures, labels: Int[Tensor, " I"], metainfo: dict[str, Any]
+        self, features: FeatureRows, labels: Int[Tensor, " I"], metainfo: dict[str, Any]
     ) -> None:
-        count = len(features.pooled)
+        count = len(features)
         if not len(labels) or count % len(labels):
             raise ValueError(f"expected whole views of {len(labels)} images, got {count} features")
         self.features = features
@@ -55,7 +88,5 @@ class FeatureDataset(Dataset[View]):
         """Gather the features of a batch of views."""
         items = torch.tensor([view.item for view in views])
         rows = torch.tensor([view.view for view in views]) * len(self) + items
-        pooled: Float[Tensor, "B E"] = self.features.pooled[rows]
-        dense = {name: stream[rows] for name, stream in self.features.dense.items()}
-        features = ImageFeatures(pooled, dense, self.features.grid)
+        features = self.features.gather(rows)
         return FeatureBatch(images=features, labels=self.labels[items], indices=items)

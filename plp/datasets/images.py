@@ -98,9 +98,13 @@ class ImageDataset(Dataset[Sample]):
         image = self._read(index)
         # Not torch.manual_seed: that reseeds the GPUs too.
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(mix_seed(self.seed, index, view))
+            torch.default_generator.manual_seed(mix_seed(*self.draw(View(index, view))))
             pixels = self.transform(image)
         return Sample(images=pixels, labels=self.items[index].label, indices=index)
+
+    def draw(self, which: View) -> tuple[int, int, int]:
+        """Return what decides the random numbers of a view."""
+        return self.seed, which.item, which.view
 
     def _read(self, index: int) -> Image.Image:
         if index in self._cache:

@@ -15,9 +15,18 @@ from plp.datasets import (
     FewShot,
     ImageDataset,
     Loading,
+    MemoryRows,
+    View,
     build_loader,
     sample,
     verify_images,
+)
+from plp.engine.feature_cache import (
+    CachedViews,
+    cache_folder,
+    encode,
+    fill_stores,
+    find_views,
 )
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
@@ -40,9 +49,14 @@ class DataOptions:
         views: 'epoch' draws a new augmentation each epoch; a number repeats that many.
         cache_features: Encode each view of a training or validation image once and keep the
             features in memory; needs a number of views. Exact: the backbone is frozen.
+        feature_cache: Keep the features of all images whose views come back (validation, test, and
+            training with a number of views or a deterministic transform) on disk, for this run and
+            later ones, and read them from there. A folder; True for `$PLP_CACHE_DIR/features`,
+            else `~/.cache/plp/features`; None or False for nothing on disk.
         train_transform: Config of the training transform.
         eval_transform: Config of the transform for validation and test.
-        verify: Open every image before training, so that all unreadable ones are named at once.
+        verify: Open every image before training, so that all unreadable ones are named at once; an
+            image whose features are on disk has been read before.
     """
 
     shots: int = 16
@@ -53,6 +67,7 @@ class DataOptions:
     drop_last: bool = False
     views: int | Literal["epoch"] = "epoch"
     cache_features: bool = False
+    feature_cache: str | bool | None = None
     train_transform: dict[str, Any] = field(default_factory=lambda: dict(type="FewShotTrain"))
     eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
     verify: bool = True
@@ -87,6 +102,11 @@ def _check_values(given: Mapping[str, Any]) -> None:
     for key in ("drop_last", "cache_features", "verify"):
         if not isinstance(given.get(key, False), bool):
             raise ConfigError(f"expected data.{key} to be True or False, got {given[key]!r}")
+    folder = given.get("feature_cache")
+    if not isinstance(folder, str | bool | None) or folder == "":
+        raise ConfigError(
+            f"expected data.feature_cache to be a folder, True, False or None, got {folder!r}"
+        )
     views = given.get("views", "epoch")
     if views != "epoch" and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
         raise ConfigError(f"expected data.views to be 'epoch' or a number from 1 up, got {views!r}")
@@ -145,31 +165,56 @@ def build_loaders(
     size = dict(size=learner.backbone.image_size, interpolation=learner.backbone.interpolation)
     augment = TRANSFORMS.build(options.train_transform, **size)
     plain = TRANSFORMS.build(options.eval_transform, **size)
-    if options.verify:
-        items = [item for part in parts for item in getattr(few, part)]
-        verify_images(items, few.root, workers=max(options.num_workers, 1))
-    loaders: dict[str, Loading] = {}
-    for part in parts:
-        if items := getattr(few, part):
-            transform = augment if part == "train" else plain
-            images = ImageDataset(
-                items, few.root, transform, seed=seed, class_names=few.class_names
-            )
-            loaders[part] = _loader(part, images, options, learner, seed)
+    images = {
+        part: ImageDataset(
+            items, few.root, augment if part == "train" else plain,
+            seed=seed, class_names=few.class_names,
+        )
+        for part in parts
+        if (items := getattr(few, part))
+    }  # fmt: skip
+    cached = _stored_views(images, options, learner)
+    loaders = {
+        part: _loader(part, one, cached.get(part), options, learner, seed)
+        for part, one in images.items()
+    }
     notes = few.notes + (loaders["train"].notes if "train" in loaders else ())
     made = {part: loading.loader for part, loading in loaders.items()}
     return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)))
 
 
+def _stored_views(
+    images: Mapping[str, ImageDataset], options: DataOptions, learner: PromptLearner
+) -> dict[str, CachedViews]:
+    """Check the images, and return the parts whose features are on disk (now)."""
+    folder, workers = cache_folder(options.feature_cache), max(options.num_workers, 1)
+    found = find_views(folder, images, options.views, learner, workers) if folder else {}
+    if options.verify and images:
+        unproved = [
+            item
+            for part, one in images.items()
+            for item in (found[part].unproved() if part in found else one.items)
+        ]
+        verify_images(unproved, next(iter(images.values())).root, workers)
+    return fill_stores(found, learner, options.eval_batch_size, options.num_workers)
+
+
 def _loader(
-    part: str, images: ImageDataset, options: DataOptions, learner: PromptLearner, seed: int
+    part: str,
+    images: ImageDataset,
+    cached: CachedViews | None,
+    options: DataOptions,
+    learner: PromptLearner,
+    seed: int,
 ) -> Loading:
     train = part == "train"
     views = options.views if train else 1
     workers = options.num_workers
     dataset: Dataset[Any] = images
-    if options.cache_features and part != "test":
-        dataset, workers = encode_views(learner, images, int(views), options), 0
+    if cached is not None:
+        dataset, views, workers = cached.dataset(), cached.views, 0
+    elif options.cache_features and part != "test":
+        dataset, workers = encode_views(learner, images, int(views), options, not train), 0
     with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
         warnings.simplefilter("ignore", UserWarning)
         return build_loader(
@@ -184,26 +229,23 @@ def _loader(
 
 
 def encode_views(
-    learner: PromptLearner, images: ImageDataset, views: int, options: DataOptions
+    learner: PromptLearner,
+    images: ImageDataset,
+    views: int,
+    options: DataOptions,
+    references: bool = False,
 ) -> FeatureDataset:
-    """Encode n views of every image with the learner's frozen backbone."""
-    loader = build_loader(
-        images,
-        batch_size=min(options.eval_batch_size, len(images)),
-        shuffle=False,
-        num_workers=options.num_workers,
-        views=views,
-    ).loader
+    """Encode n views of every image with the learner's frozen backbone, into memory."""
     found: list[ImageFeatures] = []
     for view in range(views):
-        loader.sampler.set_epoch(view)  # type: ignore[attr-defined]
-        for batch in loader:
-            pixels = batch["images"].to(learner.backbone.device)
-            found.append(learner.encode_image(pixels).to("cpu"))
+        which = [View(item, view) for item in range(len(images))]
+        found += encode(
+            learner, images, which, options.eval_batch_size, options.num_workers, references
+        )
     features = ImageFeatures(
         torch.cat([one.pooled for one in found]),
         {name: torch.cat([one.dense[name] for one in found]) for name in found[0].dense},
         found[0].grid,
     )
     labels = torch.tensor([item.label for item in images.items])
-    return FeatureDataset(features, labels, images.metainfo)
+    return FeatureDataset(MemoryRows(features), labels, images.metainfo)

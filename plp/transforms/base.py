@@ -25,7 +25,13 @@ class Transform(ABC):
     Args:
         size: Side of the output in pixels; the assembling code fills in the backbone's.
         interpolation: 'bicubic' or 'bilinear'; likewise.
+
+    Attributes:
+        deterministic: Whether the pixels depend on the image alone, so that one look at it stands
+            for all (and its features can be kept).
     """
+
+    deterministic: bool = False
 
     def __init__(self, size: int, interpolation: str = "bicubic") -> None:
         if interpolation not in _MODES:
@@ -50,7 +56,10 @@ class Transform(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return all settings in one line, the same in every version: it goes into result.json."""
+        """Return all settings in one line, the same in every version.
+
+        It goes into result.json, and features on disk are told apart by it.
+        """
 
     def __repr__(self) -> str:
         return self.describe()
@@ -79,6 +88,8 @@ class EvalTransform(Transform):
 
     The same numbers serve to draw a map over patches back onto the image.
     """
+
+    deterministic = True
 
     @abstractmethod
     def geometry(self, width: int, height: int) -> CropGeometry:

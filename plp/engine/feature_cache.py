@@ -1,0 +1,230 @@
+"""Which features of a run are on disk already, and encoding those that are not."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import PIL
+import torch
+from torch.utils.data import DataLoader
+
+from plp.branches.base import Branch
+from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
+from plp.engine.result import versions
+from plp.learners.prompt_learner import PromptLearner
+from plp.structures import ImageFeatures
+from plp.transforms import Transform
+
+logger = logging.getLogger("plp")
+
+_PACKAGES = ("plp", "torch", "torchvision", "open_clip_torch", "timm")  # and pillow
+
+
+class CachedViews(NamedTuple):
+    """The views of a part (train, val, test) whose features go through the disk.
+
+    Attributes:
+        images: The images.
+        store: Where their features are or will be.
+        keys: Key of each view, view v of image i at v * I + i; None for a file that cannot be read.
+        views: Views of an image; 1 where the transform is deterministic, for all are the same then.
+        references: Whether the references' streams are wanted too; training has no use for them.
+    """
+
+    images: ImageDataset
+    store: FeatureStore
+    keys: tuple[str | None, ...]
+    views: int
+    references: bool
+
+    def missing(self, view: int | None = None) -> dict[str | None, View]:
+        """Return what is to be encoded (of one view), by key and in order; a key comes once."""
+        found: dict[str | None, View] = {}
+        for place, key in enumerate(self.keys):
+            number, item = divmod(place, len(self.images))
+            if view in (None, number) and (key is None or key not in self.store):
+                found.setdefault(key, View(item, number))
+        return found
+
+    def unproved(self) -> list[Item]:
+        """Return the images of which the store does not prove that they can be read."""
+        items = self.images.items * self.views
+        pairs = zip(items, self.keys, strict=True)
+        return list(dict.fromkeys(i for i, key in pairs if key is None or key not in self.store))
+
+    def dataset(self) -> FeatureDataset:
+        """Return a data set that reads the features from the store; none may be missing."""
+        labels = torch.tensor([item.label for item in self.images.items])
+        keys = [key for key in self.keys if key is not None]
+        return FeatureDataset(StoredRows(self.store, keys), labels, self.images.metainfo)
+
+
+def cache_folder(option: str | bool | None) -> Path | None:
+    """Return the folder that `data.feature_cache` stands for, None for none.
+
+    Example:
+        >>> cache_folder('features').name, cache_folder(False)
+        ('features', None)
+    """
+    if option is None or option is False:
+        return None
+    if isinstance(option, str):
+        return Path(option).expanduser()
+    return Path(os.environ.get("PLP_CACHE_DIR") or "~/.cache/plp").expanduser() / "features"
+
+
+def find_views(
+    folder: Path,
+    parts: Mapping[str, ImageDataset],
+    views: int | str,
+    learner: PromptLearner,
+    workers: int = 1,
+) -> dict[str, CachedViews]:
+    """Look the views of each part up; a part whose views never come back is left out.
+
+    Args:
+        folder: Folder of all stores.
+        parts: Images by part: train, val, test.
+        views: Views of a training image; 'epoch' for a new one each epoch, which comes back only
+            where the transform is deterministic.
+        learner: Its backbone is the tower.
+        workers: Threads that read files.
+    """
+    found: dict[str, CachedViews] = {}
+    stores: dict[str, FeatureStore] = {}
+    for part, images in parts.items():
+        train, transform = part == "train", images.transform
+        if not isinstance(transform, Transform):  # nothing tells what it does
+            continue
+        count = 1 if transform.deterministic or not train else views
+        if not isinstance(count, int):
+            continue
+        settings = _settings(images, learner, references=not train)
+        name = json.dumps(settings)
+        if name not in stores:
+            stores[name] = FeatureStore(folder, settings)
+        keys = _keys(images, count, transform.deterministic, workers)
+        found[part] = CachedViews(images, stores[name], keys, count, references=not train)
+    return found
+
+
+def fill_stores(
+    parts: Mapping[str, CachedViews], learner: PromptLearner, batch_size: int, workers: int
+) -> dict[str, CachedViews]:
+    """Encode what is missing, and return the parts that are whole afterwards.
+
+    If a store cannot be written, a warning says so and the run goes on without it.
+    """
+    if not parts:
+        return {}
+    known = encoded = 0
+    for cached in parts.values():
+        try:
+            count = _fill(cached, learner, batch_size, workers)
+        except OSError as error:
+            logger.warning(
+                "the feature cache %s cannot be written (%s): going on without it where it has "
+                "gaps. Let data.feature_cache name a folder with room that you may write",
+                cached.store.folder.parent, error,
+            )  # fmt: skip
+            continue
+        encoded += count
+        known += len(cached.keys) - count
+    for cached in parts.values():
+        cached.store.refresh()  # what another process wrote first counts, as it will next time
+    whole = {part: cached for part, cached in parts.items() if not cached.missing()}
+    total = sum(len(cached.keys) for cached in parts.values())
+    folder = next(iter(parts.values())).store.folder.parent
+    logger.info(
+        "features of %d images: %d from the cache %s, %d encoded", total, known, folder, encoded
+    )
+    return whole
+
+
+def encode(
+    learner: PromptLearner,
+    images: ImageDataset,
+    views: Sequence[View],
+    batch_size: int,
+    workers: int,
+    references: bool,
+) -> Iterator[ImageFeatures]:
+    """Send views through the learner's frozen tower, and yield their features in batches."""
+    loader = DataLoader(
+        images,
+        batch_size=batch_size,
+        sampler=views,
+        num_workers=workers,
+        generator=torch.Generator(),  # its own: else it takes a number from torch's global one
+    )
+    for batch in loader:
+        pixels = batch["images"].to(learner.backbone.device)
+        yield learner.encode_image(pixels, references=references).to("cpu")
+
+
+def _fill(cached: CachedViews, learner: PromptLearner, batch_size: int, workers: int) -> int:
+    count = 0
+    for view in range(cached.views):
+        missing = cached.missing(view)
+        if not missing:
+            continue
+        cached.store.prepare()
+        keys, done = list(missing), 0
+        for features in encode(
+            learner, cached.images, list(missing.values()), batch_size, workers, cached.references
+        ):
+            own = keys[done : done + len(features.pooled)]
+            cached.store.add([key for key in own if key is not None], features)
+            done += len(own)
+        count += done
+    return count
+
+
+def _keys(
+    images: ImageDataset, views: int, deterministic: bool, workers: int
+) -> tuple[str | None, ...]:
+    """Return a key of each view: the digest of the file, and what decides a random draw."""
+
+    def digest(item: Item) -> str | None:
+        try:
+            return hashlib.sha256((images.root / item.path).read_bytes()).hexdigest()
+        except OSError:
+            return None
+
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        digests = list(pool.map(digest, images.items))
+    if deterministic:
+        return tuple(digests)
+    return tuple(
+        found and "-".join([found, *map(str, images.draw(View(item, view)))])
+        for view in range(views)
+        for item, found in enumerate(digests)
+    )
+
+
+def _settings(images: ImageDataset, learner: PromptLearner, references: bool) -> dict[str, Any]:
+    """Return all that decides features besides the image."""
+    backbone, transform = learner.backbone, type(images.transform)
+    packages = {name: found for name, found in versions().items() if name in _PACKAGES}
+    return {
+        "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__}",
+        "fingerprint": backbone.fingerprint,
+        "normalisation": [backbone.mean.tolist(), backbone.std.tolist()],
+        "streams": _streams(learner, references),
+        "precision": learner.precision,
+        "device": backbone.device.type,
+        "transform": f"{transform.__module__}.{transform.__qualname__}: {images.transform!r}",
+        "exif": images.exif,
+        "packages": packages | {"pillow": PIL.__version__},
+    }
+
+
+def _streams(learner: PromptLearner, references: bool) -> list[str]:
+    branches = [*learner.branches.values(), *(learner.references.values() if references else ())]
+    streams = {cast(Branch, branch).stream for branch in branches}
+    return sorted(name for name in streams if name is not None)

@@ -1,0 +1,265 @@
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from plp.datasets import FeatureStore, StoredRows
+from plp.engine import files
+from plp.errors import DataError
+from plp.structures import ImageFeatures
+
+SETTINGS = {"fingerprint": "ab12", "streams": ["vv"]}
+KEYS = ("a", "b", "c")
+fork = multiprocessing.get_context("fork")  # the tests' processes; a store needs none
+
+
+def features_of(keys, patches=4, width=8):
+    """Features that follow from the keys, so that a reader knows what is right."""
+    seeds = [sum(key.encode()) for key in keys]
+    rows = [torch.randn(patches, width, generator=torch.Generator().manual_seed(s)) for s in seeds]
+    dense = torch.stack(rows)
+    return ImageFeatures(dense.mean(1), {"vv": dense}, (2, patches // 2))
+
+
+def assert_same(found, expected):
+    assert found.grid == expected.grid
+    assert found.dense.keys() == expected.dense.keys()
+    pairs = [(found.pooled, expected.pooled)]
+    pairs += [(found.dense[name], expected.dense[name]) for name in expected.dense]
+    for one, other in pairs:
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FeatureStore(tmp_path, SETTINGS)
+
+
+def shards(folder):
+    return sorted(Path(folder).rglob("*.safetensors"))
+
+
+def test_what_goes_in_comes_out(store, tmp_path):
+    store.add(KEYS, features_of(KEYS))
+    again = FeatureStore(tmp_path, SETTINGS)
+    for one in (store, again):
+        assert [key in one for key in (*KEYS, "d")] == [True, True, True, False]
+        for asked in (KEYS, ("c",), ("b", "a", "b")):
+            assert_same(one.read(asked), features_of(asked))
+
+
+def test_shards_are_joined(store):
+    store.add(["a", "b"], features_of(["a", "b"]))
+    store.add(["c"], features_of(["c"]))
+    rows = StoredRows(store, ["c", "a", "b"])
+    assert len(rows) == 3
+    assert_same(rows.gather(torch.tensor([2, 0, 1])), features_of(["b", "c", "a"]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_numbers_are_kept_exactly(store, dtype):
+    grid = torch.randn(2, 6, 3, dtype=torch.float64).to(dtype)
+    # Streams may share memory, and need not be contiguous.
+    features = ImageFeatures(grid[:, 0], {"x": grid, "y": grid.transpose(0, 1)[:2]}, (2, 3))
+    store.add(["a", "b"], features)
+    assert_same(store.read(["a", "b"]), features)
+
+
+def test_without_dense_streams(store):
+    features = ImageFeatures(torch.randn(2, 5), {}, (7, 7))
+    store.add(["a", "b"], features)
+    assert_same(store.read(["a", "b"]), features)
+
+
+@pytest.mark.parametrize(
+    "other", [{"fingerprint": "ab13", "streams": ["vv"]}, {"fingerprint": "ab12", "streams": []}]
+)
+def test_other_settings_are_another_store(store, tmp_path, other):
+    store.add(KEYS, features_of(KEYS))
+    assert "a" not in FeatureStore(tmp_path, other)
+
+
+def test_settings_can_be_read_by_a_person(store):
+    store.prepare()
+    read = json.loads((store.folder / "settings.json").read_text())
+    assert read == {"format": 1, **SETTINGS}
+
+
+def test_the_older_of_two_counts(store, tmp_path):
+    store.add(["a", "b"], features_of(["a", "b"]))
+    (old,) = shards(tmp_path)
+    late = features_of(["c", "d"])._replace(grid=(2, 2))
+    store.add(["a", "d"], late)
+    assert_same(store.read(["a"]), features_of(["a"]))
+    store.refresh()
+    assert_same(store.read(["a"]), features_of(["a"]))
+    os.utime(old, ns=(2**62, 2**62))
+    store.refresh()
+    assert_same(store.read(["a"]), features_of(["c"]))
+
+
+class TestDamage:
+    @pytest.mark.parametrize("size", [0, 4, 60, 0.5, -1])
+    def test_a_cut_off_shard_is_ignored_and_made_anew(self, store, tmp_path, size):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        whole = shard.stat().st_size
+        os.truncate(shard, int(size * whole) if size == 0.5 else size % whole)
+        with pytest.warns(UserWarning, match="damaged and ignored") as told:
+            again = FeatureStore(tmp_path, SETTINGS)
+        assert str(shard) in str(told[0].message)
+        assert not any(key in again for key in KEYS)
+        again.add(KEYS, features_of(KEYS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            again.refresh()
+        assert_same(again.read(KEYS), features_of(KEYS))
+
+    def test_what_is_no_shard_is_ignored(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        (store.folder / "notes.safetensors").write_text("these are not features" * 10)
+        with pytest.warns(UserWarning, match=r"notes\.safetensors"):
+            again = FeatureStore(tmp_path, SETTINGS)
+        assert_same(again.read(KEYS), features_of(KEYS))
+
+    def test_deleted_while_in_use(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        shards(tmp_path)[0].unlink()
+        with pytest.raises(DataError, match=r"lost .*\.safetensors.*start the run again"):
+            store.read(KEYS)
+        store.refresh()
+        assert "a" not in store
+
+    def test_cut_off_while_in_use(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        os.truncate(shard, shard.stat().st_size - 1)
+        with pytest.raises(DataError, match="lost"):
+            store.read(KEYS)
+
+    def test_a_full_disk(self, store, tmp_path):
+        store.add(["a"], features_of(["a"]))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                store.add(["b"], features_of(["b"], width=2000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert "b" not in store
+        assert [path.suffix for path in store.folder.iterdir()] == [".safetensors"]
+
+    def test_a_folder_that_cannot_be_made(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        store = FeatureStore(tmp_path / "file", SETTINGS)
+        assert "a" not in store
+        with pytest.raises(OSError, match="file"):
+            store.prepare()
+
+
+def keys_of(batch):
+    return [f"{batch}-{i}" for i in range(4)]
+
+
+def write_for_ever(folder, start):
+    store = FeatureStore(folder, SETTINGS)
+    for batch in range(start, 100_000):
+        store.add(keys_of(batch), features_of(keys_of(batch), width=4000))
+
+
+def write_some(folder, order, barrier):
+    store = FeatureStore(folder, SETTINGS)
+    barrier.wait()
+    for batch in order:
+        store.add(keys_of(batch), features_of(keys_of(batch)))
+
+
+def count_right(folder, batches, **sizes):
+    """Count whole batches; what can be read has to be right."""
+    store, count = FeatureStore(folder, SETTINGS), 0
+    for batch in range(batches):
+        if any(key in store for key in keys_of(batch)):
+            assert_same(store.read(keys_of(batch)), features_of(keys_of(batch), **sizes))
+            count += 1
+    return count
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_writer_killed_at_any_time_leaves_whole_features(tmp_path):
+    written = 0
+    for _ in range(8):
+        writer = fork.Process(target=write_for_ever, args=(tmp_path, written))
+        writer.start()
+        while len(shards(tmp_path)) < written + 2:
+            assert writer.is_alive()
+        writer.kill()
+        writer.join()
+        assert writer.exitcode == -signal.SIGKILL
+        count = count_right(tmp_path, written + 50, width=4000)
+        assert count == len(shards(tmp_path)) >= written + 2
+        written = count
+    assert len(list(tmp_path.rglob("*.tmp"))) <= 8
+
+
+def write_half(folder):
+    def replace(temporary, _):
+        os.truncate(temporary, os.path.getsize(temporary) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    files.os.replace = replace
+    FeatureStore(folder, SETTINGS).add(KEYS, features_of(KEYS))
+
+
+@pytest.mark.filterwarnings("error")
+def test_half_a_shard_is_never_looked_at(store, tmp_path):
+    writer = fork.Process(target=write_half, args=(tmp_path,))
+    writer.start()
+    writer.join()
+    assert writer.exitcode == -signal.SIGKILL
+    assert len(list(store.folder.glob(".*.tmp"))) == 1
+    store.refresh()
+    assert not any(key in store for key in KEYS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_writers_and_a_reader(tmp_path):
+    barrier = fork.Barrier(3)
+    orders = (range(30), [*range(15, 45), *range(5)])
+    writers = [fork.Process(target=write_some, args=(tmp_path, o, barrier)) for o in orders]
+    for writer in writers:
+        writer.start()
+    barrier.wait()
+    counts = [0]
+    while any(writer.is_alive() for writer in writers):
+        counts.append(count_right(tmp_path, 45))
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    counts.append(count_right(tmp_path, 45))
+    assert counts == sorted(counts)
+    assert counts[-1] == 45
+
+
+def resident():
+    """Bytes of memory this process takes up, files it has mapped included."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_reading_all_keeps_nothing_in_memory(store):
+    size = 2**22  # bytes of a batch
+    for batch in range(24):
+        features = ImageFeatures(torch.zeros(4, 8), {"vv": torch.zeros(4, 4, size // 64)}, (2, 2))
+        store.add(keys_of(batch), features)
+    before = resident()
+    for batch in range(24):
+        assert store.read(keys_of(batch)).dense["vv"].numel() * 4 == size
+    assert resident() - before < 6 * size
