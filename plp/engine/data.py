@@ -5,33 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-import torch
 from mmengine.config import Config
 from torch.utils.data import DataLoader, Dataset
 
 from plp.datasets import (
     DataSource,
-    FeatureDataset,
     FewShot,
     ImageDataset,
     Loading,
-    MemoryRows,
-    View,
     build_loader,
     sample,
     verify_images,
 )
-from plp.engine.feature_cache import (
-    CachedViews,
-    cache_folder,
-    encode,
-    fill_stores,
-    find_views,
-)
+from plp.engine.encoding import encode_views
+from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
-from plp.structures import ImageFeatures
 
 
 @dataclass(frozen=True)
@@ -214,7 +204,10 @@ def _loader(
     if cached is not None:
         dataset, views, workers = cached.dataset(), cached.views, 0
     elif options.cache_features and part != "test":
-        dataset, workers = encode_views(learner, images, int(views), options, not train), 0
+        dataset = encode_views(
+            learner, images, int(views), options.eval_batch_size, workers, references=not train
+        )
+        workers = 0
     with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
         warnings.simplefilter("ignore", UserWarning)
         return build_loader(
@@ -226,26 +219,3 @@ def _loader(
             seed=seed,
             num_workers=workers,
         )
-
-
-def encode_views(
-    learner: PromptLearner,
-    images: ImageDataset,
-    views: int,
-    options: DataOptions,
-    references: bool = False,
-) -> FeatureDataset:
-    """Encode n views of every image with the learner's frozen backbone, into memory."""
-    found: list[ImageFeatures] = []
-    for view in range(views):
-        which = [View(item, view) for item in range(len(images))]
-        found += encode(
-            learner, images, which, options.eval_batch_size, options.num_workers, references
-        )
-    features = ImageFeatures(
-        torch.cat([one.pooled for one in found]),
-        {name: torch.cat([one.dense[name] for one in found]) for name in found[0].dense},
-        found[0].grid,
-    )
-    labels = torch.tensor([item.label for item in images.items])
-    return FeatureDataset(MemoryRows(features), labels, images.metainfo)

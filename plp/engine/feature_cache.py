@@ -4,20 +4,19 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import PIL
 import torch
-from torch.utils.data import DataLoader
 
 from plp.branches.base import Branch
 from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
+from plp.engine.encoding import encode
 from plp.engine.result import versions
 from plp.learners.prompt_learner import PromptLearner
-from plp.structures import ImageFeatures
 from plp.transforms import Transform
 
 logger = logging.getLogger("plp")
@@ -144,27 +143,6 @@ def fill_stores(
         "features of %d images: %d from the cache %s, %d encoded", total, known, folder, encoded
     )
     return whole
-
-
-def encode(
-    learner: PromptLearner,
-    images: ImageDataset,
-    views: Sequence[View],
-    batch_size: int,
-    workers: int,
-    references: bool,
-) -> Iterator[ImageFeatures]:
-    """Send views through the learner's frozen tower, and yield their features in batches."""
-    loader = DataLoader(
-        images,
-        batch_size=batch_size,
-        sampler=views,
-        num_workers=workers,
-        generator=torch.Generator(),  # its own: else it takes a number from torch's global one
-    )
-    for batch in loader:
-        pixels = batch["images"].to(learner.backbone.device)
-        yield learner.encode_image(pixels, references=references).to("cpu")
 
 
 def _fill(cached: CachedViews, learner: PromptLearner, batch_size: int, workers: int) -> int:
