@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plp.cli import print_config, test, train
+from plp.cli import ood, print_config, test, train
 from plp.cli.options import run_tool
 
-MAINS = {"train": train.main, "test": test.main, "print_config": print_config.main}
+MAINS = {
+    "train": train.main, "test": test.main, "ood": ood.main, "print_config": print_config.main,
+}  # fmt: skip
 CLASSES = ("ant", "bee", "cat")
 SETTINGS = """\
 _base_ = {base!r}

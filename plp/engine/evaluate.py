@@ -1,23 +1,17 @@
 """Testing a checkpoint: the function behind `tools/test.py`."""
 
-import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from plp.engine import checkpoint as checkpoints
-from plp.engine.build import build_learner
 from plp.engine.config import Choices
 from plp.engine.data import build_loaders
 from plp.engine.predict import predict_loader
+from plp.engine.restore import restore_learner
 from plp.engine.result import describe_run, peak_memory, report_entries, write_result
-from plp.engine.setup import set_up
-from plp.engine.work_dir import differences
 from plp.evaluation import ClassificationReport, classification_report
-
-logger = logging.getLogger("plp")
 
 
 def evaluate_checkpoint(
@@ -40,15 +34,10 @@ def evaluate_checkpoint(
     Raises:
         CheckpointError: if classes, their order, or the model differ from the checkpoint's.
     """
-    saved = checkpoints.load_checkpoint(checkpoint)
-    config, recipe, seed, device, options, few = set_up(config, choices, device)
-    checkpoints.check_class_names(saved.class_names, few.class_names)
-    learner = build_learner(config, few.class_names, seed=seed)
-    checkpoints.restore(learner, saved)
-    trained = saved.info.get("config", {}).get("model", {})
-    for difference in differences(trained, config.to_dict()["model"], "model"):
-        logger.warning("not as in training: %s", difference)
-    loaders = build_loaders(few, options, learner.to(device), seed, parts=("test",))
+    (config, recipe, seed, device, options, few), learner = restore_learner(
+        config, checkpoint, choices, device
+    )
+    loaders = build_loaders(few, options, learner, seed, parts=("test",))
     run = describe_run(
         config, few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,

@@ -30,12 +30,12 @@ class ReliabilityTable(NamedTuple):
     """Confidence and accuracy by bin of confidence, shares in [0, 1]. Empty bins are left out.
 
     Attributes:
-        count: Images in the bin.
+        images: Images in the bin.
         confidence: Mean confidence of the bin.
         accuracy: Share of the bin that is right.
     """
 
-    count: Int[Tensor, " M"]
+    images: Int[Tensor, " M"]
     confidence: Float[Tensor, " M"]
     accuracy: Float[Tensor, " M"]
 
@@ -159,7 +159,7 @@ def expected_calibration_error(table: ReliabilityTable) -> float:
         0.1
     """
     gaps = (table.accuracy - table.confidence).abs()
-    return ((table.count * gaps).sum() / table.count.sum()).item()
+    return ((table.images * gaps).sum() / table.images.sum()).item()
 
 
 def _bins_of(confidence: Float[Tensor, " I"], bins: int, binning: str) -> Int[Tensor, " I"]:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
@@ -12,30 +12,40 @@ from plp.registry import SCORES
 from plp.scores.base import Score
 from plp.structures import Evidence
 
+Fusion = Literal["mean", "sum"]
+
 
 class LogitScore(Score):
     """A score of class logits z = `logit_scale` * class scores.
 
-    The class scores are those the learner predicts from: the mean of the branches' `scores`, or
-    those of one named branch. `logit_scale` is the factor the model was trained with (100 for CLIP)
-    and comes from the learner where a tool builds the score. OpenOOD's CLIP logits are raw cosines:
-    `logit_scale=1` is its convention, and MSP, energy and entropy are then other scores.
+    The class scores are those the learner predicts from: the mean (or the sum, as the learner fuses
+    them) of the branches' `scores`, or those of one named branch. `logit_scale` is the factor the
+    model was trained with (100 for CLIP) and comes from the learner where a tool builds the score.
+    OpenOOD's CLIP logits are raw cosines: `logit_scale=1` is its convention, and MSP, energy and
+    entropy are then other scores.
 
     Args:
         logit_scale: Factor on class scores, above 0.
-        branch: Name of the one branch to score; None for the mean of all, the prediction.
+        branch: Name of the one branch to score; None for the fusion of all, the prediction.
+        fusion: 'mean' or 'sum' of the branches' scores, as in the learner.
     """
 
-    def __init__(self, logit_scale: float, branch: str | None = None) -> None:
+    def __init__(
+        self, logit_scale: float, branch: str | None = None, fusion: Fusion = "mean"
+    ) -> None:
         super().__init__()
         if not logit_scale > 0:
             raise ValueError(f"expected a logit scale above 0, got {logit_scale}")
+        if fusion not in ("mean", "sum"):
+            raise ValueError(f"expected fusion 'mean' or 'sum', got {fusion!r}")
         self.logit_scale = float(logit_scale)
         self.branch = branch
+        self.fusion = fusion
 
     def forward(self, evidence: Mapping[str, Evidence]) -> Float[Tensor, " B"]:
         """Score a batch; lower means more in-distribution."""
-        return self.of_logits(self.logit_scale * class_scores(evidence, self.branch).float())
+        scores = class_scores(evidence, self.branch, self.fusion).float()
+        return self.of_logits(self.logit_scale * scores)
 
     @abstractmethod
     def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
@@ -43,7 +53,8 @@ class LogitScore(Score):
 
     def extra_repr(self) -> str:
         """Show the scale and the branch in the printed module."""
-        return f"logit_scale={self.logit_scale}, branch={self.branch!r}"
+        scored = f"fusion={self.fusion!r}" if self.branch is None else f"branch={self.branch!r}"
+        return f"logit_scale={self.logit_scale}, {scored}"
 
 
 class TemperedLogitScore(LogitScore):
@@ -52,13 +63,18 @@ class TemperedLogitScore(LogitScore):
     Args:
         logit_scale: Factor on class scores, above 0.
         temperature: Divides the logits, above 0; 1 leaves the model's own probabilities.
-        branch: Name of the one branch to score; None for the mean of all, the prediction.
+        branch: Name of the one branch to score; None for the fusion of all, the prediction.
+        fusion: 'mean' or 'sum' of the branches' scores, as in the learner.
     """
 
     def __init__(
-        self, logit_scale: float, temperature: float = 1.0, branch: str | None = None
+        self,
+        logit_scale: float,
+        temperature: float = 1.0,
+        branch: str | None = None,
+        fusion: Fusion = "mean",
     ) -> None:
-        super().__init__(logit_scale, branch)
+        super().__init__(logit_scale, branch, fusion)
         if not temperature > 0:
             raise ValueError(f"expected a temperature above 0, got {temperature}")
         self.temperature = float(temperature)
@@ -142,9 +158,9 @@ class Entropy(TemperedLogitScore):
 
 
 def class_scores(
-    evidence: Mapping[str, Evidence], branch: str | None = None
+    evidence: Mapping[str, Evidence], branch: str | None = None, fusion: Fusion = "mean"
 ) -> Float[Tensor, "B C"]:
-    """Return the class scores of one branch, or the mean over all, as the learner fuses them.
+    """Return the class scores of one branch, or those of all, fused as the learner does.
 
     Raises:
         ValueError: if there is no such branch, or none at all.
@@ -155,4 +171,5 @@ def class_scores(
         return evidence[branch].scores
     if not evidence:
         raise ValueError("expected a branch to score, got none")
-    return torch.stack([found.scores for found in evidence.values()]).mean(0)
+    stacked = torch.stack([found.scores for found in evidence.values()])
+    return stacked.mean(0) if fusion == "mean" else stacked.sum(0)

@@ -16,7 +16,7 @@ class _Matching(Score):
         self, temperature: float = 1.0, pooled: str = "global", dense: str = "local"
     ) -> None:
         super().__init__()
-        if temperature <= 0:
+        if not temperature > 0:
             raise ValueError(f"expected a temperature above 0, got {temperature}")
         self.temperature = temperature
         self.pooled = pooled

@@ -24,7 +24,7 @@ CORRECT = torch.tensor([1, 0, 0, 1, 1, 1, 1, 0], dtype=torch.bool)
 def test_equal_width_by_hand():
     """Five bins; 0.60 and 1.00 lie on edges and belong to the bins they close."""
     table = reliability_table(CONFIDENCE, CORRECT, bins=5)
-    assert table.count.tolist() == [2, 2, 1, 3]  # (.2,.4] (.4,.6] (.6,.8] (.8,1]; (0,.2] is empty
+    assert table.images.tolist() == [2, 2, 1, 3]  # (.2,.4] (.4,.6] (.6,.8] (.8,1]; (0,.2] is empty
     assert_close(table.confidence, torch.tensor([0.325, 0.575, 0.65, 0.95], dtype=torch.float64))
     assert_close(table.accuracy, torch.tensor([0.5, 0.5, 1.0, 2 / 3], dtype=torch.float64))
     expected = (2 * 0.175 + 2 * 0.075 + 1 * 0.35 + 3 * (0.95 - 2 / 3)) / 8
@@ -33,11 +33,11 @@ def test_equal_width_by_hand():
 
 def test_equal_mass_by_hand():
     table = reliability_table(CONFIDENCE, CORRECT, bins=4, binning="equal_mass")
-    assert table.count.tolist() == [2, 2, 2, 2]
+    assert table.images.tolist() == [2, 2, 2, 2]
     assert_close(table.confidence, torch.tensor([0.325, 0.575, 0.775, 0.975], dtype=torch.float64))
     expected = (0.175 + 0.075 + 0.225 + 0.475) / 4
     assert math.isclose(expected_calibration_error(table), expected)
-    sizes = reliability_table(CONFIDENCE, CORRECT, bins=3, binning="equal_mass").count
+    sizes = reliability_table(CONFIDENCE, CORRECT, bins=3, binning="equal_mass").images
     assert sorted(sizes.tolist()) == [2, 3, 3]
 
 
@@ -78,7 +78,7 @@ def test_judging_against_scikit_learn():
     assert math.isclose(report.brier, sum(by_class), rel_tol=1e-9)
     assert math.isclose(report.accuracy, 100 * (probabilities.argmax(1) == labels.numpy()).mean())
     assert math.isclose(report.confidence, 100 * probabilities.max(1).mean(), rel_tol=1e-9)
-    assert report.num_images == int(report.table.count.sum()) == 300
+    assert report.num_images == int(report.table.images.sum()) == 300
 
 
 def test_batches_judged_apart_are_judged_the_same():

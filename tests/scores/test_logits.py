@@ -7,6 +7,7 @@ import torch
 from scipy.special import logsumexp
 from scipy.stats import entropy
 from torch.testing import assert_close
+from unchecked import as_installed
 
 from plp.registry import SCORES
 from plp.scores import MSP, Energy, Entropy, MaxLogit
@@ -57,9 +58,11 @@ def test_against_plain_formulas(evidence, kind, temperature, name):
     assert_close(found, torch.tensor(expected))
 
 
-def test_the_logits_are_those_the_learner_predicts_with(evidence):
-    fused = torch.stack([found.scores for found in evidence.values()]).mean(0)
-    assert_close(MSP(SCALE)(evidence), -(SCALE * fused).softmax(-1).amax(-1))
+@pytest.mark.parametrize("fusion", ["mean", "sum"])
+def test_fusion_is_the_learners(evidence, fusion):
+    fused = getattr(torch.stack([found.scores for found in evidence.values()]), fusion)(0)
+    assert_close(MaxLogit(SCALE, fusion=fusion)(evidence), -SCALE * fused.amax(-1))
+    assert_close(MSP(SCALE, fusion=fusion)(evidence), -(SCALE * fused).softmax(-1).amax(-1))
 
 
 def test_raw_cosines_make_another_score():
@@ -93,4 +96,6 @@ def test_wrong_settings(evidence):
         Energy(logit_scale=1.0, temperature=float("nan"))
     with pytest.raises(ValueError, match="expected a branch 'text' to score, got global, local"):
         Entropy(1.0, branch="text")(evidence)
-    assert repr(MSP(10.0)) == "MSP(logit_scale=10.0, branch=None, temperature=1.0)"
+    assert repr(MSP(10.0)) == "MSP(logit_scale=10.0, fusion='mean', temperature=1.0)"
+    with as_installed(), pytest.raises(ValueError, match="fusion 'mean' or 'sum', got 'max'"):
+        MSP(1.0, fusion="max")

@@ -1,0 +1,102 @@
+"""Test how well a checkpoint tells its test images from images of other kinds."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plp.cli.options import add_choices, choices_of
+from plp.engine.ood import evaluate_ood
+from plp.engine.ood_report import table_rows
+from plp.engine.ood_scores import ALL
+from plp.errors import ConfigError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, test, show the result."""
+    arguments = _parser().parse_args(argv)
+    found = evaluate_ood(
+        arguments.config,
+        arguments.checkpoint,
+        _by_name(arguments.ood),
+        choices_of(arguments),
+        near=arguments.near,
+        scores=arguments.scores,
+        temperature=arguments.temperature,
+        pooled=arguments.pooled,
+        dense=arguments.dense,
+        on_error=arguments.on_error,
+        export_logits=arguments.export_logits,
+        out=arguments.out,
+        device=arguments.device,
+    )
+    print("\n".join([*ood_lines(found.result), f"written to {found.folder}"]))
+
+
+def ood_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return a result as lines of text."""
+    inside = result["in_distribution"]
+    calibration = inside["calibration"]["fused"]
+    lines = [
+        f"{result['dataset']}: {inside['images']} test images, accuracy "
+        f"{inside['accuracy']['fused']:.2f} %, ECE {calibration['ece']:.2f} %"
+    ]
+    parts = {"in-distribution": inside} | result["ood_sets"]
+    lines += [
+        f"{name}: {len(part['unreadable'])} unreadable images left out"
+        for name, part in parts.items()
+        if part["unreadable"]
+    ]
+    rows = table_rows(result)
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    head = f"{'score':<{widths[0]}}  {'set':<{widths[1]}}"
+    lines.append(f"{head}   AUROC  FPR95(ID)  FPR95(OOD)  AUPR in  AUPR out")
+    lines += [
+        f"{name:<{widths[0]}}  {one:<{widths[1]}}  {m['auroc']:6.2f}  {m['fpr95_id']:9.2f}  "
+        f"{m['fpr95_ood']:10.2f}  {m['aupr_in']:7.2f}  {m['aupr_out']:8.2f}"
+        for name, one, m in rows
+    ]
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file the checkpoint was trained with")
+    parser.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
+    add_choices(parser)
+    parser.add_argument(
+        "--ood", nargs="+", required=True, metavar="NAME=ROOT",
+        help="out-of-distribution sets: a folder of images (in sub-folders or not), or a data set "
+        "in CoOp's layout, of which the test images are taken",
+    )  # fmt: skip
+    parser.add_argument(
+        "--near", nargs="+", default=(), metavar="NAME", help="sets that are near-OOD; others: far"
+    )
+    parser.add_argument(
+        "--scores", nargs="+", default=(ALL,), metavar="SCORE",
+        help="registered scores such as MCM GlobalLocalMCM; default: all",
+    )  # fmt: skip
+    parser.add_argument("--temperature", type=float, help="of all scores that have one; default 1")
+    parser.add_argument("--pooled", metavar="BRANCH", help="branch of MCM; default: global")
+    parser.add_argument("--dense", metavar="BRANCH", help="branch of L-MCM; default: local")
+    parser.add_argument(
+        "--on-error", choices=("stop", "skip"), default="stop",
+        help="at an image that cannot be read: stop, or leave it out, name it and count it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--export-logits", action="store_true",
+        help="also write logits and pooled features of every set as .npz (OpenOOD, pytorch-ood)",
+    )  # fmt: skip
+    parser.add_argument("--out", help="folder to write to; default: ood beside the checkpoint")
+    return parser
+
+
+def _by_name(pairs: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, root = pair.partition("=")
+        if not (name and equals and root):
+            raise ConfigError(f"--ood: expected NAME=ROOT, such as dtd=data/dtd, got {pair!r}")
+        if name in found:
+            raise ConfigError(f"--ood: expected each name once, got {name!r} twice")
+        found[name] = root
+    return found

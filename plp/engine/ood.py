@@ -1,0 +1,187 @@
+"""Out-of-distribution detection of a trained learner: the function behind `tools/ood.py`."""
+
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from plp.datasets import ImageDataset
+from plp.engine import checkpoint as checkpoints
+from plp.engine.config import Choices
+from plp.engine.ood_report import average, entries, write_export, write_outputs
+from plp.engine.ood_scores import ALL, choose_scores, settings_of
+from plp.engine.ood_sets import ID, OODSet, list_ood_sets, shared_classes
+from plp.engine.ood_stream import PREDICTION, OnError, Scored, Scoring, score_images
+from plp.engine.restore import Restored, restore_learner
+from plp.engine.result import describe_run, peak_memory
+from plp.errors import ConfigError
+from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
+from plp.registry import TRANSFORMS
+from plp.transforms.base import Transform
+
+NAME = "ood.json"
+SCHEMA = 1
+NEAR, FAR = "near", "far"
+
+logger = logging.getLogger("plp")
+
+
+class OODResult(NamedTuple):
+    """What was found.
+
+    Attributes:
+        metrics: Detection quality by score, then by set.
+        averages: Means over the sets by score, then over `near`, `far` and `all`.
+        calibration: Calibration on the in-distribution images by line of evidence; `fused` is the
+            prediction.
+        result: What stands in `ood.json`.
+        folder: Where everything was written.
+    """
+
+    metrics: dict[str, dict[str, OODMetrics]]
+    averages: dict[str, dict[str, dict[str, float]]]
+    calibration: dict[str, CalibrationReport]
+    result: dict[str, Any]
+    folder: Path
+
+
+def evaluate_ood(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    ood: Mapping[str, str | Path],
+    choices: Choices | None = None,
+    *,
+    near: Collection[str] = (),
+    scores: Sequence[str] = (ALL,),
+    temperature: float | None = None,
+    pooled: str | None = None,
+    dense: str | None = None,
+    on_error: OnError = "stop",
+    export_logits: bool = False,
+    out: str | Path | None = None,
+    device: str | None = None,
+) -> OODResult:
+    """Test how well a checkpoint tells its test images from images of other kinds.
+
+    Args:
+        config: Config or config file the checkpoint was trained with.
+        checkpoint: Checkpoint file, or the work directory of its run.
+        ood: Folders of out-of-distribution images by name, see `list_ood_set`. No image is left out
+            because its class is also an in-distribution class; classes of the same name are named.
+        choices: What differs from the config.
+        near: Names of the sets that are near-OOD; the others are far-OOD.
+        scores: Registered scores, 'all' for every one that the learner's branches allow.
+        temperature: Of all scores that have one; None for each score's own.
+        pooled: Branch that MCM and its kin take the image's cosines from, see `choose_scores`.
+        dense: Branch that they take patches from.
+        on_error: 'stop' at an image that cannot be read, or 'skip' it, name it and count it.
+        export_logits: Also write logits and pooled features of every set.
+        out: Folder to write to; None: `ood` beside the checkpoint, numbered where that is taken.
+        device: Such as 'cpu' or 'cuda:1'.
+
+    Raises:
+        PlpError: for anything a user can mend.
+    """
+    folder = _free_folder(out, checkpoint)
+    sets = list_ood_sets(ood)
+    if strangers := [name for name in near if name not in ood]:
+        raise ConfigError(f"expected --near among {', '.join(ood)}, got {', '.join(strangers)}")
+    restored = restore_learner(config, checkpoint, choices, device)
+    setup, learner = restored
+    scorings = choose_scores(learner, scores, temperature, pooled, dense)
+    overlaps = _tell_overlaps(setup.few.class_names, sets)
+    inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)
+    transform = TRANSFORMS.build(
+        setup.options.eval_transform,
+        size=learner.backbone.image_size, interpolation=learner.backbone.interpolation,
+    )  # fmt: skip
+    scored, seconds = _score_sets(
+        restored, scorings, transform, (inside, *sets), on_error, folder if export_logits else None
+    )
+    metrics = {
+        name: {one.name: ood_metrics(value, scored[one.name].scores[name]) for one in sets}
+        for name, value in scored[ID].scores.items()
+    }
+    groups = {one.name: NEAR if one.name in near else FAR for one in sets}
+    averages = {name: average(by_set, groups) for name, by_set in metrics.items()}
+    calibration = {line: calibration_report(one) for line, one in scored[ID].judged.items()}
+    found = entries(inside, sets, scored, calibration, metrics, averages, groups, overlaps)
+    for name, scoring in scorings.items():
+        found["scores"][name] = settings_of(scoring) | found["scores"][name]
+    result = _describe(restored, repr(transform)) | {
+        "checkpoint": str(checkpoint),
+        "on_error": on_error,
+        "seconds": seconds,
+        "peak_memory": peak_memory(setup.device),
+        **found,
+    }
+    write_outputs(folder, result, (inside, *sets), scored, calibration[PREDICTION])
+    return OODResult(metrics, averages, calibration, result, folder)
+
+
+def _score_sets(
+    restored: Restored,
+    scorings: Mapping[str, Scoring],
+    transform: Transform,
+    sets: Sequence[OODSet],
+    on_error: OnError,
+    export_to: Path | None,
+) -> tuple[dict[str, Scored], dict[str, float]]:
+    """Score set after set; return what was found and the seconds taken, by set."""
+    setup, learner = restored
+    scored: dict[str, Scored] = {}
+    seconds: dict[str, float] = {}
+    for one in sets:
+        begin = time.monotonic()
+        images = ImageDataset(one.items, one.root, transform, seed=setup.seed)
+        logger.info("%s: %d images (%s)", one.name, len(images), one.source)
+        found = score_images(
+            learner, scorings, images,
+            batch_size=setup.options.eval_batch_size, num_workers=setup.options.num_workers,
+            labelled=one.name == ID, on_error=on_error, export=export_to is not None,
+        )  # fmt: skip
+        if export_to is not None:
+            write_export(export_to, one, found, learner)
+        scored[one.name] = found._replace(export=None)
+        seconds[one.name] = round(time.monotonic() - begin, 2)
+    return scored, seconds
+
+
+def _describe(restored: Restored, transform: str) -> dict[str, Any]:
+    setup, learner = restored
+    run = describe_run(
+        setup.config, setup.few, learner, {"eval": transform},
+        recipe=setup.recipe, seed=setup.seed, device=setup.device, notes=setup.few.notes,
+    )  # fmt: skip
+    return run | {"kind": "ood", "schema": SCHEMA}
+
+
+def _tell_overlaps(class_names: Collection[str], sets: Sequence[OODSet]) -> dict[str, list[str]]:
+    """Say which classes of a set are in-distribution classes; all their images stay in."""
+    overlaps = {one.name: shared_classes(class_names, one) for one in sets}
+    for name, shared in overlaps.items():
+        if shared:
+            logger.warning(
+                "%s: classes that are in-distribution classes too: %s. Nothing is left out: their "
+                "images count as out-of-distribution",
+                name, ", ".join(shared),
+            )  # fmt: skip
+    return overlaps
+
+
+def _free_folder(out: str | Path | None, checkpoint: str | Path) -> Path:
+    if out is not None:
+        if (Path(out) / NAME).exists():
+            raise ConfigError(f"{out} holds {NAME} already. Give another --out")
+        return Path(out)
+    path = Path(checkpoint)
+    checkpoints.load_checkpoint(path)  # before a folder is named after it
+    beside = path if path.is_dir() else path.parent
+    folder, number = beside / "ood", 1
+    while (folder / NAME).exists():
+        number += 1
+        folder = beside / f"ood_{number}"
+    return folder

@@ -1,0 +1,96 @@
+"""Which scores a learner is tested with, and on which of its branches."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from plp.engine.ood_stream import Scoring
+from plp.errors import ConfigError
+from plp.learners.prompt_learner import PromptLearner
+from plp.registry import SCORES
+
+ALL = "all"
+SETTINGS = ("temperature", "logit_scale", "fusion", "pooled", "dense")
+
+logger = logging.getLogger("plp")
+
+
+def choose_scores(
+    learner: PromptLearner,
+    names: Sequence[str] = (ALL,),
+    temperature: float | None = None,
+    pooled: str | None = None,
+    dense: str | None = None,
+) -> dict[str, Scoring]:
+    """Build scores for a learner, and the same for each of its references.
+
+    A score of the prediction has the score's own name, one of a reference the reference's in front:
+    `MCM`, `zero_shot.MCM`. With 'all', scores that need patches are left out (and that is said)
+    where no branch has patch scores; references without patches only give the other scores.
+
+    Args:
+        learner: The trained learner.
+        names: Registered scores; 'all' for every one.
+        temperature: Of all scores that have one; None for each score's own.
+        pooled: Branch that looks at the whole image (MCM). None: `global`, else the first branch
+            that sees no patches, else the first.
+        dense: Branch whose patches are scored (L-MCM). None: `local`, else the first branch that
+            sees patches.
+
+    Raises:
+        ConfigError: for an unknown score or branch, a temperature that is not above 0, or a score
+            that looks at patches where no branch does.
+    """
+    branches = learner.branches
+    for name in (pooled, dense):
+        if name is not None and name not in branches:
+            raise ConfigError(f"expected a branch among {', '.join(branches)}, got {name!r}")
+    pooled = pooled or _first(branches, "global", sees_patches=False) or next(iter(branches))
+    dense = dense or _first(branches, "local", sees_patches=True)
+    everything = ALL in names
+    chosen = SCORES.names() if everything else list(dict.fromkeys(names))
+    inputs: dict[str, Any] = dict(
+        logit_scale=float(learner.backbone.logit_scale), fusion=learner.fusion
+    )
+    if temperature is not None:
+        inputs["temperature"] = temperature
+    scorings = {}
+    for name in chosen:
+        score = SCORES.build(dict(type=name), pooled=pooled, dense=dense or "local", **inputs)
+        if score.needs_patches and (dense is None or branches[dense].stream is None):
+            if not everything:
+                raise ConfigError(_needs_patches(name, learner))
+            logger.warning("left out: %s", _needs_patches(name, learner))
+            continue
+        scorings[name] = Scoring(score)
+    for reference, branch in learner.references.items():
+        seen = [n for n in chosen if n in scorings and not scorings[n].score.needs_patches]
+        for name in seen if branch.stream is None else [n for n in chosen if n in scorings]:
+            own = SCORES.build(dict(type=name), pooled=reference, dense=reference, **inputs)
+            scorings[f"{reference}.{name}"] = Scoring(own, reference)
+    return scorings
+
+
+def settings_of(scoring: Scoring) -> dict[str, Any]:
+    """Return the numbers and branches a score works with."""
+    score, reference = scoring
+    found = {key: getattr(score, key) for key in SETTINGS if hasattr(score, key)}
+    if not score.needs_patches:
+        found.pop("dense", None)
+    return {"score": type(score).__name__, "reference": reference, **found}
+
+
+def _first(branches: nn.ModuleDict, usual: str, sees_patches: bool) -> str | None:
+    fitting = [name for name in branches if (branches[name].stream is not None) == sees_patches]
+    return usual if usual in branches else next(iter(fitting), None)
+
+
+def _needs_patches(name: str, learner: PromptLearner) -> str:
+    streams = ", ".join(learner.backbone.streams) or "none"
+    return (
+        f"score {name} looks at single patches, and no branch for it sees any (branches: "
+        f"{', '.join(learner.branches)}). It needs a LocalBranch, or a dense stream on a "
+        f"GlobalBranch (model.branches.NAME.stream; the backbone has: {streams})"
+    )

@@ -1,0 +1,232 @@
+"""Scoring images batch by batch: scores are kept, features and evidence are not."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from plp.datasets import ImageDataset, View, build_loader
+from plp.errors import DataError
+from plp.evaluation import Judged, judge
+from plp.learners.prompt_learner import PromptLearner
+from plp.scores import Score
+from plp.scores.logits import class_scores
+from plp.structures import Evidence
+
+OnError = Literal["stop", "skip"]
+PREDICTION = "fused"  # the line of evidence a learner predicts from; the others are its branches'
+
+logger = logging.getLogger("plp")
+
+
+class Unreadable(NamedTuple):
+    """An image that could not be decoded.
+
+    Attributes:
+        place: Its position in the list.
+        reason: Its name and what is wrong with it.
+    """
+
+    place: int
+    reason: str
+
+
+class Export(NamedTuple):
+    """What other toolkits start from.
+
+    Attributes:
+        logits: Of the prediction, logit scale applied.
+        pooled: Pooled image features in the joint space, not normalised.
+    """
+
+    logits: Float[Tensor, "I C"]
+    pooled: Float[Tensor, "I E"]
+
+
+class Scored(NamedTuple):
+    """What is kept of the images of a set, in their order; I is the number that could be read.
+
+    Attributes:
+        scores: By name of the score.
+        judged: Predictions held against the labels by line of evidence; empty without labels.
+        indices: Positions in the list of images.
+        unreadable: Images that were left out.
+        export: Logits and features, where asked for.
+    """
+
+    scores: dict[str, Float[Tensor, " I"]]
+    judged: dict[str, Judged]
+    indices: Int[Tensor, " I"]
+    unreadable: tuple[Unreadable, ...]
+    export: Export | None
+
+
+class Scoring(NamedTuple):
+    """A score and what it is computed from.
+
+    Attributes:
+        score: The score.
+        reference: Name of the learner's reference to score; None for its prediction.
+    """
+
+    score: Score
+    reference: str | None = None
+
+
+class Evidences(NamedTuple):
+    """What a learner and its references say about a batch.
+
+    Attributes:
+        pooled: Pooled image features.
+        branches: Evidence of the branches, which the prediction is made from.
+        references: Evidence of the references.
+    """
+
+    pooled: Float[Tensor, "B E"]
+    branches: dict[str, Evidence]
+    references: dict[str, Evidence]
+
+
+def score_images(
+    learner: PromptLearner,
+    scorings: Mapping[str, Scoring],
+    images: ImageDataset,
+    *,
+    batch_size: int,
+    num_workers: int,
+    labelled: bool = False,
+    on_error: OnError = "stop",
+    export: bool = False,
+) -> Scored:
+    """Score every image of a list.
+
+    Memory does not grow with the number of images but for the results: a number a score, and with
+    `labelled` four numbers a line of evidence. With `export`, logits and features are kept too.
+
+    Args:
+        learner: The trained learner.
+        scorings: Scores by name.
+        images: The images, each seen once, in order.
+        batch_size: Images a step.
+        num_workers: Processes that decode.
+        labelled: Judge predictions by the labels.
+        on_error: 'stop' at the first image that cannot be read, or 'skip' it, name it, and go on.
+        export: Keep logits and features.
+
+    Raises:
+        DataError: naming an image that cannot be read, or if none can.
+    """
+    learner.eval()
+    readable = Readable(images)
+    batch_size = min(batch_size, len(images))
+    loading = build_loader(readable, batch_size, False, views=1, num_workers=num_workers)
+    rows: list[dict[str, Any]] = []
+    unreadable: list[Unreadable] = []
+    for batch in loading.loader:
+        for one in batch.pop("unreadable"):
+            _report(one, len(images), on_error)
+            unreadable.append(one)
+        if batch:
+            rows.append(_score_batch(learner, scorings, batch, labelled, export))
+    if not rows:
+        raise DataError(f"none of the {len(images)} images can be read; {unreadable[0].reason}")
+    joined = _join(rows)
+    return Scored(
+        joined["scores"], joined["judged"], joined["indices"], tuple(unreadable), joined["export"]
+    )
+
+
+@torch.no_grad()
+def look(learner: PromptLearner, pixels: Tensor, patch_scores: bool) -> Evidences:
+    """Return what all branches and references say about images, encoded once."""
+    features = learner.encode_image(pixels, references=True)
+    branches = learner.evidence(features, patch_scores)
+    texts = learner.encode_text(features, references=True)
+    references = learner._evidence(learner.references, features, texts, patch_scores)
+    return Evidences(features.pooled, branches, references)
+
+
+def _score_batch(
+    learner: PromptLearner,
+    scorings: Mapping[str, Scoring],
+    batch: Mapping[str, Tensor],
+    labelled: bool,
+    export: bool,
+) -> dict[str, Any]:
+    patches = any(one.score.needs_patches for one in scorings.values())
+    found = look(learner, batch["images"].to(learner.backbone.device), patches)
+    scores = {
+        name: score(_part(found, reference)).float().cpu()
+        for name, (score, reference) in scorings.items()
+    }
+    logits = _logits(learner, found)
+    judged = {}
+    if labelled:
+        labels = batch["labels"]
+        judged = {line: judge(value.cpu(), labels) for line, value in logits.items()}
+    kept = Export(logits[PREDICTION].cpu(), found.pooled.float().cpu()) if export else None
+    return {"scores": scores, "judged": judged, "indices": batch["indices"], "export": kept}
+
+
+def _part(found: Evidences, reference: str | None) -> dict[str, Evidence]:
+    return found.branches if reference is None else {reference: found.references[reference]}
+
+
+def _logits(learner: PromptLearner, found: Evidences) -> dict[str, Float[Tensor, "B C"]]:
+    """Return logits by line of evidence: of the prediction, each branch, each reference."""
+    lines = {PREDICTION: class_scores(found.branches, fusion=learner.fusion)}
+    lines |= {name: one.scores for name, one in (found.branches | found.references).items()}
+    return {name: (learner.backbone.logit_scale * value).float() for name, value in lines.items()}
+
+
+def _report(one: Unreadable, total: int, on_error: OnError) -> None:
+    if on_error == "stop":
+        raise DataError(
+            f"{one.reason}. It is image {one.place + 1} of {total}; mend or remove it, or leave "
+            "unreadable images out with --on-error skip"
+        )
+    logger.warning("left out: %s", one.reason)
+
+
+def _join(rows: Sequence[Any]) -> Any:
+    """Concatenate tensors along the first axis through dicts and named tuples."""
+    first = rows[0]
+    if first is None:
+        return None
+    if isinstance(first, Tensor):
+        return torch.cat(list(rows))
+    if isinstance(first, Mapping):
+        return {key: _join([row[key] for row in rows]) for key in first}
+    return type(first)(*(_join(parts) for parts in zip(*rows, strict=True)))
+
+
+class Readable(Dataset[Any]):
+    """Images of a data set, or in their place the reason why one cannot be read.
+
+    An exception in a worker process would reach the user wrapped in that process's traceback.
+
+    Args:
+        images: The images.
+    """
+
+    def __init__(self, images: ImageDataset) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, which: View | int) -> Any:
+        try:
+            return self.images[which]
+        except DataError as error:
+            return Unreadable(which.item if isinstance(which, View) else which, str(error))
+
+    def collate(self, samples: Sequence[Any]) -> dict[str, Any]:
+        """Batch what could be read; `unreadable` lists the rest."""
+        good = [one for one in samples if not isinstance(one, Unreadable)]
+        batch = default_collate(good) if good else {}
+        return {**batch, "unreadable": [one for one in samples if isinstance(one, Unreadable)]}
