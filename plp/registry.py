@@ -151,6 +151,7 @@ PROJECTIONS = Registry("projection", locations=["plp.projections"])
 SELECTORS = Registry("selector", locations=["plp.selectors"])
 ALIGNERS = Registry("aligner", locations=["plp.aligners"])
 BRANCHES = Registry("branch", locations=["plp.branches"])
+LOSSES = Registry("loss term", locations=["plp.losses"])
 SCORES = Registry("score", locations=["plp.scores"])
 
 MODELS = Registry("model", locations=["plp.learners"], parent=mm.MODELS)
@@ -170,7 +171,7 @@ PARAM_SCHEDULERS = Registry("parameter scheduler", locations=[], parent=mm.PARAM
 COMPONENTS: dict[str, Registry] = {
     registry.name: registry
     for registry in (
-        BACKBONES, PROMPTS, PROJECTIONS, SELECTORS, ALIGNERS, BRANCHES, SCORES,
+        BACKBONES, PROMPTS, PROJECTIONS, SELECTORS, ALIGNERS, BRANCHES, LOSSES, SCORES,
         MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS,
     )
 }  # fmt: skip

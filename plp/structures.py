@@ -31,6 +31,18 @@ class ImageFeatures(NamedTuple):
         return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid)
 
 
+class Shots(NamedTuple):
+    """Pooled features of labelled images: what a branch is fitted to, or tuned on.
+
+    Attributes:
+        pooled: V views of each of M images, in the joint space, not normalised.
+        labels: Class index of each image.
+    """
+
+    pooled: Float[Tensor, "V M E"]
+    labels: Int[Tensor, " M"]
+
+
 class NameTokens(NamedTuple):
     """Token embeddings of C bare texts (class names), without start and end tokens.
 
@@ -76,7 +88,7 @@ class Evidence(NamedTuple):
     """What a branch has to say about a batch of images.
 
     Attributes:
-        scores: Class scores, cosines (times the branch's score scale), before the temperature.
+        scores: Class scores in units of a cosine: the learner multiplies them by the logit scale.
         prompt_scores: The scores of single prompts; their mean (times the branch's score scale, if
             it has one) is `scores`.
         similarity: Cosines the scores come from: [B, C, N] of a global branch; [B, C, K, N] on the

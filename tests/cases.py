@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import torch
 
+from plp.prompts import SharedContext
 from plp.structures import NameTokens
 
-TOKEN_DIM, DENSE_DIM, NUM_CLASSES = 8, 6, 3
+TOKEN_DIM, DENSE_DIM, EMBED_DIM, NUM_CLASSES = 8, 6, 5, 3
 
 
 def toy_words(texts: Sequence[str]) -> NameTokens:
@@ -31,9 +32,17 @@ def _token(word: str) -> torch.Tensor:
 
 # What a learner supplies, to prompts and to all.
 PROMPT_INPUTS = dict(embed_words=toy_words, num_classes=NUM_CLASSES, token_dim=TOKEN_DIM)
-INPUTS = dict(**PROMPT_INPUTS, dense_dim=DENSE_DIM)
+_LENDER = SharedContext(2, words="a photo of a", **PROMPT_INPUTS)
+INPUTS = dict(
+    **PROMPT_INPUTS,
+    dense_dim=DENSE_DIM,
+    embed_dim=EMBED_DIM,
+    logit_scale=10.0,
+    prompts={"lender": _LENDER},
+)
 _TOWER = dict(width=64, layers=2, head_width=64)
 _PROMPT = dict(type="SharedContext", num_prompts=2, words="a photo of a")
+_TEMPLATES = dict(type="TemplatePrompt", templates=["a photo of a {}.", "one {}"])
 _LOCAL = dict(
     prompt=dict(type="ClassContext", num_prompts=2, num_tokens=2),
     stream="toy",
@@ -57,6 +66,8 @@ CASES: dict[str, dict[str, list[dict]]] = {
         ],
     },
     "prompt": {
+        "BorrowedPrompt": [dict(branch="lender")],
+        "ImageContext": [dict(words="a photo of a", reduction=1), dict(num_tokens=2, reduction=2)],
         "SharedContext": [
             dict(words="a photo of a"),
             dict(num_prompts=3, words="a photo of a", suffix=".", position="middle"),
@@ -70,7 +81,12 @@ CASES: dict[str, dict[str, list[dict]]] = {
         ],
         "TemplatePrompt": [{}, dict(templates=["a {} .", "{}", "{} seen from far away"])],
     },
-    "projection": {"IdentityProjection": [{}], "LinearProjection": [{}]},
+    "projection": {
+        "ClassResidual": [{}, dict(scale=1.0)],
+        "IdentityProjection": [{}],
+        "LinearProjection": [{}],
+        "ResidualAdapter": [dict(reduction=2), dict(reduction=1, ratio=0.6)],
+    },
     "selector": {
         "AllPatches": [{}],
         "SharedTopK": [{}, dict(k=1), dict(k=3)],
@@ -85,11 +101,22 @@ CASES: dict[str, dict[str, list[dict]]] = {
         "UniformAligner": [{}],
     },
     "branch": {
+        "CacheBranch": [
+            dict(prompt=_TEMPLATES),
+            dict(prompt=_TEMPLATES, learn_keys=True, alpha_grid=(2.0, 4), beta_grid=(3.0, 5)),
+        ],
         "GlobalBranch": [
             dict(prompt=_PROMPT),
+            dict(prompt=_PROMPT, stream="toy", ensemble="texts"),
+            dict(
+                prompt=_TEMPLATES,
+                image_head=dict(type="ResidualAdapter", reduction=2),
+                text_head=dict(type="ClassResidual"),
+            ),
             dict(prompt=_PROMPT, dropout=0.5),
             dict(prompt=_PROMPT, loss="per_prompt"),
         ],
+        "LinearProbe": [{}],
         "LocalBranch": [
             _LOCAL,
             _LOCAL | dict(score_scale="published_code", projection=dict(type="LinearProjection")),
@@ -100,6 +127,10 @@ CASES: dict[str, dict[str, list[dict]]] = {
                 loss="per_prompt",
             ),
         ],
+    },
+    "loss term": {
+        "BackgroundEntropy": [{}, dict(top=1, weight=1.0, temperature=2.0)],
+        "TextAnchor": [{}, dict(weight=1.0)],
     },
     "score": {
         "MCM": [{}, dict(temperature=0.1)],

@@ -2,18 +2,19 @@
 
 import pytest
 import torch
-from cases import CASES, DENSE_DIM, INPUTS, NUM_CLASSES, TOKEN_DIM, toy_words
+from cases import CASES, DENSE_DIM, EMBED_DIM, INPUTS, NUM_CLASSES, TOKEN_DIM, toy_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from plp.losses import LossInputs
 from plp.registry import COMPONENTS, Registry
-from plp.structures import Evidence, ImageFeatures
+from plp.structures import Evidence, ImageFeatures, Shots
 
 NAMES = ("cat", "old oak tree", "red car")
-IMAGES, PATCHES, PROMPTS, EMBED = 2, 7, 2, 5
+IMAGES, PATCHES, PROMPTS = 2, 7, 2
 
 
 def components(kind):
@@ -120,11 +121,17 @@ def test_backbone_text_contract(name, row, backbone_of):
 # ------------------------------------------------------------------------------------------ prompt
 
 
+def texts_of(prompt, names):
+    """Assemble the prompts; of one that sees images, for one image."""
+    pooled = F.normalize(torch.ones(1, EMBED_DIM).cumsum(1), dim=-1)
+    return prompt(names, pooled) if prompt.sees_images else prompt(names)
+
+
 @components("prompt")
 def test_prompt_contract(name, row):
     prompt = build("prompt", name, row, **INPUTS)
     names = toy_words(NAMES)
-    embeddings, end = prompt(names)
+    embeddings, end = texts_of(prompt, names)
     assert embeddings.shape[:2] == end.shape == (NUM_CLASSES, prompt.num_prompts)
     assert embeddings.shape[-1] == TOKEN_DIM
     for c, length in enumerate(names.lengths.tolist()):
@@ -145,9 +152,10 @@ def test_prompt_texts_and_state(name, row):
     assert all(text.count("{}") == 1 for text in texts)
     assert set(prompt.state_dict()) == {key for key, _ in prompt.named_parameters()}
     for key, parameter in prompt.named_parameters():
-        prompt(toy_words(NAMES)).embeddings.sum().backward()
+        texts_of(prompt, toy_words(NAMES)).embeddings.sum().backward()
         assert parameter.grad is not None, key
-        assert (parameter.grad != 0).all(), key
+        learns = (parameter.grad != 0).any() if prompt.sees_images else (parameter.grad != 0).all()
+        assert learns, key
 
 
 @components("prompt")
@@ -155,7 +163,7 @@ def test_prompt_takes_new_classes_or_says_so(name, row):
     prompt = build("prompt", name, row, **INPUTS)
     others = toy_words(("cat", "dog", "bird", "old boat"))
     if prompt.supports_new_classes:
-        assert prompt(others).embeddings.shape[0] == 4
+        assert texts_of(prompt, others).embeddings.shape[0] == 4
     else:
         with pytest.raises(ValueError, match=r"expected the 3 classes .* got 4"):
             prompt(others)
@@ -166,14 +174,21 @@ def test_prompt_takes_new_classes_or_says_so(name, row):
 
 @components("projection")
 def test_projection_contract(name, row):
-    projection = build("projection", name, row, **INPUTS)
-    dense = torch.randn(IMAGES, PATCHES, DENSE_DIM, requires_grad=True)
-    projected = projection(dense)
-    assert_close(projected, dense)  # every head starts as the identity: training departs from CLIP
+    projection = build("projection", name, row, width=DENSE_DIM, **INPUTS)
+    of_texts = not projection.supports_new_classes
+    features = torch.randn(NUM_CLASSES if of_texts else IMAGES, PATCHES, DENSE_DIM)
+    features.requires_grad_()
+    projected = projection(features)
+    assert projected.shape == features.shape
+    if name != "ResidualAdapter":  # published with a random start
+        assert_close(projected, features)  # starts as the identity: training departs from CLIP
     projected.sum().backward()
-    assert dense.grad.abs().min() > 0
+    assert features.grad.abs().min() > 0
     for key, parameter in projection.named_parameters():
         assert parameter.grad.abs().max() > 0, key
+    if of_texts:
+        with pytest.raises(ValueError, match="expected texts of the 3 classes"):
+            projection(torch.randn(NUM_CLASSES + 1, PATCHES, DENSE_DIM))
 
 
 # ---------------------------------------------------------------------------------------- selector
@@ -241,38 +256,58 @@ def branch_inputs():
     """Return random features, a text a prompt and a map into the joint space."""
     generator = torch.Generator().manual_seed(1)
     dense = {"toy": torch.randn(IMAGES, PATCHES, DENSE_DIM, generator=generator)}
-    features = ImageFeatures(torch.randn(IMAGES, EMBED, generator=generator), dense, (1, PATCHES))
-    text = torch.randn(NUM_CLASSES, PROMPTS, EMBED, generator=generator)
-    weight = torch.randn(EMBED, DENSE_DIM, generator=generator)
+    features = ImageFeatures(
+        torch.randn(IMAGES, EMBED_DIM, generator=generator), dense, (1, PATCHES)
+    )
+    text = torch.randn(NUM_CLASSES, PROMPTS, EMBED_DIM, generator=generator)
+    weight = torch.randn(EMBED_DIM, DENSE_DIM, generator=generator)
     return features, F.normalize(text, dim=-1), lambda x: F.linear(x, weight)
+
+
+def build_branch(name, row):
+    """Build a branch and fit it, if it wants that, to two random images a class."""
+    branch = build("branch", name, row, inputs=INPUTS, **INPUTS)
+    if branch.needs_shots:
+        pooled = torch.randn(1, 2 * NUM_CLASSES, EMBED_DIM)
+        labels = torch.arange(NUM_CLASSES).repeat(2)
+        assert branch.fit(Shots(pooled, labels), Shots(pooled + 0.1, labels))
+    return branch
 
 
 @components("branch")
 def test_branch_contract(name, row):
-    branch = build("branch", name, row, inputs=INPUTS).eval()
+    branch = build_branch(name, row).eval()
     features, text, project = branch_inputs()
     evidence = branch(features, text, project, patch_scores=True)
+    prompts = evidence.prompt_scores.shape[-1]
     assert evidence.scores.shape == (IMAGES, NUM_CLASSES)
-    assert evidence.prompt_scores.shape == (IMAGES, NUM_CLASSES, PROMPTS)
+    assert evidence.prompt_scores.shape == (IMAGES, NUM_CLASSES, prompts)
+    assert prompts in (1, PROMPTS)
     assert evidence.scores.dtype == torch.float32
-    assert evidence.scores.abs().max() <= 1
-    assert evidence.similarity.abs().max() <= 1 + 1e-6
+    if name in ("GlobalBranch", "LocalBranch"):
+        assert evidence.scores.abs().max() <= 1
+        assert evidence.similarity.abs().max() <= 1 + 1e-6
+        doubled = branch(features, 2 * text, project) if "text_head" not in row else evidence
+        assert_close(doubled.scores, evidence.scores)  # texts come as they are encoded
     assert branch.stream in (None, "toy")
     if branch.stream is None:
-        assert evidence.plan is evidence.support is evidence.patch_scores is None
+        assert evidence.patch_scores is None
     else:
+        assert evidence.patch_scores.shape == (IMAGES, PATCHES, NUM_CLASSES)
+        assert branch(features, text, project).patch_scores is None
+    if name == "LocalBranch":
         kept = evidence.support.indices.shape[2]
         assert evidence.plan.shape == evidence.similarity.shape
         assert evidence.plan.shape == (IMAGES, NUM_CLASSES, kept, PROMPTS)
         assert_close(evidence.plan.sum((2, 3)), torch.ones(IMAGES, NUM_CLASSES))
-        assert evidence.patch_scores.shape == (IMAGES, PATCHES, NUM_CLASSES)
-        assert branch(features, text, project).patch_scores is None
+    else:
+        assert evidence.plan is evidence.support is None
     assert_close(branch(features, text, project).scores, evidence.scores)
 
 
 @components("branch")
 def test_branch_learns_through_text_and_its_own_parameters(name, row):
-    branch = build("branch", name, row, inputs=INPUTS).train()
+    branch = build_branch(name, row).train()
     features, text, project = branch_inputs()
     text.requires_grad_()
     features.pooled.requires_grad_()
@@ -281,10 +316,75 @@ def test_branch_learns_through_text_and_its_own_parameters(name, row):
     assert loss.shape == ()
     assert loss.isfinite()
     loss.backward()
-    assert text.grad.abs().max() > 0
+    if branch.prompt is not None:
+        assert text.grad.abs().max() > 0
     for key, parameter in branch.named_parameters():
-        if not key.startswith("prompt."):  # prompts learn through `text`
+        if parameter.requires_grad and not key.startswith("prompt."):  # they learn through `text`
             assert parameter.grad.abs().max() > 0, key
+
+
+@components("branch")
+def test_branch_state_survives_another_number_of_shots(name, row):
+    """A checkpoint fits a branch that has seen no shots yet."""
+    fitted = build_branch(name, row).eval()
+    fresh = build("branch", name, row, inputs=INPUTS, **INPUTS).eval()
+    state = fitted.state_dict()
+    fresh.accommodate({key: tuple(value.shape) for key, value in state.items()})
+    fresh.load_state_dict(state)
+    inputs = branch_inputs()
+    assert_close(fresh(*inputs).scores, fitted(*inputs).scores)
+
+
+@components("branch")
+def test_branch_does_what_it_asks_for(name, row):
+    branch = build_branch(name, row)
+    held = Shots(torch.randn(1, 6, EMBED_DIM), torch.arange(NUM_CLASSES).repeat(2))
+    if branch.needs_tuning:
+        assert "validation accuracy" in branch.tune(held, branch_inputs()[1])
+    else:
+        with pytest.raises(NotImplementedError):
+            branch.tune(held, None)
+    if not branch.needs_shots:
+        with pytest.raises(NotImplementedError):
+            branch.fit(held, None)
+
+
+# --------------------------------------------------------------------------------------- loss term
+
+
+def loss_inputs(patches=True):
+    """Return random evidence and texts of a branch and of a reference."""
+    features, text, project = branch_inputs()
+    row = next(row for row in CASES["branch"]["GlobalBranch"] if row.get("stream"))
+    branch = build_branch("GlobalBranch", row)
+    text.requires_grad_()
+    evidence = {"global": branch(features, text, project, patch_scores=patches)}
+    texts = {"global": text, "zero_shot": text.detach().flip(0)}
+    return LossInputs(evidence, texts, torch.tensor([0, 2]), torch.tensor(10.0))
+
+
+@components("loss term")
+def test_loss_term_contract(name, row):
+    term = build("loss term", name, row)
+    inputs = loss_inputs()
+    loss = term(inputs)
+    assert loss.shape == ()
+    assert loss.isfinite()
+    loss.backward()
+    assert inputs.texts["global"].grad.abs().max() > 0
+    doubled = build("loss term", name, row | dict(weight=2 * term.weight))
+    assert_close(doubled(inputs), 2 * loss)
+
+
+@components("loss term")
+def test_loss_term_says_what_it_needs(name, row):
+    term = build("loss term", name, row)
+    inputs = loss_inputs(patches=False)
+    if term.needs_patches:
+        with pytest.raises(ValueError, match="give it a dense stream"):
+            term(inputs)
+    with pytest.raises(ValueError, match="there is: other"):
+        term(inputs._replace(evidence={"other": None}, texts={"other": None}))
 
 
 # ------------------------------------------------------------------------------------------- score

@@ -1,13 +1,13 @@
 """The contract of a branch: one line of evidence for a class."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plp.prompts.base import Prompt
-from plp.structures import Evidence, ImageFeatures
+from plp.structures import Evidence, ImageFeatures, Shots
 
 ProjectDense = Callable[[Float[Tensor, "B P W"]], Float[Tensor, "B P E"]]
 
@@ -16,18 +16,27 @@ class Branch(nn.Module):
     """Compares image features with the texts of its own prompts.
 
     Attributes:
-        prompt: The prompts whose texts the branch compares images with.
+        prompt: The prompts whose texts the branch compares images with; None for one without text.
         stream: The dense stream it needs, None if it looks at the pooled feature only.
+        needs_shots: Whether `fit` must see the training images before training.
+        needs_tuning: Whether `tune` wants to see the validation images after training.
     """
 
-    prompt: Prompt
+    prompt: Prompt | None
     stream: str | None = None
+    needs_shots: bool = False
+    needs_tuning: bool = False
+
+    @property
+    def supports_new_classes(self) -> bool:
+        """Whether it can score classes it was not trained with: all its parts must."""
+        return all(getattr(part, "supports_new_classes", True) for part in self.children())
 
     @abstractmethod
     def forward(
         self,
         features: ImageFeatures,
-        text: Float[Tensor, "C N E"],
+        text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"],
         project_dense: ProjectDense,
         patch_scores: bool = False,
     ) -> Evidence:
@@ -35,7 +44,8 @@ class Branch(nn.Module):
 
         Args:
             features: What the backbone saw.
-            text: Encoded prompts of this branch, normalised to length one.
+            text: Encoded prompts of this branch, not normalised; with an axis of images if the
+                prompt sees images. None for a branch without prompt.
             project_dense: The backbone's map from dense features into the joint space.
             patch_scores: Also return the cosines of single patches, for scores that need them.
         """
@@ -45,3 +55,34 @@ class Branch(nn.Module):
         self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
         """Training loss of the evidence; the temperature is applied here, once."""
+
+    def fit(self, shots: Shots, val: Shots | None) -> str:
+        """Set, before training, what is computed from the shots rather than learned by gradient.
+
+        Args:
+            shots: Training images.
+            val: Validation images, None if the data set has none.
+
+        Returns:
+            What was done, a line for the log and the result.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is fitted to nothing")
+
+    def tune(self, val: Shots, text: Float[Tensor, "C N E"] | None) -> str:
+        """Choose, after training, what is chosen on validation images.
+
+        Args:
+            val: Validation images.
+            text: As in `forward`.
+
+        Returns:
+            What was chosen, a line for the log and the result.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has nothing to tune")
+
+    def accommodate(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Make room for a state whose tensors depend on the number of shots.
+
+        Args:
+            shapes: Shapes by state-dict name of this branch.
+        """

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from plp.aligners.base import Aligner
 from plp.branches.base import Branch, ProjectDense
+from plp.branches.global_branch import cosine
 from plp.branches.losses import LossKind, class_loss
 from plp.projections.base import Projection
 from plp.prompts.base import Prompt
@@ -40,7 +41,8 @@ class LocalBranch(Branch):
             patches and then averages over prompts; with N = 4 local logits are a quarter of the
             global ones, which changes the balance of the fusion and the temperature.
         loss: 'mean' trains the class score; 'per_prompt' lets each prompt answer for itself.
-        inputs: What the learner supplies for building prompt and projection.
+        dense_dim: W; supplied when a learner is built.
+        inputs: What the learner supplies for building the parts.
     """
 
     stream: str
@@ -54,6 +56,7 @@ class LocalBranch(Branch):
         projection: Projection | Mapping[str, Any] | None = None,
         score_scale: ScoreScale = "paper",
         loss: LossKind = "mean",
+        dense_dim: int | None = None,
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -63,7 +66,7 @@ class LocalBranch(Branch):
             )
         if loss not in ("mean", "per_prompt"):
             raise ValueError(f"expected loss 'mean' or 'per_prompt', got {loss!r}")
-        inputs = inputs or {}
+        inputs = dict(inputs or {}, width=dense_dim)
         projection = dict(type="IdentityProjection") if projection is None else projection
         self.stream = stream
         self.score_scale = score_scale
@@ -76,7 +79,7 @@ class LocalBranch(Branch):
     def forward(
         self,
         features: ImageFeatures,
-        text: Float[Tensor, "C N E"],
+        text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"],
         project_dense: ProjectDense,
         patch_scores: bool = False,
     ) -> Evidence:
@@ -84,7 +87,7 @@ class LocalBranch(Branch):
         joint = project_dense(self.projection(features.dense[self.stream]))
         with torch.autocast(joint.device.type, enabled=False):
             patches = F.normalize(joint.float(), dim=-1)
-            cosines = torch.einsum("bpe,cne->bpcn", patches, text.float())
+            cosines = cosine(patches, F.normalize(text.float(), dim=-1))
             support = self.selector(cosines)
             similarity = gather_support(cosines, support)  # [B, C, K, N]
             plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))

@@ -84,6 +84,7 @@ def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
         CheckpointError: if classes, their order, parameter names or shapes differ, naming them.
     """
     check_class_names(checkpoint.class_names, learner.class_names)
+    learner.accommodate(checkpoint.state)
     own = learner.state_dict()
     problems = [f"{name} is missing" for name in own if name not in checkpoint.state]
     problems += [

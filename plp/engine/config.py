@@ -15,10 +15,13 @@ from plp.registry import DATASETS
 
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
-    "selection", "save_seconds", "recipes", "custom_imports", "custom_hooks", "default_scope",
-    "work_dir",
+    "selection", "save_seconds", "recipes", "shot_recipes", "custom_imports", "custom_hooks",
+    "default_scope", "work_dir",
 )  # fmt: skip
-SECTIONS = ("dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes")
+SECTIONS = (
+    "dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes",
+    "shot_recipes",
+)  # fmt: skip
 AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
 
 
@@ -85,7 +88,11 @@ def _check_keys(config: Config, where: str) -> None:
 
 
 def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[str, Any]]:
-    """Apply flags, the recipe of the data set, and options, in this order.
+    """Apply flags, the recipes of the shots and of the data set, and options, in this order.
+
+    `recipes` has dotted keys and values by data-set name; `shot_recipes` has them by a number of
+    shots as text, and holds for that number and those between it and the next smaller one:
+    `{"1": ..., "4": ...}` has a recipe for one shot, and one for two to four.
 
     Returns:
         The config of the run, the data source, and the recipe's entries that took effect.
@@ -107,14 +114,31 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
     source = _source(config, choices)
-    recipe = (config.get("recipes") or {}).get(source.name, {})
-    if not isinstance(recipe, Mapping):
-        raise ConfigError(f"expected recipes.{source.name} to be a dict, got {recipe!r}")
+    recipe = _of_shots(config) | _entry(config, "recipes", source.name)
     recipe = {key: value for key, value in recipe.items() if key not in options}
     merge_options(config, recipe)
     config.pop("recipes", None)
-    merge_options(config, {key: value for key, value in options.items() if key != "recipes"})
+    config.pop("shot_recipes", None)
+    ours = ("recipes", "shot_recipes")
+    merge_options(config, {k: v for k, v in options.items() if k.split(".")[0] not in ours})
     return config, source, recipe
+
+
+def _entry(config: Config, section: str, key: str) -> dict[str, Any]:
+    recipe = (config.get(section) or {}).get(key, {})
+    if not isinstance(recipe, Mapping):
+        raise ConfigError(f"expected {section}.{key} to be a dict, got {recipe!r}")
+    return dict(recipe)
+
+
+def _of_shots(config: Config) -> dict[str, Any]:
+    """Return the recipe of the smallest number of shots that is not below the run's."""
+    sizes = list(config.get("shot_recipes") or {})
+    if any(not str(size).isdigit() for size in sizes):
+        raise ConfigError(f"expected shot_recipes by numbers of shots, such as '4', got {sizes}")
+    shots = config.data.get("shots", 16)
+    fitting = [size for size in sizes if isinstance(shots, int) and int(size) >= shots]
+    return _entry(config, "shot_recipes", min(fitting, key=int)) if fitting else {}
 
 
 def _source(config: Config, choices: Choices) -> DataSource:

@@ -94,27 +94,20 @@ def build_runner(
         ConfigError: if mmengine refuses a part of the config.
     """
     PlpRunner.device = device
-    _check_sections(config)
-    optim_wrapper = dict(config.optim_wrapper)
-    if learner.precision == "fp16":
-        optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
-    train_cfg = {"by_epoch": True, **config.train_cfg}
-    has_val = loaders.val is not None
+    training = check_schedule(config, learner) > 0
+    has_val = training and loaders.val is not None
     name = f"{work_dir.name}-{uuid.uuid4().hex[:8]}"  # mmengine keeps global objects by name
     try:
         runner = PlpRunner(
             model=learner,
             work_dir=str(work_dir),
-            train_dataloader=loaders.train,
-            val_dataloader=loaders.val,
+            val_dataloader=loaders.val if has_val else None,
             test_dataloader=loaders.test,
-            train_cfg=train_cfg,
             val_cfg={} if has_val else None,
             test_cfg={},
             val_evaluator=[metrics["val"]] if has_val else None,
             test_evaluator=[metrics["test"]],
-            optim_wrapper=optim_wrapper,
-            param_scheduler=_schedulers(config, train_cfg),
+            **(_training(config, learner, loaders) if training else {}),
             default_hooks=dict(logger=None, checkpoint=None),
             custom_hooks=[*hooks, *config.get("custom_hooks", [])],
             load_from=str(state) if state else None,
@@ -127,7 +120,8 @@ def build_runner(
             randomness=dict(seed=seed),
             experiment_name=name,
         )
-        _build_now(runner)
+        if training:
+            _build_now(runner)
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         if isinstance(error, PlpError):
             raise
@@ -135,15 +129,41 @@ def build_runner(
     return runner
 
 
-def _check_sections(config: Config) -> None:
-    for key in ("optim_wrapper", "train_cfg"):
-        if key not in config:
-            raise ConfigError(f"expected a config with a key {key!r}")
+def check_schedule(config: Config, learner: PromptLearner) -> int:
+    """Return the number of epochs; 0 for a method that learns nothing by gradient.
+
+    Raises:
+        ConfigError: if sections are missing, or there is nothing to train for so many epochs.
+    """
+    if "train_cfg" not in config:
+        raise ConfigError("expected a config with a key 'train_cfg'")
     epochs = config.train_cfg.get("max_epochs")
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise ConfigError(
-            f"expected train_cfg.max_epochs to be a whole number from 1 up, got {epochs!r}"
+            f"expected train_cfg.max_epochs to be a whole number from 0 up, got {epochs!r}"
         )
+    if epochs and "optim_wrapper" not in config:
+        raise ConfigError("expected a config with a key 'optim_wrapper'")
+    if epochs and not any(p.requires_grad for p in learner.parameters()):
+        raise ConfigError(
+            f"nothing in this model is learned by gradient, and train_cfg.max_epochs is {epochs}: "
+            "set it to 0"
+        )
+    return epochs
+
+
+def _training(config: Config, learner: PromptLearner, loaders: Loaders) -> dict[str, Any]:
+    """What a Runner that trains needs."""
+    optim_wrapper = dict(config.optim_wrapper)
+    if learner.precision == "fp16":
+        optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
+    train_cfg = {"by_epoch": True, **config.train_cfg}
+    return dict(
+        train_dataloader=loaders.train,
+        train_cfg=train_cfg,
+        optim_wrapper=optim_wrapper,
+        param_scheduler=_schedulers(config, train_cfg),
+    )
 
 
 def _build_now(runner: PlpRunner) -> None:
@@ -155,12 +175,14 @@ def _build_now(runner: PlpRunner) -> None:
 
 
 def _schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Let schedules by epoch that name no end run to the last epoch."""
+    """Let schedules by epoch that name no end run to the last epoch; drop what starts after it."""
     schedulers = config.get("param_scheduler") or []
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
+    epochs = train_cfg["max_epochs"]
     return [
-        {**scheduler, "end": train_cfg["max_epochs"]}
+        {**scheduler, "end": epochs}
         if scheduler.get("by_epoch", True) and "end" not in scheduler and "T_max" not in scheduler
         else dict(scheduler)
         for scheduler in schedulers
+        if not (scheduler.get("by_epoch", True) and scheduler.get("begin", 0) >= epochs)
     ]

@@ -13,6 +13,7 @@ from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
 from plp.engine.config import Choices
 from plp.engine.data import build_loaders
+from plp.engine.fitting import fit, tune
 from plp.engine.result import (
     NAME,
     describe_run,
@@ -20,7 +21,7 @@ from plp.engine.result import (
     report_entries,
     write_result,
 )
-from plp.engine.runner import build_runner
+from plp.engine.runner import build_runner, check_schedule
 from plp.engine.setup import set_up
 from plp.engine.work_dir import default_work_dir, prepare_work_dir, read_state
 from plp.errors import ConfigError
@@ -75,12 +76,14 @@ def train(
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
     learner = build_learner(config, few.class_names, seed=seed)
     loaders = build_loaders(few, options, learner.to(device), seed)
+    fitted = fit(learner, loaders)
     run = describe_run(
         config, few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
     state = read_state(folder, _identity(run), resume)
-    _announce(run, folder, steps=len(loaders.train), resumed=state is not None)
+    epochs = check_schedule(config, learner)
+    _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
     info = _checkpoint_info(config, run)
     select = _selection(config, loaders.val is not None)
     save = SaveHook(
@@ -92,21 +95,24 @@ def train(
         hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
     )  # fmt: skip
     begin = time.monotonic()
-    runner.train()
+    if epochs:
+        runner.train()
     seconds = {"train": time.monotonic() - begin}
-    epoch = runner.max_epochs
-    if select == "val":
+    epoch = epochs
+    if select == "val" and epochs:
         best = checkpoints.load_checkpoint(folder / BEST)
         checkpoints.restore(learner, best)
         epoch = best.info["epoch"]
+    fitted += tune(learner, loaders)
     begin = time.monotonic()
     runner.test()
     seconds["test"] = time.monotonic() - begin
     report = metrics["test"].report
     result = run | {
         "selection": select,
-        "epochs": runner.max_epochs,
-        "steps": runner.max_iters,
+        "epochs": epochs,
+        "steps": runner.max_iters if epochs else 0,
+        "fitted": fitted,
         "resumed": state is not None,
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "peak_memory": peak_memory(device),
@@ -126,7 +132,9 @@ def _identity(run: dict[str, Any]) -> dict[str, Any]:
         for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
     }
     config["data"] = {  # without what no number depends on
-        key: value for key, value in config["data"].items() if key not in ("num_workers", "verify")
+        key: value
+        for key, value in config["data"].items()
+        if key not in ("num_workers", "verify", "feature_cache")
     }
     return {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")} | config
 

@@ -14,8 +14,11 @@ from torch.nn import functional as F
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.errors import ConfigError
-from plp.registry import BACKBONES, BRANCHES, MODELS
-from plp.structures import Evidence, ImageFeatures, NameTokens
+from plp.learners.texts import Texts
+from plp.losses.base import LossInputs, LossTerm
+from plp.prompts.base import Prompt
+from plp.registry import BACKBONES, BRANCHES, LOSSES, MODELS
+from plp.structures import Evidence, ImageFeatures, NameTokens, Shots
 
 Images = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | ImageFeatures
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -26,8 +29,9 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 class PromptLearner(BaseModel):
     """Turns a frozen image-text model into a classifier of given classes.
 
-    The loss is the sum of the branches' losses; the class scores are the mean of the branches'
-    scores, times the backbone's logit scale (SOT-GLP: fusion of global and local evidence).
+    The loss is the sum of the branches' losses and of further loss terms; the class scores are the
+    mean of the branches' scores, times the backbone's logit scale (SOT-GLP: fusion of global and
+    local evidence).
 
     Its state dict holds what is learned and leaves the frozen backbone out.
 
@@ -38,6 +42,11 @@ class PromptLearner(BaseModel):
         class_names: Names of the C classes, in label order. Underscores are read as spaces.
         references: Frozen branches scored beside the fusion, without part in it, such as the
             zero-shot classifier a result is compared with.
+        losses: Loss terms, or their configs, by name, beside the branches' own.
+        fusion: 'mean' or 'sum' of the branches' scores.
+        objective: 'branches' trains each branch on its own scores; 'fused' trains the fused scores
+            with one cross-entropy (PLOT on ImageNet).
+        text_chunk: Classes whose texts are encoded at a time, see `Texts`; None for all at once.
         precision: 'fp32', 'bf16' or 'fp16' for the two towers. Prompts stay fp32; cosines,
             transport and losses are always fp32.
 
@@ -51,6 +60,10 @@ class PromptLearner(BaseModel):
         branches: Mapping[str, Branch | Mapping[str, Any]],
         class_names: Sequence[str],
         references: Mapping[str, Branch | Mapping[str, Any]] | None = None,
+        losses: Mapping[str, LossTerm | Mapping[str, Any]] | None = None,
+        fusion: Literal["mean", "sum"] = "mean",
+        objective: Literal["branches", "fused"] = "branches",
+        text_chunk: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     ) -> None:
         super().__init__()
@@ -58,19 +71,24 @@ class PromptLearner(BaseModel):
             raise ConfigError("expected at least one branch, got none")
         if precision not in PRECISIONS:
             raise ConfigError(f"expected precision {', '.join(PRECISIONS)}, got {precision!r}")
+        if fusion not in ("mean", "sum") or objective not in ("branches", "fused"):
+            raise ConfigError(
+                "expected fusion 'mean' or 'sum' and objective 'branches' or 'fused', got "
+                f"{fusion!r} and {objective!r}"
+            )
         self.precision = precision
+        self.fusion = fusion
+        self.objective = objective
         self.backbone: Backbone = BACKBONES.build_if_config(backbone)
+        self._texts = Texts(self.backbone, self._autocast, text_chunk)
         self._set_names(class_names)
-        inputs = dict(
-            embed_words=self.backbone.embed_words,
-            num_classes=len(self.class_names),
-            token_dim=self.backbone.token_dim,
-            dense_dim=self.backbone.dense_dim,
+        self.branches = self._build(branches)
+        self.references = self._build(references or {}).requires_grad_(False)
+        self.losses = nn.ModuleDict(
+            {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
-        self.branches = self._build(branches, inputs)
-        self.references = self._build(references or {}, inputs).requires_grad_(False)
-        self._text_cache: tuple[Any, dict[str, Tensor]] | None = None
         self.register_state_dict_post_hook(_drop_backbone)
+        self.register_load_state_dict_pre_hook(lambda _, state, *__: self.accommodate(state))
         self.register_load_state_dict_post_hook(_forgive_backbone)
 
     def forward(
@@ -105,13 +123,25 @@ class PromptLearner(BaseModel):
         return self._fused(self.evidence(images))
 
     def loss(self, images: Images, labels: Int[Tensor, " B"]) -> dict[str, Float[Tensor, ""]]:
-        """Return `loss_<branch>` for each branch; mmengine sums them."""
-        evidence = self.evidence(images)
+        """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
+        features = self.encode_image(images)
+        texts = self.encode_text(features)
+        terms = list(cast(dict[str, LossTerm], self.losses).items())
+        patches = any(term.needs_patches for _, term in terms)
+        evidence = self._evidence(self.branches, features, texts, patches)
         scale = self.backbone.logit_scale
-        return {
-            f"loss_{name}": branch.loss(evidence[name], labels, scale)
-            for name, branch in _items(self.branches)
-        }
+        if self.objective == "fused":
+            losses = {"loss_fused": F.cross_entropy(self._fused(evidence)["logits"], labels)}
+        else:
+            losses = {
+                f"loss_{name}": branch.loss(evidence[name], labels, scale)
+                for name, branch in _items(self.branches)
+            }
+        if terms:
+            texts = texts | self.encode_text(features, references=True)
+            inputs = LossInputs(evidence, texts, labels, scale)
+            losses |= {f"loss_{name}": term(inputs) for name, term in terms}
+        return losses
 
     @torch.no_grad()
     def predict(
@@ -125,7 +155,8 @@ class PromptLearner(BaseModel):
         """
         features = self.encode_image(images, references=True)
         logits = self._fused(self.evidence(features))
-        references = self._evidence(self.references, features, self.encode_text(references=True))
+        texts = self.encode_text(features, references=True)
+        references = self._evidence(self.references, features, texts)
         scale = self.backbone.logit_scale
         logits |= {name: scale * found.scores for name, found in references.items()}
         rows = {name: value.float().cpu() for name, value in logits.items()}
@@ -141,9 +172,8 @@ class PromptLearner(BaseModel):
 
     def evidence(self, images: Images, patch_scores: bool = False) -> dict[str, Evidence]:
         """Return what each branch has to say: scores, similarities, supports, plans."""
-        return self._evidence(
-            self.branches, self.encode_image(images), self.encode_text(), patch_scores
-        )
+        features = self.encode_image(images)
+        return self._evidence(self.branches, features, self.encode_text(features), patch_scores)
 
     def encode_image(self, images: Images, references: bool = False) -> ImageFeatures:
         """Encode images once for all branches, without a graph; features pass through."""
@@ -156,28 +186,62 @@ class PromptLearner(BaseModel):
         with torch.no_grad(), self._autocast():
             return self.backbone.encode_image(images, tuple(streams))
 
-    def encode_text(self, references: bool = False) -> dict[str, Float[Tensor, "C N E"]]:
-        """Encode the prompts of every branch (or reference), normalised to length one.
-
-        Without gradient, texts are encoded once and kept until a parameter changes.
+    def encode_text(
+        self, features: ImageFeatures | None = None, references: bool = False
+    ) -> dict[str, Float[Tensor, "..."]]:
+        """Encode the prompts of every branch (or reference), not normalised: [C, N, E], or
+        [B, C, N, E] where the prompt sees images, which needs their features. See `Texts`.
         """
         branches = self.references if references else self.branches
-        if torch.is_grad_enabled() and any(p.requires_grad for p in branches.parameters()):
-            return self._encode_text(branches)
-        key = self._text_key()
-        if self._text_cache is None or self._text_cache[0] != key:
-            self._text_cache = (key, {})
-        cached = self._text_cache[1]
-        if missing := [name for name in branches if name not in cached]:
-            with torch.no_grad():
-                cached |= self._encode_text(nn.ModuleDict({n: branches[n] for n in missing}))
-        return {name: cached[name] for name in branches}
+        prompts = {name: b.prompt for name, b in _items(branches) if b.prompt is not None}
+        pooled = None if features is None else features.pooled
+        key = (self.backbone.device, self.precision)
+        return self._texts.encode(prompts, self.names, pooled, key)
+
+    def fit(self, shots: Shots, val: Shots | None) -> list[str]:
+        """Fit, before training, the branches that need the shots; return what was done."""
+        return [
+            f"{name}: {branch.fit(shots, val)}"
+            for name, branch in _items(self.branches)
+            if branch.needs_shots
+        ]
+
+    def tune(self, val: Shots) -> list[str]:
+        """Tune, after training, the branches that ask for it; return what was chosen."""
+        texts = self.encode_text()
+        return [
+            f"{name}: {branch.tune(val, texts.get(name))}"
+            for name, branch in _items(self.branches)
+            if branch.needs_tuning
+        ]
+
+    @property
+    def needs_shots(self) -> bool:
+        """Whether `fit` must be called before training."""
+        return any(branch.needs_shots for _, branch in _items(self.branches))
+
+    @property
+    def needs_tuning(self) -> bool:
+        """Whether `tune` wants to be called after training."""
+        return any(branch.needs_tuning for _, branch in _items(self.branches))
+
+    def accommodate(self, state: Mapping[str, Tensor]) -> None:
+        """Make room for a state whose tensors depend on the number of shots."""
+        for name, branch in _items(self.branches):
+            prefix = f"branches.{name}."
+            branch.accommodate(
+                {
+                    k.removeprefix(prefix): tuple(v.shape)
+                    for k, v in state.items()
+                    if k.startswith(prefix)
+                }
+            )
 
     def train(self, mode: bool = True) -> "PromptLearner":
         """Switch the mode, and forget texts: hooks that swap weights around an evaluation (EMAHook
         of mmengine) write through `.data`, which no version counter sees.
         """
-        self._text_cache = None
+        self._texts.forget(learned_only=True)
         return super().train(mode)
 
     @property
@@ -191,32 +255,46 @@ class PromptLearner(BaseModel):
         Raises:
             ConfigError: if a branch's prompts are bound to the classes they were trained with.
         """
-        bound = [n for n, b in _items(self.branches) if not b.prompt.supports_new_classes]
+        bound = [n for n, b in _items(self.branches) if not b.supports_new_classes]
         if bound and tuple(class_names) != self.class_names:
             raise ConfigError(
-                f"the prompts of branch {', '.join(bound)} belong to the classes they were trained "
-                "with and cannot take new class names; use shared context there"
+                f"branch {', '.join(bound)} belongs to the classes it was trained with and cannot "
+                "take new class names; a branch of shared context can"
             )
         self._set_names(class_names)
-        self._text_cache = None
 
     def describe(self) -> list[str]:
         """Return the prompts as text, a line a prompt, with how they start."""
         lines = []
         for name, branch in _items(self.branches):
-            start = getattr(branch.prompt, "start_text", "fixed")
+            if branch.prompt is None:
+                continue
+            start = getattr(branch.prompt.source, "start_text", "fixed")
             for n, text in enumerate(branch.prompt.describe()):
                 filled = text.format(_spaced(self.class_names[0]))
                 lines.append(f"{name} prompt {n}: {filled!r} (start: {start})")
         return lines
 
-    def _build(self, configs: Mapping[str, Any], inputs: Mapping[str, Any]) -> nn.ModuleDict:
+    def _build(self, configs: Mapping[str, Any]) -> nn.ModuleDict:
+        prompts: dict[str, Prompt] = {}
+        inputs = dict(
+            embed_words=self.backbone.embed_words,
+            num_classes=len(self.class_names),
+            token_dim=self.backbone.token_dim,
+            dense_dim=self.backbone.dense_dim,
+            embed_dim=self.backbone.embed_dim,
+            logit_scale=float(self.backbone.logit_scale),
+            prompts=prompts,
+        )
         branches = nn.ModuleDict()
         for name, config in configs.items():
             if name == "logits" or "." in name:
                 raise ConfigError(f"a branch cannot be called {name!r}")
-            branches[name] = BRANCHES.build_if_config(config, inputs=inputs)
-            stream = branches[name].stream
+            branches[name] = BRANCHES.build_if_config(config, inputs=inputs, **inputs)
+            branch = cast(Branch, branches[name])
+            if branch.prompt is not None:
+                prompts[name] = branch.prompt
+            stream = branch.stream
             if stream is not None and stream not in self.backbone.streams:
                 has = ", ".join(self.backbone.streams) or "none"
                 raise ConfigError(
@@ -235,14 +313,7 @@ class PromptLearner(BaseModel):
         for key, value in tokens._asdict().items():
             name = "name_" + key
             self.register_buffer(name, value.detach(), persistent=False)
-
-    def _encode_text(self, branches: nn.ModuleDict) -> dict[str, Float[Tensor, "C N E"]]:
-        texts = {}
-        with self._autocast():
-            for name, branch in _items(branches):
-                text = self.backbone.encode_text(branch.prompt(self.names))
-                texts[name] = F.normalize(text.float(), dim=-1)
-        return texts
+        self._texts.forget()
 
     def _evidence(
         self,
@@ -253,13 +324,14 @@ class PromptLearner(BaseModel):
     ) -> dict[str, Evidence]:
         with self._autocast():
             return {
-                name: branch(features, texts[name], self.backbone.project_dense, patch_scores)
+                name: branch(features, texts.get(name), self.backbone.project_dense, patch_scores)
                 for name, branch in _items(branches)
             }
 
     def _fused(self, evidence: Mapping[str, Evidence]) -> dict[str, Float[Tensor, "B C"]]:
         scale = self.backbone.logit_scale
-        fused = torch.stack([found.scores for found in evidence.values()]).mean(0)
+        scores = torch.stack([found.scores for found in evidence.values()])
+        fused = scores.mean(0) if self.fusion == "mean" else scores.sum(0)
         return {
             "logits": scale * fused,
             **{name: scale * found.scores for name, found in evidence.items()},
@@ -270,11 +342,6 @@ class PromptLearner(BaseModel):
         if dtype is None:
             return contextlib.nullcontext()
         return torch.autocast(self.backbone.device.type, dtype)
-
-    def _text_key(self) -> tuple[Any, ...]:
-        """Changes when a learned tensor or the device does: in-place updates bump `_version`."""
-        parameters = tuple((id(p), p._version) for p in self.branches.parameters())
-        return (self.backbone.device, self.precision, parameters)
 
 
 def _items(branches: nn.ModuleDict) -> Iterator[tuple[str, Branch]]:

@@ -12,8 +12,8 @@ from plp.registry import PROJECTIONS
 @final
 @PROJECTIONS.register_module()
 class IdentityProjection(Projection):
-    """Leaves dense features as the frozen tower made them."""
+    """Leaves features as the frozen tower made them."""
 
-    def forward(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
+    def forward(self, features: Float[Tensor, "... W"]) -> Float[Tensor, "... W"]:
         """Return the input."""
-        return dense
+        return features

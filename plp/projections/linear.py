@@ -1,4 +1,4 @@
-"""A learned linear map of patch features."""
+"""A learned linear map of features."""
 
 from typing import final
 
@@ -19,17 +19,17 @@ class LinearProjection(Projection):
     Weight decay pulls it towards zero, not towards the identity, as in the published code.
 
     Args:
-        dense_dim: W; supplied when a learner is built.
+        width: W; supplied by the branch.
     """
 
-    def __init__(self, dense_dim: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.eye(dense_dim))
+        self.weight = nn.Parameter(torch.eye(width))
 
-    def forward(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
-        """Multiply each patch feature by the weight [W, W]."""
-        return F.linear(dense, self.weight)
+    def forward(self, features: Float[Tensor, "... W"]) -> Float[Tensor, "... W"]:
+        """Multiply each feature by the weight [W, W]."""
+        return F.linear(features, self.weight)
 
     def extra_repr(self) -> str:
         """Show the width in the printed module."""
-        return f"dense_dim={self.weight.shape[0]}"
+        return f"width={self.weight.shape[0]}"

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from plp.structures import NameTokens, PromptTokens
 
@@ -14,14 +15,23 @@ class Prompt(nn.Module):
         num_prompts: N.
         supports_new_classes: Whether the prompt can be put before class names it was not trained
             with. Class-specific context cannot.
+        sees_images: Whether the texts depend on the image. `forward` is then called with the pooled
+            features [B, E], normalised, as second argument and returns the prompts of B * C
+            classes, image by image.
     """
 
     num_prompts: int
     supports_new_classes: bool = True
+    sees_images: bool = False
+
+    @property
+    def source(self) -> "Prompt":
+        """The prompt whose texts these are: itself, unless it borrows them."""
+        return self
 
     @abstractmethod
-    def forward(self, names: NameTokens) -> PromptTokens:
-        """Assemble the prompts of C classes."""
+    def forward(self, names: NameTokens, *pooled: Float[Tensor, "B E"]) -> PromptTokens:
+        """Assemble the prompts of C classes; `pooled` is there for prompts that see images."""
 
     @abstractmethod
     def describe(self) -> list[str]:

@@ -104,7 +104,7 @@ class ContextPrompt(Prompt):
     def _broadcast(self, num_classes: int) -> Float[Tensor, "_ N T D"]:
         """Context with an axis for the classes (1 where they share it)."""
 
-    def forward(self, names: NameTokens) -> PromptTokens:
+    def forward(self, names: NameTokens, *_: Tensor) -> PromptTokens:
         """Assemble the prompts of C classes, differentiable with respect to `context`."""
         context = self._broadcast(len(names.lengths))
         num_tokens = context.shape[2]

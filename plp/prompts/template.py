@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
 from plp.prompts.base import Prompt
 from plp.prompts.context import EmbedWords
+from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
@@ -19,20 +21,20 @@ class TemplatePrompt(Prompt):
     """Hand-written prompts, for zero-shot classification and as a teacher.
 
     Args:
-        templates: Texts with one `{}` for the class name each. Name and surrounding words are
-            tokenised apart, so `{}` must not touch a letter or digit ("a {}" and "a {}." are fine,
-            "a {}s" is not).
+        templates: Texts with one `{}` for the class name each, or the name of a set (see
+            `template_set`). Name and surrounding words are tokenised apart, so `{}` must not touch
+            a letter or digit ("a {}" and "a {}." are fine, "a {}s" is not).
         embed_words: Looks token embeddings up; supplied when a learner is built.
 
     Raises:
         ValueError: for a template without exactly one `{}`, or with letters touching it.
     """
 
-    def __init__(
-        self, templates: Sequence[str] = ("a photo of a {}.",), *, embed_words: EmbedWords
-    ) -> None:
+    def __init__(self, templates: str | Sequence[str] = "one", *, embed_words: EmbedWords) -> None:
         super().__init__()
-        if isinstance(templates, str) or not templates:
+        if isinstance(templates, str):
+            templates = template_set(templates)
+        if not templates:
             raise ValueError(f"expected a non-empty list of templates, got {templates!r}")
         self.templates = list(templates)
         self.num_prompts = len(self.templates)
@@ -42,7 +44,7 @@ class TemplatePrompt(Prompt):
                 part = tokens.embeddings.detach()[0, : int(tokens.lengths[0])]  # [T, D]
                 self.register_buffer(f"{side}_{n}", part.clone(), persistent=False)
 
-    def forward(self, names: NameTokens) -> PromptTokens:
+    def forward(self, names: NameTokens, *_: Tensor) -> PromptTokens:
         """Assemble every template with every class name."""
         filled = [
             assemble(

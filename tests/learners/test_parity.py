@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 import plp
@@ -70,8 +71,8 @@ def test_text_and_cosines(case):
     learner, fixture = case
     text = learner.encode_text()
     for name in ("global", "local"):
-        expected = torch.nn.functional.normalize(fixture[f"text_{name}"], dim=-1)
-        assert_close(text[name], expected, **TOLERANCE)
+        found, expected = (F.normalize(t, dim=-1) for t in (text[name], fixture[f"text_{name}"]))
+        assert_close(found, expected, **TOLERANCE)
     evidence = learner.evidence(fixture["images"], patch_scores=True)
     assert_close(evidence["global"].similarity, fixture["global_cos"], **TOLERANCE)
     assert_close(evidence["local"].patch_scores, fixture["local_cos"].mean(-1), **TOLERANCE)

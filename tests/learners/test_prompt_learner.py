@@ -306,7 +306,7 @@ def test_shared_context_takes_new_classes(build, pixels):
 def test_class_context_refuses_new_classes(learner, pixels):
     with torch.no_grad():
         before = learner(pixels)["logits"]
-    with pytest.raises(ConfigError, match="the prompts of branch local belong to the classes"):
+    with pytest.raises(ConfigError, match="branch local belongs to the classes"):
         learner.set_class_names(["dog", "boat", "house"])
     learner.set_class_names(CLASSES)
     with torch.no_grad():
@@ -373,7 +373,8 @@ def test_bf16_trains(build, pixels):
         ({f"{LOCAL}.stream": "vvv"}, "branch 'local' asks for .* 'vvv', OpenCLIPBackbone has: vv"),
         ({LOCAL: dict(type="LocalBranch", streem="vv")}, "takes no keyword 'streem'"),
         ({"model.branches.logits": dict(type="GlobalBranch")}, "cannot be called 'logits'"),
-        ({"model.fusion": "sum"}, "PromptLearner takes no keyword 'fusion'"),
+        ({"model.fuson": "sum"}, "takes no keyword 'fuson'. Did you mean 'fusion'"),
+        ({"model.fusion": "max"}, "expected fusion 'mean' or 'sum'"),
         ({"model.precision": "half"}, "expected precision fp32, bf16, fp16, got 'half'"),
         ({f"{LOCAL}.aligner.type": "Sinkhorn"}, "Did you mean 'SinkhornAligner'"),
         ({f"{LOCAL}.prompt.words": "a b"}, "branch LocalBranch.*expected either words="),

@@ -26,4 +26,4 @@ def test_linear_multiplies_each_patch_by_the_weight():
         for p in range(3):
             assert_close(found[b, p], head.weight.detach() @ dense[b, p])
     assert list(head.state_dict()) == ["weight"]
-    assert repr(head) == "LinearProjection(dense_dim=4)"
+    assert repr(head) == "LinearProjection(width=4)"

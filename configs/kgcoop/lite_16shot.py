@@ -1,0 +1,13 @@
+# KgCoOp: CoOp that keeps its texts near those of a template.
+#
+#   python tools/train.py configs/kgcoop/lite_16shot.py
+_base_ = "../_base_/lite.py"
+model = dict(
+    branches={
+        "global": dict(
+            type="GlobalBranch",
+            prompt=dict(type="SharedContext", words="a photo of a", suffix="."),
+        )
+    },
+    losses=dict(anchor=dict(type="TextAnchor", weight=8.0)),  # to the texts of references.zero_shot
+)

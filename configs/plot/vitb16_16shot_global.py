@@ -1,0 +1,15 @@
+# As vitb16_16shot.py plus the logits of the whole image: PLOT's variant for ImageNet.
+#
+#   python tools/train.py configs/plot/vitb16_16shot_global.py
+_base_ = "vitb16_16shot.py"
+model = dict(
+    branches={
+        "global": dict(
+            type="GlobalBranch",
+            prompt=dict(type="BorrowedPrompt", branch="local"),
+            ensemble="texts",
+        )
+    },
+    fusion="sum",
+    objective="fused",
+)

@@ -1,0 +1,9 @@
+# As lite_16shot.py with CLIP's 7 templates, whose texts are averaged.
+#
+#   python tools/train.py configs/zeroshot/lite_16shot_clip7.py
+_base_ = "lite_16shot.py"
+model = dict(
+    branches={
+        "global": dict(prompt=dict(templates="clip_7"), ensemble="texts"),
+    }
+)

@@ -1,0 +1,9 @@
+# As lite_16shot.py with CLIP's 80 templates, whose texts are averaged.
+#
+#   python tools/train.py configs/zeroshot/lite_16shot_clip80.py
+_base_ = "lite_16shot.py"
+model = dict(
+    branches={
+        "global": dict(prompt=dict(templates="clip_80"), ensemble="texts"),
+    }
+)

@@ -1,0 +1,7 @@
+"""Loss terms: what a learner minimises beside the cross-entropy of its branches."""
+
+from plp.losses.background_entropy import BackgroundEntropy
+from plp.losses.base import LossInputs, LossTerm
+from plp.losses.text_anchor import TextAnchor
+
+__all__ = ["BackgroundEntropy", "LossInputs", "LossTerm", "TextAnchor"]

@@ -1,0 +1,54 @@
+"""The contract of a loss term."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plp.structures import Evidence
+
+Found = TypeVar("Found")
+
+
+class LossInputs(NamedTuple):
+    """What a loss term may look at.
+
+    Attributes:
+        evidence: What each branch says about the batch, by name.
+        texts: Encoded prompts of branches and references by name, not normalised: of a reference
+            frozen (a teacher), of a branch with gradient.
+        labels: Class indices.
+        logit_scale: Factor on cosines.
+    """
+
+    evidence: Mapping[str, Evidence]
+    texts: Mapping[str, Float[Tensor, "..."]]
+    labels: Int[Tensor, " B"]
+    logit_scale: Float[Tensor, ""]
+
+
+class LossTerm(nn.Module):
+    """Adds one number to the loss of a learner. A weight, if it has one, is its own.
+
+    Attributes:
+        needs_patches: Whether it looks at `Evidence.patch_scores`.
+    """
+
+    needs_patches: bool = False
+
+    @abstractmethod
+    def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:
+        """Return the term, weight included."""
+
+
+def named(found: Mapping[str, Found], name: str, what: str) -> Found:
+    """Look a branch or reference up.
+
+    Raises:
+        ValueError: naming those there are.
+    """
+    if name not in found:
+        raise ValueError(f"expected {what} {name!r}, there is: {', '.join(found)}")
+    return found[name]
