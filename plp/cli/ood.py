@@ -13,7 +13,7 @@ from plp.errors import ConfigError
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, test, show the result."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     found = evaluate_ood(
         arguments.config,
         arguments.checkpoint,
@@ -58,36 +58,37 @@ def ood_lines(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="config file the checkpoint was trained with")
-    parser.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
-    add_choices(parser)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the tool's flags."""
+    flags = argparse.ArgumentParser(description=__doc__)
+    flags.add_argument("config", help="config file the checkpoint was trained with")
+    flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
+    add_choices(flags)
+    flags.add_argument(
         "--ood", nargs="+", required=True, metavar="NAME=ROOT",
         help="out-of-distribution sets: a folder of images (in sub-folders or not), or a data set "
         "in CoOp's layout, of which the test images are taken",
     )  # fmt: skip
-    parser.add_argument(
+    flags.add_argument(
         "--near", nargs="+", default=(), metavar="NAME", help="sets that are near-OOD; others: far"
     )
-    parser.add_argument(
+    flags.add_argument(
         "--scores", nargs="+", default=(ALL,), metavar="SCORE",
         help="registered scores such as MCM GlobalLocalMCM; default: all",
     )  # fmt: skip
-    parser.add_argument("--temperature", type=float, help="of all scores that have one; default 1")
-    parser.add_argument("--pooled", metavar="BRANCH", help="branch of MCM; default: global")
-    parser.add_argument("--dense", metavar="BRANCH", help="branch of L-MCM; default: local")
-    parser.add_argument(
+    flags.add_argument("--temperature", type=float, help="of all scores that have one; default 1")
+    flags.add_argument("--pooled", metavar="BRANCH", help="branch of MCM; default: global")
+    flags.add_argument("--dense", metavar="BRANCH", help="branch of L-MCM; default: local")
+    flags.add_argument(
         "--on-error", choices=("stop", "skip"), default="stop",
         help="at an image that cannot be read: stop, or leave it out, name it and count it",
     )  # fmt: skip
-    parser.add_argument(
+    flags.add_argument(
         "--export-logits", action="store_true",
         help="also write logits and pooled features of every set as .npz (OpenOOD, pytorch-ood)",
     )  # fmt: skip
-    parser.add_argument("--out", help="folder to write to; default: ood beside the checkpoint")
-    return parser
+    flags.add_argument("--out", help="folder to write to; default: ood beside the checkpoint")
+    return flags
 
 
 def _by_name(pairs: Sequence[str]) -> dict[str, str]:

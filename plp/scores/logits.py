@@ -123,7 +123,7 @@ class MaxLogit(LogitScore):
 @final
 @SCORES.register_module()
 class Energy(TemperedLogitScore):
-    """Free energy (Liu et al. 2020, equation 4): -T log sum exp(z / T).
+    """Free energy (Liu et al. 2020): -T log sum exp(z / T).
 
     Example:
         >>> from plp.structures import Evidence

@@ -1,7 +1,10 @@
 """tools/ood.py: what it writes, what it says, and that every image counts once or is named."""
 
 import csv
+import doctest
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import torch
 from PIL import Image
 from tiny_runs import CLASSES, MAINS, make_photos
 
+from plp.cli import ood as ood_cli
 from plp.cli.options import run_tool
 from plp.engine.checkpoint import load_checkpoint
 from plp.evaluation import ood_metrics
@@ -301,3 +305,24 @@ def test_links_that_lead_back_end(ood, tmp_path):
     (folder / "inner" / "back").symlink_to(folder, target_is_directory=True)
     assert ood("--scores", "MCM", sets={"round": folder}).status == 0
     assert read(tmp_path / "out")["ood_sets"]["round"]["images"] == 2
+
+
+def test_examples_of_the_page(finished, root):
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    result = doctest.testfile(
+        str(root / "docs" / "out_of_distribution.md"), module_relative=False, encoding="utf-8",
+        optionflags=options, globs={"folder": finished},
+    )  # fmt: skip
+    assert result.attempted > 20
+    assert result.failed == 0
+
+
+def test_commands_of_the_page(root):
+    page = root / "docs" / "out_of_distribution.md"
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = re.findall(r"^python tools/ood\.py (.*)$", text, re.MULTILINE)
+    assert commands
+    for command in commands:
+        arguments = ood_cli.parser().parse_args(shlex.split(command, comments=True))
+        assert (root / arguments.config).is_file()
+        assert {*arguments.near} <= {pair.split("=")[0] for pair in arguments.ood}
