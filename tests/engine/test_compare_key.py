@@ -1,0 +1,178 @@
+"""A key changes with everything a number depends on, and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import CLASSES, make_photos
+
+import plp
+from plp.engine.compare import Wanted, make_plan
+from plp.engine.compare.key import code_digest, key_of
+from plp.errors import ConfigError
+
+MODULE = "custom_imports = dict(imports=['{}'])\n"
+
+
+@pytest.fixture
+def insects(tmp_path):
+    """A folder of images of the test's own."""
+    return make_photos(tmp_path / "insects", dict.fromkeys(CLASSES, 8))
+
+
+@pytest.fixture
+def parts_of(tiny_config, insects, tmp_path):
+    """Return the digests of one job."""
+
+    def parts(config=tiny_config, data=insects, shots=2, seed=1, amp=None, **options):
+        options = {key.replace("__", "."): value for key, value in options.items()}
+        wanted = Wanted([str(config)], [f"mine={data}"], [shots], [seed], out=tmp_path / "out",
+                        device="cpu", amp=amp, options=options)  # fmt: skip
+        return dict(make_plan(wanted).jobs[0].parts)
+
+    return parts
+
+
+def changed(one, other):
+    assert (key_of(one) == key_of(other)) == (one == other)
+    return {name for name in one if one[name] != other[name]}
+
+
+def test_nothing_changed(parts_of):
+    assert parts_of() == parts_of()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optim_wrapper__optimizer__lr": 0.051},
+        {"train_cfg__max_epochs": 5},
+        {"model__branches__local__selector__k": 9},
+        {"data__batch_size": 6},
+        {"selection": "val"},
+        {"amp": "bf16"},
+    ],
+)
+def test_config(parts_of, change):
+    assert changed(parts_of(), parts_of(**change)) == {"config"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data__num_workers": 1},
+        {"data__verify": False},
+        {"save_seconds": 99},
+        {"work_dir": "elsewhere"},
+    ],
+)
+def test_what_no_number_depends_on(parts_of, change):
+    assert changed(parts_of(), parts_of(**change)) == set()
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"shots": 1}, {"data__sampler": "stratified"}])
+def test_the_draw_is_config_and_data(parts_of, change):
+    assert changed(parts_of(), parts_of(**change)) == {"config", "data"}
+
+
+def test_moving_the_data_changes_nothing(parts_of, insects, tmp_path):
+    before = parts_of()
+    moved = tmp_path / "elsewhere" / "insects"
+    shutil.copytree(insects, moved)
+    assert changed(before, parts_of(data=moved)) == set()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda root: (root / "ant").rename(root / "aunt"),
+        lambda root: (root / "ant" / "000.png").unlink(),
+        lambda root: shutil.copy(root / "bee" / "000.png", root / "bee" / "999.png"),
+        lambda root: [path.write_bytes(path.read_bytes() + b"x") for path in root.rglob("*.png")],
+        lambda root: shutil.copytree(root / "ant", root / "wasp"),
+    ],
+    ids=["class renamed", "image gone", "image new", "images replaced", "class new"],
+)
+def test_data(parts_of, insects, edit):
+    before = parts_of()
+    edit(insects)
+    assert changed(before, parts_of()) == {"data"}
+
+
+def test_weights_count_by_content_not_by_place(parts_of, tiny_file, tmp_path):
+    before = parts_of()
+    copy = tmp_path / "copy.pt"
+    shutil.copy(tiny_file, copy)
+    assert changed(before, parts_of(model__backbone__pretrained=str(copy))) == set()
+    with open(copy, "ab") as file:
+        file.write(b"x")
+    assert changed(before, parts_of(model__backbone__pretrained=str(copy))) == {"config"}
+
+
+def test_torch(parts_of, monkeypatch):
+    before = parts_of()
+    major, minor = torch.__version__.split(".")[:2]
+    monkeypatch.setattr(torch, "__version__", f"{major}.{minor}.77+other")
+    assert changed(before, parts_of()) == set()
+    monkeypatch.setattr(torch, "__version__", f"{major}.{int(minor) + 1}.0")
+    assert changed(before, parts_of()) == {"torch"}
+
+
+def test_modules_of_the_users_own(parts_of, config_with, monkeypatch):
+    config = config_with(MODULE.format("own_component_of_key_test"))
+    module = config.with_name("own_component_of_key_test.py")
+    monkeypatch.syspath_prepend(str(config.parent))
+    module.write_text("x = 1\n")
+    before = parts_of(config=config)
+    module.write_text("x = 2\n")
+    assert changed(before, parts_of(config=config)) == {"modules"}
+
+
+def test_packages_of_the_users_own(parts_of, config_with, monkeypatch):
+    config = config_with(MODULE.format("own_package_of_key_test"))
+    package = config.with_name("own_package_of_key_test")
+    (package / "inner").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(config.parent))
+    (package / "__init__.py").write_text("")
+    before = parts_of(config=config)
+    (package / "inner" / "part.py").write_text("x = 2\n")
+    assert changed(before, parts_of(config=config)) == {"modules"}
+
+
+def test_a_module_that_is_gone_is_named(parts_of, config_with):
+    with pytest.raises(ConfigError, match="no_such_module_of_key_test"):
+        parts_of(config=config_with(MODULE.format("no_such_module_of_key_test")))
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A copy of plp's sources, which `code_digest` takes for plp."""
+    here = Path(plp.__file__).parent
+    copy = shutil.copytree(here, tmp_path / "plp", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(plp, "__file__", str(copy / "__init__.py"))
+    return copy
+
+
+@pytest.mark.parametrize("file", ["aligners/sinkhorn.py", "engine/train.py", "__init__.py"])
+def test_code(sources, parts_of, file):
+    before = parts_of()
+    with open(sources / file, "a") as edited:
+        edited.write("# edited\n")
+    assert changed(before, parts_of()) == {"code"}
+
+
+def test_a_new_file_is_code(sources):
+    before = code_digest()
+    (sources / "aligners" / "new.py").write_text("")
+    assert code_digest() != before
+
+
+@pytest.mark.parametrize(
+    "file", ["cli/compare.py", "engine/compare/pool.py", "results/tables.py", "testing/laws.py"]
+)
+def test_code_that_enters_no_number(sources, file):
+    before = code_digest()
+    with open(sources / file, "a") as edited:
+        edited.write("# edited\n")
+    assert code_digest() == before

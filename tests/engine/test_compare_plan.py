@@ -1,0 +1,237 @@
+"""From flags to jobs: methods, data sets, numbers, what they are called, where they run."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_runs import CLASSES, make_photos
+
+from plp.engine.compare import Wanted, find_methods, make_plan
+from plp.engine.compare.progress import Durations
+from plp.engine.compare.sources import find_datasets
+from plp.errors import ConfigError, DataError, PlpError
+
+
+@pytest.fixture
+def configs(tmp_path):
+    """A folder of configs with two methods; nothing reads what is in them."""
+    for name in ("coop/lite_16shot", "coop/lite_16shot_end", "sotglp/vitb16_16shot", "_base_/x"):
+        path = tmp_path / "configs" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    return tmp_path / "configs"
+
+
+@pytest.fixture(scope="module")
+def textures(tmp_path_factory):
+    """A data set in CoOp's layout."""
+    root = tmp_path_factory.mktemp("textures")
+    make_photos(root / "images", dict.fromkeys(CLASSES, 6))
+    rows = [[f"{name}/{i:03d}.png", c, name] for c, name in enumerate(CLASSES) for i in range(6)]
+    parts = {"train": rows[::2], "test": rows[1::2]}
+    (root / "split_zhou_DescribableTextures.json").write_text(json.dumps(parts))
+    return root
+
+
+def names(methods):
+    return [(method.name, method.folder.as_posix()) for method in methods]
+
+
+def test_methods_by_folder_variant_and_path(configs, tmp_path):
+    own = tmp_path / "my" / "idea.py"
+    own.parent.mkdir()
+    own.write_text("")
+    found = find_methods(["coop", "coop/lite_16shot_end", str(own)], configs=configs)
+    assert names(found) == [
+        ("coop", "coop/lite_16shot"),
+        ("coop/lite_16shot_end", "coop/lite_16shot_end"),
+        ("my/idea", "my/idea"),
+    ]
+    assert found[2].config == own.resolve()
+
+
+def test_another_variant_has_runs_of_its_own(configs):
+    assert names(find_methods(["sotglp"], "vitb16_16shot", configs)) == [
+        ("sotglp", "sotglp/vitb16_16shot")
+    ]
+
+
+def test_the_path_of_a_methods_config_is_that_method(configs):
+    found = find_methods([str(configs / "coop" / "lite_16shot.py")], configs=configs)
+    assert names(found) == [("coop", "coop/lite_16shot")]
+
+
+def test_files_of_one_name_are_told_apart_whatever_their_order(configs, tmp_path):
+    paths = []
+    for parent in ("a", "b"):
+        path = tmp_path / parent / "my" / "idea.py"
+        path.parent.mkdir(parents=True)
+        path.write_text("")
+        paths.append(str(path))
+    forth, back = find_methods(paths, configs=configs), find_methods(paths[::-1], configs=configs)
+    assert names(forth) == [("a-my/idea", "a-my/idea"), ("b-my/idea", "b-my/idea")]
+    assert names(back) == names(forth)[::-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        (["cop"], "method 'cop' is not known. Did you mean 'coop'? Known: coop, sotglp"),
+        (["coop", "nowhere.py"], "method 'nowhere.py' is not known"),
+        (["sotglp"], "no config 'lite_16shot'. It has: vitb16_16shot. Choose with --variant"),
+        (["coop/end"], "method 'coop' has no config 'end'. It has: lite_16shot"),
+        (["coop", "coop/lite_16shot"], "'coop' and 'coop/lite_16shot' are one"),
+    ],
+)
+def test_methods_that_are_none(configs, asked, part):
+    with pytest.raises(ConfigError) as caught:
+        find_methods(asked, configs=configs)
+    assert part in str(caught.value)
+
+
+def test_data_sets(photos, textures):
+    asked = [
+        "textile",
+        f"mine={photos}",
+        f"folder={photos}",
+        f"flat={textures}",
+        f"coop={textures}",
+    ]
+    assert [tuple(choice) for choice in find_datasets(asked)] == [
+        ("textile", "textile", None),
+        ("mine", "folder", str(photos)),
+        ("insects", "folder", str(photos)),
+        ("flat", "coop", str(textures)),
+        ("dtd", "coop", str(textures)),  # from the name of its split file
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "part"),
+    [
+        (["dtdd"], ConfigError, "'dtdd' is not registered: give its folder, dtdd=ROOT"),
+        (["/my/photos"], ConfigError, "give its folder, photos=ROOT"),
+        (["mine=nowhere"], DataError, "no such folder: 'nowhere'"),
+        (["=x"], ConfigError, "expected NAME or NAME=ROOT, got '=x'"),
+        (["mine="], ConfigError, "expected NAME or NAME=ROOT, got 'mine='"),
+        (["textile", "textile"], ConfigError, "are both called 'textile'"),
+        (["folder"], ConfigError, "needs the folder of its images"),
+        (["textile=."], ConfigError, "takes no --data-root"),
+        (["../x=."], ConfigError, "expected a name of letters"),
+    ],
+)
+def test_data_sets_that_are_none(asked, kind, part):
+    with pytest.raises(kind) as caught:
+        find_datasets(asked)
+    assert part in str(caught.value)
+
+
+@pytest.fixture
+def wanted(tiny_config, photos, tmp_path):
+    """Return what is wanted, with changes."""
+
+    def make(**changes):
+        return Wanted(
+            [str(tiny_config)], [f"mine={photos}"], [1, 2], [1, 2],
+            out=tmp_path / "out", device="cpu",
+        )._replace(**changes)  # fmt: skip
+
+    return make
+
+
+def test_jobs_of_a_plan(wanted, tiny_config):
+    plan = make_plan(wanted())
+    method = f"{tiny_config.parent.name}/tiny"
+    assert [(job.method, job.dataset, job.shots, job.seed) for job in plan.jobs] == [
+        (method, "mine", 2, 1), (method, "mine", 1, 1),
+        (method, "mine", 2, 2), (method, "mine", 1, 2),
+    ]  # fmt: skip
+    paths = [job.path.as_posix() for job in plan.jobs]
+    assert paths[0] == f"runs/{method}/mine/2shot_seed1"
+    assert len(set(paths)) == 4
+    assert all(set(job.parts) == {"config", "data", "modules", "code", "torch"}
+               for job in plan.jobs)  # fmt: skip
+    assert (plan.methods, plan.datasets) == ((method,), ("mine",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"shots": [0]}, "--shots: expected whole numbers from 1 up, got 0"),
+        ({"shots": []}, "--shots: expected one number or more, each once, got []"),
+        ({"shots": [1, 1]}, "--shots: expected one number or more, each once, got [1, 1]"),
+        ({"seeds": [-1]}, "--seeds: expected whole numbers from 0 up, got -1"),
+        ({"seeds": [3, 3]}, "--seeds: expected one number or more, each once, got [3, 3]"),
+        ({"device": "cuda:77"}, "'cuda:77' is not there"),
+        ({"amp": "fp16"}, "fp16 needs a GPU"),
+        ({"options": {"modle.x": 1}}, "Did you mean 'model'?"),
+        ({"options": {"data.batch_size": 0}}, "2 shots seed 1: expected data.batch_size"),
+    ],
+)
+def test_plans_that_are_none(wanted, changes, part):
+    with pytest.raises(PlpError) as caught:
+        make_plan(wanted(**changes))
+    assert part in str(caught.value)
+
+
+def test_out_that_is_a_file(wanted, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="--out: expected a folder"):
+        make_plan(wanted(out=tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "cached"),
+    [
+        ({}, "", False),  # a new augmentation each epoch
+        ({"data.views": 1}, "", True),
+        ({}, "data['views'] = 2\n", True),
+        ({"data.views": "epoch"}, "data['views'] = 2\n", False),
+        ({}, "data['views'] = 2\ndata['feature_cache'] = False\n", False),
+    ],
+)
+def test_features_of_fixed_views_go_through_the_disk(wanted, config_with, options, config, cached):
+    jobs = make_plan(wanted(methods=[str(config_with(config))], options=options)).jobs
+    assert all(job.options.get("data.feature_cache", False) is cached for job in jobs)
+
+
+@pytest.mark.parametrize("said", [False, "features"])
+def test_what_the_user_says_about_the_cache_holds(wanted, said):
+    options = {"data.views": 1, "data.feature_cache": said}
+    jobs = make_plan(wanted(options=options)).jobs
+    assert all(job.options["data.feature_cache"] == said for job in jobs)
+
+
+def test_each_data_set_is_listed_once(wanted, monkeypatch):
+    from plp.datasets import Folder
+
+    listed = []
+    splits = Folder.splits
+    monkeypatch.setattr(Folder, "splits", lambda self: listed.append(1) or splits(self))
+    assert len(make_plan(wanted(seeds=[1, 2, 3])).jobs) == 6
+    assert len(listed) == 1
+
+
+def test_long_jobs_first_once_durations_are_known(wanted):
+    jobs = make_plan(wanted(shots=[1, 2, 4])).jobs[:3]
+    durations = Durations()
+    assert durations.order(jobs) == jobs
+    assert durations.left(jobs, 1) is None
+    by_shots = {job.shots: job for job in jobs}
+    for shots, seconds in ((1, 30.0), (1, 50.0), (2, 7.0), (4, 9.0)):
+        durations.add(by_shots[shots], seconds)
+    assert [job.shots for job in durations.order(jobs)] == [1, 4, 2]
+    new = by_shots[4]._replace(method="new")
+    assert durations.order([*jobs, new])[0] is new
+    assert durations.left(jobs, 2) == pytest.approx((40.0 + 7.0 + 9.0) / 2)
+    assert durations.estimate(new.method, "mine", 4) is None
+    assert durations.left([new], 1) == pytest.approx(19.5)  # the median of 7, 9, 30, 50
+
+
+def test_paths_of_jobs_do_not_lie_in_each_other(wanted, tiny_config, tmp_path):
+    copy = tmp_path / "tiny" / "mine.py"
+    copy.parent.mkdir()
+    copy.write_text(Path(tiny_config).read_text())
+    paths = {job.path for job in make_plan(wanted(methods=[str(tiny_config), str(copy)])).jobs}
+    assert len(paths) == 8
+    assert not any(one in other.parents for one in paths for other in paths)
