@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from plp.backbones._half_copy import HalfCopy
 from plp.backbones._lite_weights import REMEDY
 from plp.errors import WeightsError
 from plp.structures import NameTokens
@@ -37,6 +38,7 @@ class MiniLM(nn.Module):
         self.tokenizer = _load_tokenizer(folder)
         settings = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))
         self.max_tokens: int = settings["max_seq_length"]
+        self._half = HalfCopy()
         self.width: int = self.bert.config.hidden_size
 
     def look_up(self, texts: Sequence[str]) -> NameTokens:
@@ -70,10 +72,11 @@ class MiniLM(nn.Module):
         encoded: list[Tensor] = []
         # Texts of one length go together: no padding is computed, no mask is needed, and a text's
         # embedding does not depend on the lengths of its neighbours.
+        bert = self._half.of(self.bert, embeddings.device)
         for length in lengths.unique().tolist():
             index = (lengths == length).nonzero().squeeze(1)
             part = embeddings[:, :length].index_select(0, index)
-            hidden = at_least_float32(self.bert(inputs_embeds=part).last_hidden_state)
+            hidden = at_least_float32(bert(inputs_embeds=part).last_hidden_state)
             order.append(index)
             encoded.append(F.normalize(hidden.mean(dim=1), dim=-1))
         return torch.cat(encoded).index_select(0, torch.cat(order).argsort())
