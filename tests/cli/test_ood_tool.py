@@ -326,3 +326,10 @@ def test_commands_of_the_page(root):
         arguments = ood_cli.parser().parse_args(shlex.split(command, comments=True))
         assert (root / arguments.config).is_file()
         assert {*arguments.near} <= {pair.split("=")[0] for pair in arguments.ood}
+
+
+def test_mixed_precision_scores_in_float32(ood, tmp_path):
+    assert ood("--amp", "bf16", "--export-logits").status == 0
+    scores = np.load(tmp_path / "out" / "scores.npz")
+    assert {scores[key].dtype.name for key in scores if not key.startswith("paths/")} == {"float32"}
+    assert np.load(tmp_path / "out" / "export_id.npz")["feat"].dtype == np.float32
