@@ -16,10 +16,13 @@ data = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=8.0, weight_decay=1e-4))  # chosen as configs/README.md says
 train_cfg = dict(max_epochs=30, val_interval=10)
-shot_recipes = {  # fewer images, more epochs
-    "1": {"train_cfg.max_epochs": 90, "train_cfg.val_interval": 30},
-    "4": {"train_cfg.max_epochs": 60, "train_cfg.val_interval": 20},
-}
+_epochs, _look = "train_cfg.max_epochs", "train_cfg.val_interval"
+shot_recipes = {"1": {_epochs: 90, _look: 30}, "4": {_epochs: 60, _look: 20}}
 recipes = {  # a hundred classes: fewer, larger steps
-    name: {"data.batch_size": 128} for name in ("caltech101", "oxford_flowers")
+    name: {
+        "data.batch_size": 128,
+        _epochs: 10,
+        "shots": {"1": {_epochs: 90, _look: 30}, "4": {_epochs: 30, _look: 10}},
+    }
+    for name in ("caltech101", "oxford_flowers")
 }

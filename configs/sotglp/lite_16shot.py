@@ -26,4 +26,3 @@ optim_wrapper = dict(
         custom_keys={"projection": dict(lr_mult=0.05), "branches.global": dict(lr_mult=16)}
     ),
 )
-recipes = dict(caltech101={"train_cfg.max_epochs": 10})  # 700 prompts a step there

@@ -92,7 +92,8 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
 
     `recipes` has dotted keys and values by data-set name; `shot_recipes` has them by a number of
     shots as text, and holds for that number and those between it and the next smaller one:
-    `{"1": ..., "4": ...}` has a recipe for one shot, and one for two to four.
+    `{"1": ..., "4": ...}` has a recipe for one shot, and one for two to four. The recipe of a data
+    set may have such entries of its own under `shots`, which come last.
 
     Returns:
         The config of the run, the data source, and the recipe's entries that took effect.
@@ -114,7 +115,15 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
     source = _source(config, choices)
-    recipe = _of_shots(config) | _entry(config, "recipes", source.name)
+    own = _entry(config.get("recipes"), source.name, "recipes")
+    shots = _entry(own, "shots", f"recipes.{source.name}")
+    own.pop("shots", None)
+    number = config.data.get("shots", 16)
+    recipe = (
+        _of_shots(config.get("shot_recipes"), number, "shot_recipes")
+        | own
+        | _of_shots(shots, number, f"recipes.{source.name}.shots")
+    )
     recipe = {key: value for key, value in recipe.items() if key not in options}
     merge_options(config, recipe)
     config.pop("recipes", None)
@@ -124,21 +133,20 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     return config, source, recipe
 
 
-def _entry(config: Config, section: str, key: str) -> dict[str, Any]:
-    recipe = (config.get(section) or {}).get(key, {})
+def _entry(recipes: Any, key: str, where: str) -> dict[str, Any]:
+    recipe = (recipes or {}).get(key, {})
     if not isinstance(recipe, Mapping):
-        raise ConfigError(f"expected {section}.{key} to be a dict, got {recipe!r}")
+        raise ConfigError(f"expected {where}.{key} to be a dict, got {recipe!r}")
     return dict(recipe)
 
 
-def _of_shots(config: Config) -> dict[str, Any]:
+def _of_shots(recipes: Any, shots: Any, where: str) -> dict[str, Any]:
     """Return the recipe of the smallest number of shots that is not below the run's."""
-    sizes = list(config.get("shot_recipes") or {})
+    sizes = list(recipes or {})
     if any(not str(size).isdigit() for size in sizes):
-        raise ConfigError(f"expected shot_recipes by numbers of shots, such as '4', got {sizes}")
-    shots = config.data.get("shots", 16)
+        raise ConfigError(f"expected {where} by numbers of shots, such as '4', got {sizes}")
     fitting = [size for size in sizes if isinstance(shots, int) and int(size) >= shots]
-    return _entry(config, "shot_recipes", min(fitting, key=int)) if fitting else {}
+    return _entry(recipes, min(fitting, key=int), where) if fitting else {}
 
 
 def _source(config: Config, choices: Choices) -> DataSource:
