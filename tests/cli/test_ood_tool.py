@@ -263,13 +263,12 @@ def test_a_set_without_a_readable_image(ood, tmp_path):
     assert "a.png" in message
 
 
-def test_nothing_is_overwritten(ood, trained, tmp_path):
-    assert ood("--scores", "MCM").status == 0
-    assert "holds ood.json already" in ood("--scores", "MCM").told()
+def test_nothing_is_overwritten(ood, trained):
     for name in ("ood", "ood_2"):
         ended = ood("--scores", "MCM", out=None)
         assert f"written to {trained / name}\n" in ended.out
         assert (trained / name / "ood.json").is_file()
+    assert "ood holds ood.json already" in ood("--scores", "MCM", out=trained / "ood").told()
 
 
 @pytest.mark.parametrize(
@@ -329,7 +328,8 @@ def test_commands_of_the_page(root):
 
 
 def test_mixed_precision_scores_in_float32(ood, tmp_path):
-    assert ood("--amp", "bf16", "--export-logits").status == 0
+    flags = ("--amp", "bf16", "--export-logits", "--scores", "GlobalLocalMCM", "MSP")
+    assert ood(*flags).status == 0
     scores = np.load(tmp_path / "out" / "scores.npz")
     assert {scores[key].dtype.name for key in scores if not key.startswith("paths/")} == {"float32"}
     assert np.load(tmp_path / "out" / "export_id.npz")["feat"].dtype == np.float32
