@@ -21,7 +21,7 @@ class Run(NamedTuple):
         seed: Seed of draw, start and training.
         accuracy: Test accuracy in percent by line of evidence; `fused` is the method's prediction.
         seconds: Duration by stage; `train` is the training.
-        learned: Number of learned parameters.
+        learned: Number of parameters learned by gradient.
         epochs: Epochs trained.
         selection: Which epoch was tested, 'last' or 'val'.
         device: Where it ran.
@@ -47,6 +47,11 @@ class Run(NamedTuple):
     config_file: str | None = None
     key: str = ""
     other_code: bool = False
+
+    @property
+    def training_seconds(self) -> float:
+        """Seconds from features to a classifier: stages `fit`, `train` and `tune`."""
+        return sum(self.seconds.get(stage, 0.0) for stage in ("fit", "train", "tune"))
 
 
 def read_result(path: str | Path) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _learned(runs: Sequence[Run]) -> Cell:
 
 
 def _seconds(runs: Sequence[Run]) -> Cell:
-    return Value(statistics.median(run.seconds["train"] for run in runs)) if runs else None
+    return Value(statistics.median(run.training_seconds for run in runs)) if runs else None
 
 
 def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[str, ...]:
@@ -174,8 +174,9 @@ def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[
             "out where a data set is missing."
         )
     notes.append(
-        "Learned parameters: least and most over the data sets. Training: median seconds of a run, "
-        "without encoding images ahead of it and without the test."
+        "Learned parameters: those learned by gradient, least and most over the data sets; what is "
+        "fitted otherwise or stored is not counted. Training: median seconds of a run, without "
+        "encoding images ahead of it and without the test."
     )
     if any(run.other_code for run in runs):
         notes.append("† A run among these is of another state of plp's code.")

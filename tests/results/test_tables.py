@@ -64,6 +64,12 @@ def test_training_time_is_the_median():
     assert cells(accuracy_table(runs, 4))["coop", "training, s"].mean == 2.0
 
 
+def test_fitting_and_tuning_are_training_the_test_is_not():
+    runs = rows("probe", "dtd", 4, {1: 1.0}, seconds={"fit": 4.0, "train": 0.0, "tune": 0.5,
+                                                      "test": 99.0})  # fmt: skip
+    assert cells(accuracy_table(runs, 4))["probe", "training, s"].mean == 4.5
+
+
 @pytest.mark.parametrize(
     ("means", "best"),
     [
