@@ -1,6 +1,6 @@
 # Methods on OpenAI's CLIP ViT-B/16 by the recipe that CoOp set and others kept: SGD 0.002, momentum
 # 0.9, weight decay 5e-4, one warm-up epoch at 1e-5, then cosine; 50 epochs for one shot, 100 for
-# two to four, 200 for more, 50 on ImageNet. The reference takes the field's template of a data set.
+# two to four, 200 for more. The reference takes the field's template of a data set.
 _base_ = ["runtime.py", "datasets/textile.py", "recipes/templates.py"]
 model = dict(
     type="PromptLearner",
@@ -15,7 +15,8 @@ optim_wrapper = dict(
     optimizer=dict(type="SGD", lr=0.002, momentum=0.9, weight_decay=5e-4),
 )
 param_scheduler = [
-    dict(type="ConstantLR", factor=0.005, by_epoch=True, end=1),  # 1e-5 at a rate of 0.002
+    # 1e-5 at a rate of 0.002, in the first epoch; mmengine gives the rate back in epoch `end - 1`.
+    dict(type="ConstantLR", factor=0.005, by_epoch=True, end=2),
     dict(type="CosineAnnealingLR", by_epoch=True, begin=1),
 ]
 train_cfg = dict(max_epochs=200, val_interval=50)

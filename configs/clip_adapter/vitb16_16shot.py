@@ -11,3 +11,6 @@ model = dict(
         )
     },
 )
+_key = "model.branches.global.prompt.templates"
+recipes = {name: {_key: texts} for name, texts in _base_._templates.items()}
+recipes["imagenet"] = {"train_cfg.max_epochs": 50}

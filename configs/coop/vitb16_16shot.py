@@ -11,3 +11,4 @@ model = dict(
         )
     },
 )
+recipes = dict(imagenet={"train_cfg.max_epochs": 50})

@@ -21,10 +21,9 @@ model = dict(
     },
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=0.01))
-param_scheduler = dict(type="CosineAnnealingLR", by_epoch=True)  # no warm-up
-data = dict(drop_last=False)
-recipes = {
-    name: {"data.batch_size": batch}
-    for name, batch in (("imagenet", 128), ("sun397", 128), ("eurosat", 10))
-}
-shot_recipes = dict(_delete_=True)
+param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=True)]  # no warm-up
+recipes = dict(
+    imagenet={"data.batch_size": 128, "train_cfg.max_epochs": 50},
+    sun397={"data.batch_size": 128, "train_cfg.max_epochs": 200},
+    eurosat={"data.batch_size": 10},
+)

@@ -14,5 +14,7 @@ model = dict(
     )
 )
 data = dict(batch_size=128)
-train_cfg = dict(max_epochs=50)
-shot_recipes = dict(_delete_=True)
+recipes = {
+    name: {"data.batch_size": 32} for name in ("oxford_flowers", "fgvc_aircraft", "stanford_cars")
+}
+recipes["imagenet"] = {"train_cfg.max_epochs": 50}

@@ -14,6 +14,14 @@ model = dict(
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="Adam", lr=0.002, weight_decay=5e-4),
 )
-data = dict(batch_size=256, drop_last=False)
-_alpha = "model.branches.global.text_head.scale"
-recipes = dict(oxford_flowers={_alpha: 1.0}, imagenet={"optim_wrapper.optimizer.lr": 0.0002})
+data = dict(batch_size=256)
+shot_recipes = {"_delete_": True, "4": {"train_cfg.max_epochs": 100}}
+_texts = "model.branches.global.prompt.templates"
+recipes = {name: {_texts: texts} for name, texts in _base_._templates.items()}
+recipes["oxford_flowers"]["model.branches.global.text_head.scale"] = 1.0
+recipes["imagenet"] = {
+    _texts: _base_._imagenet_templates,
+    "model.branches.global.ensemble": "texts",
+    "optim_wrapper.optimizer.lr": 0.0002,
+    "param_scheduler.0.factor": 0.05,  # the same 1e-5 in the first epoch
+}

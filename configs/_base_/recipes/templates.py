@@ -1,15 +1,4 @@
-# The field's template of each data set (CoOp's zero-shot script), for the frozen reference.
+# The field's template of each data set, for the frozen reference that runs are compared with.
+_base_ = "../templates.py"
 _key = "model.references.zero_shot.prompt.templates"
-recipes = {
-    name: {_key: [template]}
-    for name, template in (
-        ("oxford_pets", "a photo of a {}, a type of pet."),
-        ("oxford_flowers", "a photo of a {}, a type of flower."),
-        ("fgvc_aircraft", "a photo of a {}, a type of aircraft."),
-        ("dtd", "{} texture."),
-        ("eurosat", "a centered satellite photo of {}."),
-        ("food101", "a photo of {}, a type of food."),
-        ("ucf101", "a photo of a person doing {}."),
-    )
-}
-recipes["imagenet"] = {"train_cfg.max_epochs": 50}
+recipes = {name: {_key: texts} for name, texts in _base_._templates.items()}

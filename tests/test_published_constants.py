@@ -1,0 +1,165 @@
+"""The ViT-B/16 configs carry the published constants, for every data set and number of shots."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
+
+import plp
+from plp.datasets import Textile
+from plp.engine import config as configs
+from plp.engine.config import Choices, choose, load_config, merge_options
+from plp.engine.runner import _schedulers
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*/vitb16_16shot*.py"))
+DATASETS = (
+    "caltech101", "dtd", "eurosat", "fgvc_aircraft", "food101", "imagenet", "oxford_flowers",
+    "oxford_pets", "stanford_cars", "sun397", "textile", "ucf101",
+)  # fmt: skip
+COOP = {"dtd": (50, 100, 200), "imagenet": (50, 50, 50)}
+EPOCHS = {  # with 1, 4 and 16 shots
+    "coop": COOP,
+    "clip_adapter": COOP,
+    "plot": COOP,
+    "gallop": COOP | {"sun397": (200, 200, 200)},
+    "cocoop": {"dtd": (10, 10, 10), "imagenet": (10, 10, 10)},
+    "kgcoop": {"dtd": (100, 100, 100), "imagenet": (100, 100, 100)},
+    "locoop": {"dtd": (50, 50, 50), "imagenet": (50, 50, 50)},
+    "taskres": {"dtd": (100, 100, 200), "imagenet": (100, 100, 200)},
+    "tip_adapter_f": {"dtd": (20, 20, 20), "eurosat": (100, 100, 100)},
+    "tip_adapter": {"imagenet": (0, 0, 0)},
+    "zeroshot": {"imagenet": (0, 0, 0)},
+    "linear_probe": {"imagenet": (0, 0, 0)},
+}
+BATCH = {
+    "coop": {"dtd": 32, "imagenet": 32},
+    "cocoop": {"dtd": 1, "imagenet": 1},
+    "kgcoop": {"dtd": 128},
+    "locoop": {"imagenet": 32},
+    "plot": {"dtd": 128, "stanford_cars": 32, "oxford_flowers": 32, "fgvc_aircraft": 32},
+    "gallop": {"dtd": 32, "sun397": 128, "eurosat": 10, "imagenet": 128},
+    "taskres": {"dtd": 256},
+    "tip_adapter_f": {"dtd": 256},
+}
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Return the config of a method for a data set by name, without the data set."""
+    source = Textile()
+
+    def named(_, wanted):
+        source.name = wanted.dataset
+        return source
+
+    monkeypatch.setattr(configs, "_source", named)
+
+    def find(path, dataset, shots=16):
+        return choose(load_config(path), Choices(dataset=dataset, shots=shots))[0]
+
+    return find
+
+
+def build_scheduler(settings, optimiser, steps):
+    """Build a schedule as mmengine's Runner does."""
+    settings = dict(settings)
+    kind = PARAM_SCHEDULERS.get(settings.pop("type"))
+    if settings.pop("convert_to_iter_based", False):
+        return kind.build_iter_from_epoch(optimizer=optimiser, epoch_length=steps, **settings)
+    return kind(optimiser, **settings)
+
+
+def rates(config, epochs, steps=1):
+    """Return the learning rate of every step."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    settings = {
+        key: value for key, value in config.optim_wrapper.optimizer.items() if key != "type"
+    }
+    kind = getattr(torch.optim, config.optim_wrapper.optimizer.type)
+    optimiser = kind([parameter], **settings)
+    schedulers = [
+        build_scheduler(found, optimiser, steps)
+        for found in _schedulers(config, dict(max_epochs=epochs))
+    ]
+    seen = []
+    for step in range(epochs * steps):
+        seen.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        for scheduler in schedulers:
+            if not scheduler.by_epoch or (step + 1) % steps == 0:
+                scheduler.step()
+    return seen
+
+
+@pytest.mark.parametrize("method", EPOCHS)
+def test_epochs(method, chosen):
+    path = ROOT / "configs" / method / "vitb16_16shot.py"
+    for dataset, wanted in EPOCHS[method].items():
+        found = tuple(chosen(path, dataset, k).train_cfg.max_epochs for k in (1, 4, 16))
+        assert found == wanted, dataset
+
+
+@pytest.mark.parametrize("method", BATCH)
+def test_batches(method, chosen):
+    path = ROOT / "configs" / method / "vitb16_16shot.py"
+    found = {dataset: chosen(path, dataset).data.batch_size for dataset in BATCH[method]}
+    assert found == BATCH[method]
+
+
+@pytest.mark.parametrize("method", ["coop", "cocoop", "kgcoop", "plot", "locoop", "clip_adapter"])
+def test_one_epoch_of_warm_up_then_a_cosine(method, chosen):
+    config = chosen(ROOT / "configs" / method / "vitb16_16shot.py", "dtd")
+    assert config.optim_wrapper.optimizer == dict(
+        type="SGD", lr=0.002, momentum=0.9, weight_decay=5e-4
+    )
+    expected = [1e-5] + [0.001 * (1 + math.cos(math.pi * e / 9)) for e in range(9)]
+    assert rates(config, 10) == pytest.approx(expected)
+    assert rates(config, 1) == [pytest.approx(1e-5)]
+
+
+@pytest.mark.parametrize(("dataset", "rate"), [("dtd", 2e-3), ("imagenet", 2e-4)])
+def test_taskres_warms_up_at_the_same_rate_whatever_comes_after(dataset, rate, chosen):
+    config = chosen(ROOT / "configs/taskres/vitb16_16shot.py", dataset)
+    assert config.optim_wrapper.optimizer.type == "Adam"
+    assert rates(config, 10)[:2] == pytest.approx([1e-5, rate])
+
+
+def test_gallop_has_no_warm_up(chosen):
+    config = chosen(ROOT / "configs/gallop/vitb16_16shot.py", "dtd")
+    expected = [0.001 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
+    assert rates(config, 10) == pytest.approx(expected)
+    assert config.optim_wrapper.optimizer.weight_decay == 0.01
+
+
+def test_tip_adapter_f_steps_the_cosine_each_iteration(chosen):
+    config = chosen(ROOT / "configs/tip_adapter_f/vitb16_16shot.py", "dtd")
+    assert config.optim_wrapper.optimizer == dict(
+        type="AdamW", lr=0.001, eps=1e-4, weight_decay=0.01
+    )
+    expected = [0.0005 * (1 + math.cos(math.pi * step / 12)) for step in range(12)]
+    assert rates(config, 4, steps=3) == pytest.approx(expected)
+
+
+def test_tip_adapter_searches_the_published_range(chosen):
+    for method in ("tip_adapter", "tip_adapter_f"):
+        config = chosen(ROOT / "configs" / method / "vitb16_16shot.py", "dtd")
+        cache = config.model.branches.cache
+        assert (cache.alpha, cache.beta) == (2.0, 1.0)
+        assert (tuple(cache.alpha_grid), tuple(cache.beta_grid)) == ((13, 20), (13, 200))
+        assert (config.data.views, config.data.train_transform.scale) == (10, (0.5, 1.0))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_recipe_of_every_data_set_fits(path, chosen, tiny_options):
+    for dataset in DATASETS:
+        config = chosen(path, dataset)
+        assert all("type" in found for found in config.model.get("references", {}).values())
+        if dataset not in ("dtd", "imagenet"):
+            continue
+        merge_options(config, tiny_options)
+        learner = plp.build_learner(config, ["cat", "red fox"])
+        learns = any(parameter.requires_grad for parameter in learner.parameters())
+        assert bool(config.train_cfg.max_epochs) == learns
