@@ -163,3 +163,10 @@ def test_the_recipe_of_every_data_set_fits(path, chosen, tiny_options):
         learner = plp.build_learner(config, ["cat", "red fox"])
         learns = any(parameter.requires_grad for parameter in learner.parameters())
         assert bool(config.train_cfg.max_epochs) == learns
+
+
+@pytest.mark.parametrize("method", ["zeroshot", "linear_probe", "tip_adapter"])
+def test_what_learns_nothing_by_gradient_trains_no_epoch(method, chosen):
+    for path in (ROOT / "configs" / method).glob("*.py"):
+        found = [chosen(path, name, k).train_cfg.max_epochs for name in DATASETS for k in (1, 16)]
+        assert not any(found), path.name

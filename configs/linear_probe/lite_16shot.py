@@ -4,4 +4,5 @@
 _base_ = "../_base_/lite.py"
 model = dict(branches=dict(probe=dict(type="LinearProbe")))
 train_cfg = dict(max_epochs=0)
+recipes = dict(_delete_=True)
 shot_recipes = dict(_delete_=True)

@@ -13,4 +13,5 @@ model = dict(
     )
 )
 train_cfg = dict(max_epochs=0)
+recipes = dict(_delete_=True)
 shot_recipes = dict(_delete_=True)
