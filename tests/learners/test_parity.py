@@ -13,38 +13,28 @@ from plp.registry import SCORES
 
 FOLDER = Path(__file__).parents[1] / "parity"
 TOLERANCE = dict(atol=1e-5, rtol=0)
-SOTGLP = {
-    "sotglp_tiny": {"model.branches.local.prompt.num_prompts": 4},
-    "sotglp_tiny_noproj": {"model.branches.local.projection": dict(type="IdentityProjection")},
-}
-GALLOP = {
-    "model.branches.global.prompt.num_prompts": 4,
-    "model.branches.local": dict(
-        _delete_=True,
-        type="LocalBranch",
-        stream="value",
-        prompt=dict(type="SharedContext", num_prompts=4, words="A photo of a"),
-        projection=dict(type="LinearProjection"),
-        selector=dict(type="PromptTopK", k=(5, 10, 15, 20)),
-        aligner=dict(type="MeanAligner"),
-        loss="per_prompt",
+CASES = {  # config, and what the fixture was computed with
+    "sotglp_tiny": ("sotglp", {"model.branches.local.prompt.num_prompts": 4}),
+    "sotglp_tiny_noproj": (
+        "sotglp",
+        {"model.branches.local.projection": dict(type="IdentityProjection")},
     ),
+    "gallop_tiny": ("gallop", {}),
 }
 
 
-@pytest.fixture(params=["sotglp_tiny", "sotglp_tiny_noproj", "gallop_tiny"])
+@pytest.fixture(params=CASES)
 def case(request, root, tiny_options):
-    """A learner from the SOT-GLP config with the fixture's prompts, and the fixture."""
+    """A learner from the method's own config with the fixture's prompts, and the fixture."""
     arrays = dict(np.load(FOLDER / f"{request.param}.npz"))
     fixture = {
         name: torch.from_numpy(value) for name, value in arrays.items() if name != "class_names"
     }
-    options = tiny_options | {"model.branches.global.dropout": 0.0}
-    options |= SOTGLP.get(request.param, GALLOP)
+    method, options = CASES[request.param]
     learner = plp.build_learner(
-        root / "configs/sotglp/vitb16_16shot.py",
+        root / "configs" / method / "vitb16_16shot.py",
         class_names=arrays["class_names"].tolist(),
-        cfg_options=options,
+        cfg_options=tiny_options | {"model.branches.global.dropout": 0.0} | options,
     )
     learned = dict(learner.named_parameters())
     values = {
