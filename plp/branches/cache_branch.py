@@ -126,9 +126,10 @@ class CacheBranch(Branch):
         return class_loss(evidence.scores, labels, logit_scale)
 
     def accommodate(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Make room for the keys of a checkpoint."""
-        if "keys" in shapes and shapes["keys"][1:] == self.keys.shape[1:]:
-            rows = shapes["keys"][0]
+        """Make room for the keys of a checkpoint, where their number differs from that here."""
+        rows, *width = shapes.get("keys", self.keys.shape)
+        # As many keys stay the parameter they are: an optimiser may hold it (a resumed run).
+        if rows != len(self.keys) and width == [self.keys.shape[1]]:
             keys = self.keys.new_zeros(rows, self.keys.shape[1])
             self.keys = nn.Parameter(keys, requires_grad=self.keys.requires_grad)
             self.labels = self.labels.new_zeros(rows)
