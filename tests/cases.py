@@ -67,7 +67,10 @@ CASES: dict[str, dict[str, list[dict]]] = {
     },
     "prompt": {
         "BorrowedPrompt": [dict(branch="lender")],
-        "ImageContext": [dict(words="a photo of a", reduction=1), dict(num_tokens=2, reduction=2)],
+        "ImageContext": [
+            dict(words="a photo of a", reduction=1),
+            dict(num_tokens=2, reduction=2, suffix="."),
+        ],
         "SharedContext": [
             dict(words="a photo of a"),
             dict(num_prompts=3, words="a photo of a", suffix=".", position="middle"),

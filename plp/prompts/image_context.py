@@ -30,6 +30,7 @@ class ImageContext(Prompt):
         num_tokens: T, for a context that starts at random.
         std: Standard deviation of that start.
         reduction: Width of the joint space over that of the hidden layer; published 16.
+        suffix: Fixed text before the end token; the published code has a full stop.
         embed_words: Looks token embeddings up; supplied when a learner is built, as the following.
         num_classes: C.
         token_dim: D.
@@ -40,6 +41,8 @@ class ImageContext(Prompt):
     """
 
     sees_images = True
+
+    suffix_embeddings: Tensor | None  # [Ts, D]; a buffer
 
     def __init__(
         self,
@@ -53,18 +56,20 @@ class ImageContext(Prompt):
         num_tokens: int | None = None,
         std: float | None = None,
         reduction: int = 16,
+        suffix: str = "",
     ) -> None:
         super().__init__()
         if not 1 <= reduction <= embed_dim:
             raise ValueError(f"expected a reduction from 1 to {embed_dim}, got {reduction}")
         shared = SharedContext(
             num_prompts, embed_words=embed_words, num_classes=num_classes, token_dim=token_dim,
-            words=words, num_tokens=num_tokens, std=std,
+            words=words, num_tokens=num_tokens, std=std, suffix=suffix,
         )  # fmt: skip
         self.num_prompts = num_prompts
         self.start_text = shared.start_text
         self._texts = shared.describe()
         self.context = shared.context  # [N, T, D]
+        self.register_buffer("suffix_embeddings", shared.suffix_embeddings, persistent=False)
         hidden = embed_dim // reduction
         self.meta = nn.Sequential(
             nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, token_dim)
@@ -81,7 +86,10 @@ class ImageContext(Prompt):
             names.embeddings.repeat(images, 1, 1), names.lengths.repeat(images),
             names.start, names.end,
         )  # fmt: skip
-        return assemble(repeated, context.repeat_interleave(classes, dim=0))
+        after = None
+        if self.suffix_embeddings is not None:
+            after = self.suffix_embeddings.to(context).expand(1, self.num_prompts, -1, -1)
+        return assemble(repeated, context.repeat_interleave(classes, dim=0), after)
 
     def describe(self) -> list[str]:
         """Return each prompt as text, before the image moves it."""

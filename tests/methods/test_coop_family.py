@@ -103,6 +103,11 @@ def cocoop(clip, pixels, stop):
     return reference
 
 
+def suffix_of(learner):
+    """What the prompt is said to end with."""
+    return learner.branches["global"].prompt.describe()[0].partition("{}")[2]
+
+
 def test_cocoop(build, clip_of, pixels):
     learner = build("cocoop/vitb16_16shot")
     shapes = {name: tuple(value.shape) for name, value in learner.state_dict().items()}
@@ -114,7 +119,15 @@ def test_cocoop(build, clip_of, pixels):
         f"{meta}.2.weight": (128, 64 // 16),
         f"{meta}.2.bias": (128,),
     }
-    assert_method(learner, pixels, cocoop(clip_of(learner), pixels, stop=""))
+    assert_method(learner, pixels, cocoop(clip_of(learner), pixels, suffix_of(learner)))
+
+
+@pytest.mark.parametrize("suffix", ["", ".", ", a photo."])
+def test_cocoop_with_any_end(build, clip_of, pixels, suffix):
+    """The published code ends its prompts with a full stop."""
+    learner = build("cocoop/vitb16_16shot", {"model.branches.global.prompt.suffix": suffix})
+    assert suffix_of(learner) == suffix
+    assert_method(learner, pixels, cocoop(clip_of(learner), pixels, suffix))
 
 
 # ------------------------------------------------------------------------------------------ KgCoOp
