@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, final
 
 import torch
@@ -51,7 +51,8 @@ class PromptLearner(BaseModel):
             transport and losses are always fp32.
 
     Raises:
-        ConfigError: for no branches, a stream the backbone does not have, or bad class names.
+        ConfigError: for no branches, a stream the backbone does not have, bad class names, or two
+            results under one name.
     """
 
     def __init__(
@@ -84,6 +85,9 @@ class PromptLearner(BaseModel):
         self._set_names(class_names)
         self.branches = self._build(branches)
         self.references = self._build(references or {}).requires_grad_(False)
+        _check_apart("reference", self.references, "branch", self.branches)
+        taken = self.branches if objective == "branches" else ["fused"]
+        _check_apart("loss term", losses or {}, "loss", taken)
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
@@ -364,6 +368,12 @@ def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
             f"expected class names that differ (an underscore is a space), got {doubled}"
         )
     return names
+
+
+def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[str]) -> None:
+    """Refuse a name whose results would stand where those of another part stand."""
+    for name in set(names).intersection(taken):
+        raise ConfigError(f"a {what} cannot be called {name!r}: there is a {other} of this name")
 
 
 def _drop_backbone(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
