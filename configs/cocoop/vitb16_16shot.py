@@ -6,7 +6,7 @@ model = dict(
     branches={
         "global": dict(
             type="GlobalBranch",
-            prompt=dict(type="ImageContext", words="a photo of a"),
+            prompt=dict(type="ImageContext", words="a photo of a", suffix="."),
         )
     },
 )
