@@ -1,50 +1,409 @@
-"""Every config in the tree: parses, builds offline, takes a step, learns what it says."""
+"""Every config in the tree: builds, learns what it says, trains, resumes, predicts, differs."""
 
+import functools
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
+from stop_hook import StoppedError
+from tiny_runs import CLASSES as INSECTS
+from tiny_runs import make_photos
 
 import plp
+from plp.datasets import DataSource
+from plp.engine import config as configs
+from plp.engine.build import local_seed
 from plp.engine.config import Choices, choose, load_config
+from plp.engine.evaluate import evaluate_checkpoint
+from plp.engine.train import train
+from plp.errors import ConfigError
+from plp.registry import BACKBONES, MODELS
+from plp.structures import Shots
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*/*.py") if "_base_" not in path.parts)
-CLASSES = ["cat", "golden retriever", "red fox"]
-WIDTHS = {"vitb16": (128, 128, 96), "lite": (384, 1280, 64)}  # token, dense, image side
+CLASSES = ("cat", "golden retriever", "red fox")
+NUM_SHOTS = 5  # that caches are filled with here
 
 
-def _learned(name: str, token: int, dense: int) -> int:
-    """Parameters of 3 shared and 4 class-specific prompts of 4 tokens, and of the projection."""
-    prompts = 3 * 4 * token + len(CLASSES) * 4 * 4 * token
-    return prompts + (0 if "noproj" in name else dense * dense)
+def ids(path):
+    return f"{path.parent.name}/{path.stem}"
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_config_takes_a_step(path, tiny_options):
-    backbone = path.stem.split("_")[0]
-    token, dense, side = WIDTHS[backbone]
-    learner = plp.build_learner(path, CLASSES, tiny_options if backbone == "vitb16" else None)
-    learner.train()
-    images = torch.zeros(2, 3, side, side, dtype=torch.uint8)
-    sum(learner(images, torch.tensor([0, 2]), mode="loss").values()).backward()
+def each(paths=CONFIGS):
+    return pytest.mark.parametrize("path", paths, ids=ids)
+
+
+read = functools.cache(load_config)  # whoever uses a config works on a copy
+
+
+class Size(NamedTuple):
+    """Widths of a backbone: of tokens, of dense features, of the joint space."""
+
+    token: int
+    dense: int
+    embed: int
+
+
+SIZES = {"vitb16": Size(128, 128, 64), "lite": Size(384, 1280, 1280)}  # tiny weights, real ones
+
+
+# ------------------------------------------------------------------------------ what methods learn
+
+
+def _coop(size, stem):
+    random = "random16" in stem or (stem.startswith("vitb16") and "words" not in stem)
+    tokens = 16 if random else 4  # "a photo of a"
+    sets = len(CLASSES) if "class_context" in stem else 1
+    return sets * tokens * size.token
+
+
+def _cocoop(size, stem):
+    hidden = size.embed // 16
+    network = size.embed * hidden + hidden + hidden * size.token + size.token
+    return 4 * size.token + network
+
+
+def _sotglp(size, stem):
+    prompts = 3 * 4 * size.token + len(CLASSES) * 4 * 4 * size.token
+    return prompts + (0 if "noproj" in stem else size.dense**2)
+
+
+LEARNED = {  # parameters by gradient, from widths and the name of the config
+    "zeroshot": lambda size, stem: 0,
+    "linear_probe": lambda size, stem: 0,
+    "coop": _coop,
+    "cocoop": _cocoop,
+    "kgcoop": lambda size, stem: 4 * size.token,
+    "plot": lambda size, stem: 4 * (16 if stem.startswith("vitb16") else 4) * size.token,
+    "locoop": lambda size, stem: (16 if stem.startswith("vitb16") else 4) * size.token,
+    "gallop": lambda size, stem: (4 + 4) * 4 * size.token + size.dense**2,
+    "sotglp": _sotglp,
+    "clip_adapter": lambda size, stem: 2 * size.embed * (size.embed // 4),
+    "taskres": lambda size, stem: len(CLASSES) * size.embed,
+    "tip_adapter": lambda size, stem: 0,
+    "tip_adapter_f": lambda size, stem: NUM_SHOTS * size.embed,
+}
+SAVED = {  # numbers in a checkpoint that are not learned by gradient
+    "linear_probe": lambda size: len(CLASSES) * size.embed + len(CLASSES),
+    "tip_adapter": lambda size: NUM_SHOTS * (size.embed + 1) + 2,
+    "tip_adapter_f": lambda size: NUM_SHOTS + 2,
+}
+NEW_CLASSES = {  # whether a trained method takes class names it was not trained with
+    "zeroshot": True, "linear_probe": False, "coop": True, "cocoop": True, "kgcoop": True,
+    "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
+    "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
+}  # fmt: skip
+
+
+def takes_new_classes(path):
+    return NEW_CLASSES[path.parent.name] and "class_context" not in path.stem
+
+
+@pytest.fixture(scope="module")
+def lite():
+    """One lite backbone for all configs."""
+    return BACKBONES.build(dict(type="LiteBackbone"))
+
+
+@pytest.fixture
+def build(tiny_options, lite):
+    """Build the learner of a config: of ViT-B/16 on tiny weights, of the lite one on its own."""
+
+    def builder(path, class_names=CLASSES):
+        if path.stem.startswith("vitb16"):
+            return plp.build_learner(path, class_names, tiny_options)
+        model = read(path).model.to_dict()
+        assert model["backbone"] == dict(type="LiteBackbone")
+        with local_seed(1):
+            return MODELS.build(model | {"backbone": lite}, class_names=class_names).eval()
+
+    return builder
+
+
+def pixels_of(learner, images):
+    side = 96 if learner.backbone.image_size == 96 else 64
+    generator = torch.Generator().manual_seed(0)
+    shape = (images, 3, side, side)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+def fitted(learner):
+    """Fit a learner that wants it to five shots of noise."""
+    if learner.needs_shots:
+        pooled = learner.encode_image(pixels_of(learner, NUM_SHOTS)).pooled
+        shots = Shots(pooled[None], torch.tensor([0, 1, 2, 0, 1]))
+        learner.fit(shots, shots)
+    return learner
+
+
+def test_every_method_is_in_the_tables():
+    methods = {path.parent.name for path in CONFIGS}
+    assert methods == set(LEARNED) == set(NEW_CLASSES)
+    for method in methods:
+        names = {path.stem for path in CONFIGS if path.parent.name == method}
+        assert {"lite_16shot", "vitb16_16shot"} <= names
+        assert (ROOT / "configs" / method / "README.md").is_file()
+
+
+@each()
+def test_config_takes_a_step(path, build):
+    learner = fitted(build(path)).train()
+    size = SIZES[path.stem.split("_")[0]]
+    images = pixels_of(learner, 2)
+    total = sum(learner(images, torch.tensor([0, 2]), mode="loss").values())
+    assert total.isfinite()
     learned = {n: p for n, p in learner.named_parameters() if p.requires_grad}
-    assert sum(p.numel() for p in learned.values()) == _learned(path.stem, token, dense)
+    expected = LEARNED[path.parent.name](size, path.stem)
+    assert sum(p.numel() for p in learned.values()) == expected
+    saved = SAVED.get(path.parent.name, lambda _: 0)(size)
+    assert sum(value.numel() for value in learner.state_dict().values()) == expected + saved
+    if not learned:
+        return
+    total.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in learned.values())
+    torch.optim.SGD(learned.values(), lr=1e-3).step()
+    learner.eval()
+    with torch.no_grad():
+        assert learner(images)["logits"].isfinite().all()
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_parameter_counts_at_full_size():
+    """ViT-B/16 has tokens of 512, patches of 768 and a joint space of 512 numbers."""
+    full = Size(512, 768, 512)
+    counts = {method: LEARNED[method](full, "vitb16_16shot") for method in LEARNED}
+    assert counts == {
+        "zeroshot": 0,
+        "linear_probe": 0,
+        "coop": 8_192,
+        "cocoop": 35_360,
+        "kgcoop": 2_048,
+        "plot": 32_768,
+        "locoop": 8_192,
+        "gallop": 606_208,
+        "sotglp": 620_544,  # three classes
+        "clip_adapter": 131_072,
+        "taskres": 1_536,  # three classes
+        "tip_adapter": 0,
+        "tip_adapter_f": 2_560,  # five shots
+    }
+
+
+@each()
 def test_config_names_its_command(path):
     relative = path.relative_to(ROOT)
     assert f"python tools/train.py {relative}" in path.read_text()
 
 
-def test_variants_differ_where_they_say():
-    def read(name):
-        return choose(load_config(ROOT / "configs/sotglp" / name), Choices())[0]
+@each()
+def test_leaves_are_short(path):
+    assert len(path.read_text().splitlines()) <= 40
 
-    plain, paper = read("vitb16_16shot.py"), read("vitb16_16shot_paper.py")
-    published, without = read("vitb16_16shot_published.py"), read("vitb16_16shot_noproj.py")
+
+# --------------------------------------------------------------------------------- new class names
+
+
+@each()
+def test_new_class_names(path, build):
+    learner, other = fitted(build(path)), ("dog", "old boat", "bird", "lighthouse")
+    images = pixels_of(learner, 2)
+    if not takes_new_classes(path):
+        bound = "|".join(learner.branches)
+        message = rf"branch ({bound}) belongs to the classes .* cannot take new class names"
+        with pytest.raises(ConfigError, match=message):
+            learner.set_class_names(other)
+        assert learner.class_names == CLASSES
+        assert learner(images)["logits"].shape == (2, 3)
+        return
+    learned = {n: p for n, p in learner.named_parameters() if p.requires_grad}
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in learned.values():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    fresh = build(path, other)
+    fresh.load_state_dict(learner.state_dict())
+    learner.set_class_names(other)
+    for found, expected in zip(learner.predict(images), fresh.predict(images), strict=True):
+        assert found.keys() == expected.keys()
+        for name, logits in found.items():
+            assert logits.shape == (4,)
+            assert torch.equal(logits, expected[name]), name
+
+
+def test_the_table_of_methods_says_so_too():
+    lines = (ROOT / "configs/README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split("|") for line in lines if line.startswith("| [")]
+    told = {row[0].split("]")[0].strip("[ "): row[-1].strip() for row in rows}
+    assert told.keys() == NEW_CLASSES.keys()
+    for method, takes in NEW_CLASSES.items():
+        assert told[method].startswith("yes" if takes else "no"), method
+
+
+# ------------------------------------------------------------------------------ through the engine
+
+
+@pytest.fixture(scope="module")
+def few_photos(tmp_path_factory):
+    """Three classes of eight images: four of each are held out for testing."""
+    return make_photos(tmp_path_factory.mktemp("few") / "insects", dict.fromkeys(INSECTS, 8))
+
+
+def curves(folder):
+    return [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=ids(path), marks=[pytest.mark.slow] * path.stem.startswith("lite"))
+        for path in CONFIGS
+    ],
+)
+def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_photos, tmp_path):
+    """One step an epoch; the run is stopped after the first and resumed for the second."""
+    options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0}
+    options |= tiny_options if path.stem.startswith("vitb16") else {}
+    trains = read(path).train_cfg.max_epochs > 0
+    assert trains == (LEARNED[path.parent.name](SIZES["lite"], path.stem) > 0)
+    if trains:
+        options |= {"train_cfg.max_epochs": 2, "train_cfg.val_interval": 2}
+    choices = Choices("folder", str(few_photos), shots=2, options=options)
+    stop = {
+        "custom_imports": dict(imports=["stop_hook"]),
+        "custom_hooks": [dict(type="StopHook", epoch=1)],
+    }
+    cut = choices._replace(options=options | stop)
+    if trains:
+        with pytest.raises(StoppedError):
+            train(path, cut, work_dir=tmp_path, device="cpu")
+        assert len(curves(tmp_path)) == 1
+    else:
+        train(path, choices, work_dir=tmp_path, device="cpu")
+    result = train(path, choices, work_dir=tmp_path, resume=True, device="cpu").result
+    assert (result["epochs"], result["steps"]) == ((2, 2) if trains else (0, 0))
+    assert result["resumed"] == trains
+    if trains:
+        assert [row["epoch"] for row in curves(tmp_path)] == [1, 2]
+    _, again = evaluate_checkpoint(path, tmp_path, choices, device="cpu")
+    for key in ("accuracy", "per_class_accuracy", "split_hash", "class_names"):
+        assert again[key] == result[key], key
+    assert set(result["class_names"]) == set(INSECTS)
+
+
+# ---------------------------------------------------------------------------- recipes and variants
+
+
+class NameOnly(DataSource):
+    """A data set that is known by name, and has no images."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def splits(self):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Settle a config for a data set by name, without the data set."""
+    monkeypatch.setattr(configs, "_source", lambda _, wanted: NameOnly(wanted.dataset))
+
+    def find(path, dataset="textile", shots=None):
+        return choose(read(path), Choices(dataset=dataset, shots=shots))[0]
+
+    return find
+
+
+@each()
+def test_every_recipe_leaves_what_can_be_trained_as_it_is(path, chosen):
+    """No recipe gives epochs to a method that learns nothing, nor keys to a part that is not there.
+
+    The key of a recipe would make a part without a type of one that a config does not have.
+    """
+    learns = LEARNED[path.parent.name](SIZES["lite"], path.stem) > 0
+    for dataset in read(path).get("recipes") or {}:
+        for shots in (1, 4, 16):
+            config = chosen(path, dataset, shots)
+            assert (config.train_cfg.max_epochs > 0) == learns, (dataset, shots)
+            for parts in (config.model.branches, config.model.get("references") or {}):
+                assert all("type" in part for part in parts.values()), (dataset, parts)
+
+
+VARIANTS = {  # what a variant changes in its base config, by dotted key
+    "coop/lite_16shot_random16": ["prompt.num_tokens", "prompt.std", "prompt.words"],
+    "coop/vitb16_16shot_words": ["prompt.num_tokens", "prompt.std", "prompt.words"],
+    "sotglp/lite_16shot_eps001": ["aligner.epsilon"],
+    "sotglp/lite_16shot_eps005": ["aligner.epsilon"],
+    "sotglp/lite_16shot_maxsim": ["aligner.epsilon", "aligner.type"],
+    "sotglp/lite_16shot_mean": ["aligner.epsilon", "aligner.type"],
+    "sotglp/lite_16shot_prompt_topk": ["aligner.epsilon", "aligner.type", "selector.type"],
+    "sotglp/lite_16shot_unbalanced": ["aligner.type"],
+    "sotglp/vitb16_16shot_noproj": ["projection.type"],
+    "sotglp/vitb16_16shot_paper": ["backbone.alias_first_block", "score_scale"],
+    "sotglp/vitb16_16shot_published": [
+        "eval_transform.resize", "eval_transform.type", "data.sampler",
+    ],
+}  # fmt: skip
+for _kind in ("lite", "vitb16"):
+    VARIANTS |= {
+        f"coop/{_kind}_16shot_class_context": ["prompt.type"],
+        f"coop/{_kind}_16shot_front": ["prompt.position"],
+        f"coop/{_kind}_16shot_middle": ["prompt.position"],
+        f"zeroshot/{_kind}_16shot_clip7": ["global.ensemble", "prompt.templates"],
+        f"zeroshot/{_kind}_16shot_clip80": ["global.ensemble", "prompt.templates"],
+        f"zeroshot/{_kind}_16shot_dataset": [],  # recipes only
+        f"plot/{_kind}_16shot_global": [
+            "global.ensemble", "global.type", "prompt.branch", "prompt.type", "model.fusion",
+            "model.objective",
+        ],
+    }  # fmt: skip
+
+
+def flat(settings, key=""):
+    """Leaves of nested settings by dotted key."""
+    if not isinstance(settings, Mapping):
+        return {key: settings}
+    inner = [flat(value, f"{key}.{name}" if key else name) for name, value in settings.items()]
+    return {name: value for part in inner for name, value in part.items()}
+
+
+def test_variants_differ_where_they_say(chosen):
+    variants = [path for path in CONFIGS if path.stem not in ("lite_16shot", "vitb16_16shot")]
+    assert {ids(path) for path in variants} == set(VARIANTS)
+    for path in variants:
+        base = path.with_name("_".join(path.stem.split("_")[:2]) + ".py")
+        own, plain = (flat(chosen(p).to_dict()) for p in (path, base))
+        changed = [key for key in {**own, **plain} if own.get(key) != plain.get(key)]
+        wanted = VARIANTS[ids(path)]
+        assert len(changed) == len(wanted), (ids(path), changed)
+        for end in wanted:
+            assert any(key.endswith(end) for key in changed), (ids(path), end, changed)
+
+
+def test_template_variant_has_a_template_where_the_field_has_one(chosen):
+    for kind in ("lite", "vitb16"):
+        path = ROOT / f"configs/zeroshot/{kind}_16shot_dataset.py"
+        templates = {
+            name: list(chosen(path, name).model.branches["global"].prompt.templates)
+            for name in ("dtd", "oxford_pets", "food101")
+        }
+        assert templates == {
+            "dtd": ["{} texture."],
+            "oxford_pets": ["a photo of a {}, a type of pet."],
+            "food101": ["a photo of {}, a type of food."],
+        }
+        assert chosen(path, "caltech101").model.branches["global"].prompt.templates == "one"
+
+
+def test_variants_of_sotglp(chosen):
+    def settle(name):
+        return chosen(ROOT / "configs/sotglp" / name)
+
+    plain, paper = settle("vitb16_16shot.py"), settle("vitb16_16shot_paper.py")
+    published, without = settle("vitb16_16shot_published.py"), settle("vitb16_16shot_noproj.py")
     assert plain.model.branches.local.score_scale == "published_code"
     assert plain.model.backbone.alias_first_block is True
     assert (plain.data.sampler, plain.data.eval_transform.type) == ("exact", "ClipEval")
