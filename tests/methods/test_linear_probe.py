@@ -10,18 +10,23 @@ STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 SOLVED = dict(atol=5e-3, rtol=5e-3)  # scikit-learn stops at a gradient of 1e-4
 
 
-@pytest.fixture
-def shots():
+def draw_shots(noise):
     """Two views of three noisy shots a class, and validation images."""
     generator = torch.Generator().manual_seed(5)
     centres = torch.randn(4, 64, generator=generator, dtype=torch.float64)
 
     def draw(views, images):
         labels = torch.arange(images) % 4
-        noise = torch.randn(views, images, 64, generator=generator, dtype=torch.float64)
-        return Shots(3.0 * (centres[labels] + 4.0 * noise), labels)
+        off = torch.randn(views, images, 64, generator=generator, dtype=torch.float64)
+        return Shots(3.0 * (centres[labels] + noise * off), labels)
 
     return draw(2, 12), draw(1, 20)
+
+
+@pytest.fixture
+def shots():
+    """Shots that not every strength classifies alike."""
+    return draw_shots(noise=4.0)
 
 
 def solve(features, labels, strength):
@@ -80,6 +85,15 @@ def test_linear_probe(build, clip_of, pixels, shots):
     assert set(losses) == {"loss_probe"}
     torch.testing.assert_close(losses["loss_probe"], cross_entropy(logits), **SOLVED)
     assert not losses["loss_probe"].requires_grad
+
+
+def test_of_equal_accuracies_the_lowest_cross_entropy_wins(build):
+    """Shots so easy that several strengths classify all validation images."""
+    easy = draw_shots(noise=1.5)
+    strength, _, accuracy = choose(*easy)
+    assert accuracy == 1.0
+    (line,) = build("linear_probe/vitb16_16shot").fit(*easy)
+    assert f"C = {strength:g} (validation accuracy 100.0 %)" in line
 
 
 def test_without_validation_images_the_middle_strength_is_taken(build, clip_of, pixels, shots):
