@@ -11,3 +11,4 @@ model = dict(
         )
     },
 )
+optim_wrapper = dict(optimizer=dict(lr=0.2))  # chosen on validation images: configs/README.md

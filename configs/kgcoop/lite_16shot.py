@@ -11,3 +11,4 @@ model = dict(
     },
     losses=dict(anchor=dict(type="TextAnchor", weight=8.0)),  # to the texts of references.zero_shot
 )
+optim_wrapper = dict(optimizer=dict(lr=20.0))  # chosen on validation images: configs/README.md

@@ -12,3 +12,4 @@ model = dict(
     },
     losses=dict(background=dict(type="BackgroundEntropy", weight=0.25, top=0.2)),
 )
+optim_wrapper = dict(optimizer=dict(lr=2.0))  # chosen on validation images: configs/README.md

@@ -11,3 +11,4 @@ model = dict(
         )
     )
 )
+optim_wrapper = dict(optimizer=dict(lr=0.02))  # chosen on validation images: configs/README.md
