@@ -383,6 +383,10 @@ def test_loss_term_says_what_it_needs(name, row):
     if term.needs_patches:
         with pytest.raises(ValueError, match="give it a dense stream"):
             term(inputs)
+        frozen = loss_inputs().evidence["global"]
+        frozen = frozen._replace(patch_scores=frozen.patch_scores.detach())
+        with pytest.raises(ValueError, match="would train nothing"):
+            term(inputs._replace(evidence={"global": frozen}))
     with pytest.raises(ValueError, match="there is: other"):
         term(inputs._replace(evidence={"other": None}, texts={"other": None}))
 

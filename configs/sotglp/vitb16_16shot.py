@@ -34,10 +34,5 @@ model = dict(
             score_scale="published_code",  # 1 / N of the paper's score
         ),
     },
-    references=dict(
-        zero_shot=dict(
-            type="GlobalBranch",
-            prompt=dict(type="TemplatePrompt", templates=["a photo of a {}."]),
-        ),
-    ),
+    references=dict(zero_shot=dict(type="GlobalBranch", prompt=dict(type="TemplatePrompt"))),
 )

@@ -196,11 +196,9 @@ class PromptLearner(BaseModel):
         """Encode the prompts of every branch (or reference), not normalised: [C, N, E], or
         [B, C, N, E] where the prompt sees images, which needs their features. See `Texts`.
         """
-        branches = self.references if references else self.branches
-        prompts = {name: b.prompt for name, b in _items(branches) if b.prompt is not None}
-        pooled = None if features is None else features.pooled
-        key = (self.backbone.device, self.precision)
-        return self._texts.encode(prompts, self.names, pooled, key)
+        return self._encoded(
+            dict(_items(self.references if references else self.branches)), features
+        )
 
     def fit(self, shots: Shots, val: Shots | None) -> list[str]:
         """Fit, before training, the branches that need the shots; return what was done."""
@@ -212,12 +210,9 @@ class PromptLearner(BaseModel):
 
     def tune(self, val: Shots) -> list[str]:
         """Tune, after training, the branches that ask for it; return what was chosen."""
-        texts = self.encode_text()
-        return [
-            f"{name}: {branch.tune(val, texts.get(name))}"
-            for name, branch in _items(self.branches)
-            if branch.needs_tuning
-        ]
+        tuned = {name: b for name, b in _items(self.branches) if b.needs_tuning}
+        texts = self._encoded(tuned)
+        return [f"{name}: {branch.tune(val, texts.get(name))}" for name, branch in tuned.items()]
 
     @property
     def needs_shots(self) -> bool:
@@ -318,6 +313,14 @@ class PromptLearner(BaseModel):
             name = "name_" + key
             self.register_buffer(name, value.detach(), persistent=False)
         self._texts.forget()
+
+    def _encoded(
+        self, branches: Mapping[str, Branch], features: ImageFeatures | None = None
+    ) -> dict[str, Float[Tensor, "..."]]:
+        prompts = {name: b.prompt for name, b in branches.items() if b.prompt is not None}
+        pooled = None if features is None else features.pooled
+        key = (self.backbone.device, self.precision)
+        return self._texts.encode(prompts, self.names, pooled, key)
 
     def _evidence(
         self,

@@ -25,7 +25,8 @@ class BackgroundEntropy(LossTerm):
             (rounded, at least one). Published: 200 of ImageNet's 1000.
         weight: lambda, published 0.25.
         temperature: Divides the logits of patches; published 1.
-        branch: The branch whose texts patches are compared with; it needs a dense stream.
+        branch: The global branch whose texts patches are compared with; it needs a dense stream
+            and learned prompts.
     """
 
     needs_patches = True
@@ -54,6 +55,11 @@ class BackgroundEntropy(LossTerm):
         cosines = named(inputs.evidence, self.branch, "evidence of a branch").patch_scores
         if cosines is None:
             raise ValueError(f"branch {self.branch!r} has no patch scores: give it a dense stream")
+        if torch.is_grad_enabled() and not cosines.requires_grad:
+            raise ValueError(
+                f"the patch scores of branch {self.branch!r} carry no gradient, so this term would "
+                "train nothing: name a global branch with learned prompts"
+            )
         logits = inputs.logit_scale * cosines.float() / self.temperature  # [B, P, C]
         log_p = logits.log_softmax(-1)
         entropy = -(log_p.exp() * log_p).sum(-1)  # [B, P]

@@ -14,6 +14,7 @@ from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners import texts as texts_module
 from plp.registry import BACKBONES, MODELS
+from plp.structures import Shots
 
 CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")
 LABELS = torch.tensor([0, 2])
@@ -353,3 +354,16 @@ def test_a_teacher_that_is_not_there_is_named(build, pixels):
         ValueError, match="texts of a reference 'wise', there is: global, zero_shot"
     ):
         learner(pixels, LABELS, mode="loss")
+
+
+def test_tuning_needs_the_texts_of_the_tuned_branch_only(build, monkeypatch):
+    """A cache branch may stand beside one whose prompt sees images."""
+    branches = {
+        "global": dict(type="GlobalBranch", prompt=dict(type="ImageContext", words="a photo of a")),
+        "cache": dict(type="CacheBranch", prompt=dict(type="TemplatePrompt")),
+    }
+    learner = build("coop/vitb16_16shot", {"model.branches": dict(_delete_=True, **branches)})
+    pooled = torch.randn(1, 10, learner.backbone.embed_dim)
+    shots = Shots(pooled, torch.arange(5).repeat(2))
+    learner.fit(shots, shots)
+    assert [line.split(":")[0] for line in learner.tune(shots)] == ["cache"]
