@@ -181,9 +181,9 @@ def test_names_are_camel_case(kind):
 
 
 def test_prompts_and_projections_take_what_the_learner_supplies():
-    with pytest.raises(ConfigError, match="projection LinearProjection needs 'dense_dim'"):
+    with pytest.raises(ConfigError, match="projection LinearProjection needs 'width'"):
         PROJECTIONS.build(dict(type="LinearProjection"))
-    supplied = dict(dense_dim=3, num_classes=2, token_dim=4, embed_words=None)
+    supplied = dict(width=3, num_classes=2, token_dim=4, embed_words=None)
     assert PROJECTIONS.build(dict(type="LinearProjection"), **supplied).weight.shape == (3, 3)
     with pytest.raises(ConfigError, match="prompt SharedContext needs 'embed_words'"):
         PROMPTS.build(dict(type="SharedContext", words="a"))
