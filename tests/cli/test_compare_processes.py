@@ -36,9 +36,11 @@ def command(config, photos, out, *flags):
 
 
 def start(root, *argv):
+    """Start a command as a terminal does; what runs in a shell's background ignores Ctrl-C."""
     return subprocess.Popen(
         list(map(str, argv)), cwd=root, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PYTHONUTF8": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
