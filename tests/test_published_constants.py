@@ -13,6 +13,8 @@ from plp.engine import config as configs
 from plp.engine.config import Choices, choose, load_config, merge_options
 from plp.engine.runner import _schedulers
 
+pytestmark = pytest.mark.slow  # the default run keeps to minutes
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*/vitb16_16shot*.py"))
 DATASETS = (

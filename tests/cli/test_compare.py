@@ -15,6 +15,8 @@ from plp.engine.compare import key, worker
 from plp.errors import DataError
 from plp.hooks import ProgressHook
 
+pytestmark = pytest.mark.slow  # the default run keeps to minutes
+
 QUICK = ("--cfg-options", "train_cfg.max_epochs=1")
 
 
