@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
 from plp.branches.losses import class_loss
+from plp.branches.quality import quality
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -96,10 +97,7 @@ class CacheBranch(Branch):
                 cache = self._of_cache(pooled, beta)
                 for alpha in self.alpha_grid:
                     logits = base + alpha * cache
-                    hits = (logits.argmax(-1) == labels).float().mean()
-                    found.append(
-                        (float(hits), -float(F.cross_entropy(logits, labels)), alpha, beta)
-                    )
+                    found.append((*quality(logits, labels), alpha, beta))
         accuracy, _, alpha, beta = max(found, key=lambda point: point[:2])
         self.alpha.fill_(alpha)
         self.beta.fill_(beta)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.losses import class_loss
+from plp.branches.quality import quality
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
 
@@ -62,12 +63,12 @@ class LinearProbe(Branch):
             why = "no validation images"
             found = _regression(chosen, *train, len(self.bias))
         else:
-            held = _normalised(val.pooled[:1]), val.labels
+            held = _normalised(val.pooled[:1]), val.labels.cpu()
             fits = [_regression(c, *train, len(self.bias)) for c in self.strengths]
-            quality = [_quality(fit, *held) for fit in fits]
-            best = max(range(len(fits)), key=lambda i: quality[i])
+            qualities = [quality(F.linear(held[0], *fit), held[1]) for fit in fits]
+            best = max(range(len(fits)), key=lambda i: qualities[i])
             chosen, found = self.strengths[best], fits[best]
-            why = f"validation accuracy {100 * quality[best][0]:.1f} %"
+            why = f"validation accuracy {100 * qualities[best][0]:.1f} %"
         self.weight.copy_(found[0])
         self.bias.copy_(found[1])
         return f"logistic regression on {len(shots.labels)} images, C = {chosen:g} ({why})"
@@ -119,11 +120,3 @@ def _regression(
         intercept = torch.cat([torch.zeros_like(intercept), intercept])
     weight[present], bias[present] = coefficients, intercept
     return weight, bias
-
-
-def _quality(fit: Fit, features: Tensor, labels: Int[Tensor, " M"]) -> tuple[float, float]:
-    """Accuracy, then negative cross-entropy: larger is better."""
-    logits = F.linear(features, *fit)
-    labels = labels.cpu()
-    accuracy = (logits.argmax(-1) == labels).float().mean()
-    return float(accuracy), -float(F.cross_entropy(logits, labels))

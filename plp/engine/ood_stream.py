@@ -14,7 +14,6 @@ from plp.errors import DataError
 from plp.evaluation import Judged, judge
 from plp.learners.prompt_learner import PromptLearner
 from plp.scores import Score
-from plp.scores.logits import class_scores
 from plp.structures import Evidence
 
 OnError = Literal["stop", "skip"]
@@ -145,8 +144,7 @@ def look(learner: PromptLearner, pixels: Tensor, patch_scores: bool) -> Evidence
     """Return what all branches and references say about images, encoded once."""
     features = learner.encode_image(pixels, references=True)
     branches = learner.evidence(features, patch_scores)
-    texts = learner.encode_text(features, references=True)
-    references = learner._evidence(learner.references, features, texts, patch_scores)
+    references = learner.evidence(features, patch_scores, references=True)
     return Evidences(features.pooled, branches, references)
 
 
@@ -178,9 +176,9 @@ def _part(found: Evidences, reference: str | None) -> dict[str, Evidence]:
 
 def _logits(learner: PromptLearner, found: Evidences) -> dict[str, Float[Tensor, "B C"]]:
     """Return logits by line of evidence: of the prediction, each branch, each reference."""
-    lines = {PREDICTION: class_scores(found.branches, fusion=learner.fusion)}
-    lines |= {name: one.scores for name, one in (found.branches | found.references).items()}
-    return {name: (learner.backbone.logit_scale * value).float() for name, value in lines.items()}
+    lines = learner.logits_of(found.branches, found.references)
+    lines = {PREDICTION: lines.pop("logits"), **lines}
+    return {name: value.float() for name, value in lines.items()}
 
 
 def _report(one: Unreadable, total: int, on_error: OnError) -> None:

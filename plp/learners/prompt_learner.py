@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
+from plp.branches.fusion import Fusion, fused_scores
 from plp.errors import ConfigError
 from plp.learners.texts import Texts
 from plp.losses.base import LossInputs, LossTerm
@@ -62,7 +63,7 @@ class PromptLearner(BaseModel):
         class_names: Sequence[str],
         references: Mapping[str, Branch | Mapping[str, Any]] | None = None,
         losses: Mapping[str, LossTerm | Mapping[str, Any]] | None = None,
-        fusion: Literal["mean", "sum"] = "mean",
+        fusion: Fusion = "mean",
         objective: Literal["branches", "fused"] = "branches",
         text_chunk: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
@@ -124,7 +125,7 @@ class PromptLearner(BaseModel):
 
     def logits(self, images: Images) -> dict[str, Float[Tensor, "B C"]]:
         """Return fused logits as `logits`, and the logits of each branch under its name."""
-        return self._fused(self.evidence(images))
+        return self.logits_of(self.evidence(images))
 
     def loss(self, images: Images, labels: Int[Tensor, " B"]) -> dict[str, Float[Tensor, ""]]:
         """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
@@ -135,7 +136,7 @@ class PromptLearner(BaseModel):
         evidence = self._evidence(self.branches, features, texts, patches)
         scale = self.backbone.logit_scale
         if self.objective == "fused":
-            losses = {"loss_fused": F.cross_entropy(self._fused(evidence)["logits"], labels)}
+            losses = {"loss_fused": F.cross_entropy(self.logits_of(evidence)["logits"], labels)}
         else:
             losses = {
                 f"loss_{name}": branch.loss(evidence[name], labels, scale)
@@ -158,11 +159,8 @@ class PromptLearner(BaseModel):
         their names, and `label` and `index` where given. Tensors are on the CPU.
         """
         features = self.encode_image(images, references=True)
-        logits = self._fused(self.evidence(features))
-        texts = self.encode_text(features, references=True)
-        references = self._evidence(self.references, features, texts)
-        scale = self.backbone.logit_scale
-        logits |= {name: scale * found.scores for name, found in references.items()}
+        references = self.evidence(features, references=True)
+        logits = self.logits_of(self.evidence(features), references)
         rows = {name: value.float().cpu() for name, value in logits.items()}
         carried = {
             key: value.cpu() for key, value in (("label", labels), ("index", indices))
@@ -174,10 +172,28 @@ class PromptLearner(BaseModel):
             for i in range(len(features.pooled))
         ]
 
-    def evidence(self, images: Images, patch_scores: bool = False) -> dict[str, Evidence]:
-        """Return what each branch has to say: scores, similarities, supports, plans."""
-        features = self.encode_image(images)
-        return self._evidence(self.branches, features, self.encode_text(features), patch_scores)
+    def evidence(
+        self, images: Images, patch_scores: bool = False, references: bool = False
+    ) -> dict[str, Evidence]:
+        """Return what each branch (or reference) has to say: scores, similarities, plans."""
+        features = self.encode_image(images, references)
+        branches = self.references if references else self.branches
+        return self._evidence(
+            branches, features, self.encode_text(features, references), patch_scores
+        )
+
+    def logits_of(
+        self, evidence: Mapping[str, Evidence], references: Mapping[str, Evidence] | None = None
+    ) -> dict[str, Float[Tensor, "B C"]]:
+        """Return logits: of the branches' fusion under `logits`, of each branch and reference under
+        its name.
+        """
+        scale = self.backbone.logit_scale
+        lines = {**evidence, **(references or {})}
+        return {
+            "logits": scale * fused_scores(evidence, self.fusion),
+            **{name: scale * found.scores for name, found in lines.items()},
+        }
 
     def encode_image(self, images: Images, references: bool = False) -> ImageFeatures:
         """Encode images once for all branches, without a graph; features pass through."""
@@ -334,15 +350,6 @@ class PromptLearner(BaseModel):
                 name: branch(features, texts.get(name), self.backbone.project_dense, patch_scores)
                 for name, branch in _items(branches)
             }
-
-    def _fused(self, evidence: Mapping[str, Evidence]) -> dict[str, Float[Tensor, "B C"]]:
-        scale = self.backbone.logit_scale
-        scores = torch.stack([found.scores for found in evidence.values()])
-        fused = scores.mean(0) if self.fusion == "mean" else scores.sum(0)
-        return {
-            "logits": scale * fused,
-            **{name: scale * found.scores for name, found in evidence.items()},
-        }
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         dtype = PRECISIONS[self.precision]

@@ -2,17 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Literal, final
+from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from plp.branches.fusion import Fusion, fused_scores
 from plp.registry import SCORES
 from plp.scores.base import Score
 from plp.structures import Evidence
-
-Fusion = Literal["mean", "sum"]
 
 
 class LogitScore(Score):
@@ -90,6 +88,7 @@ class MSP(TemperedLogitScore):
     """Negative largest class probability (Hendrycks and Gimpel 2017): -max softmax(z / T).
 
     Example:
+        >>> import torch
         >>> from plp.structures import Evidence
         >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
         >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
@@ -108,6 +107,7 @@ class MaxLogit(LogitScore):
     """Negative largest logit (Hendrycks et al. 2022): -max z. A temperature would rank the same.
 
     Example:
+        >>> import torch
         >>> from plp.structures import Evidence
         >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
         >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
@@ -126,6 +126,7 @@ class Energy(TemperedLogitScore):
     """Free energy (Liu et al. 2020): -T log sum exp(z / T).
 
     Example:
+        >>> import torch
         >>> from plp.structures import Evidence
         >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
         >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
@@ -144,6 +145,7 @@ class Entropy(TemperedLogitScore):
     """Entropy of the class probabilities in nats: -sum p log p with p = softmax(z / T).
 
     Example:
+        >>> import torch
         >>> from plp.structures import Evidence
         >>> cosines = torch.tensor([[0.3, 0.1], [0.2, 0.2]])
         >>> evidence = {'global': Evidence(cosines, cosines[..., None], cosines[..., None])}
@@ -171,5 +173,4 @@ def class_scores(
         return evidence[branch].scores
     if not evidence:
         raise ValueError("expected a branch to score, got none")
-    stacked = torch.stack([found.scores for found in evidence.values()])
-    return stacked.mean(0) if fusion == "mean" else stacked.sum(0)
+    return fused_scores(evidence, fusion)
