@@ -8,9 +8,8 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from plp.cli.options import CfgOptions
+from plp.cli.options import add_settings
 from plp.engine.compare import VARIANT, Comparison, Wanted, compare, is_done, survey
-from plp.engine.config import AMP
 
 logger = logging.getLogger("plp")
 
@@ -64,12 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, metavar="N",
         help="worker processes; default: one a CPU core, or one with a GPU. 0: none, for debugging",
     )  # fmt: skip
-    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
-    parser.add_argument("--amp", choices=tuple(AMP), help="mixed precision of the towers")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=CfgOptions, metavar="KEY=VALUE",
-        help="replace entries of every config",
-    )  # fmt: skip
+    add_settings(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would run")
     parser.add_argument("--table-only", action="store_true", help="write tables of what is done")
     parser.add_argument(

@@ -39,6 +39,11 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", help="folder of the data set")
     parser.add_argument("--shots", type=int, help="training images a class")
     parser.add_argument("--seed", type=int, help="seed of the draw, the start and the training")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that do not say which data a run is about."""
     parser.add_argument("--amp", choices=tuple(AMP), help="mixed precision of the towers")
     parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
     parser.add_argument(

@@ -79,6 +79,9 @@ class DataOptions:
         return options
 
 
+# Of the section; the numbers of a run do not depend on them.
+WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache")
+
 _LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
 
 

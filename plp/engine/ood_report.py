@@ -1,7 +1,5 @@
 """What a test of out-of-distribution detection writes: numbers, tables, figures, arrays."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +13,7 @@ from plp.engine.ood_stream import Scored
 from plp.engine.result import write_result
 from plp.evaluation import CalibrationReport, OODMetrics
 from plp.learners.prompt_learner import PromptLearner
+from plp.results.csv_text import to_csv
 from plp.results.figure import save_figure
 from plp.results.render import to_markdown
 from plp.results.tables import Cell, Table, Value
@@ -177,17 +176,15 @@ def _long_table(result: Mapping[str, Any]) -> Table:
 
 
 def _csv(result: Mapping[str, Any]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("score", "set", "group", *PERCENT, "num_id", "num_ood"))
+    rows: list[tuple[Any, ...]] = []
     for name, entry in result["scores"].items():
         for one, found in entry["sets"].items():
             group = result["ood_sets"][one]["group"]
             counts = (found["num_id"], found["num_ood"])
-            writer.writerow((name, one, group, *(found[key] for key in PERCENT), *counts))
+            rows.append((name, one, group, *(found[key] for key in PERCENT), *counts))
         for group, found in entry["average"].items():
-            writer.writerow((name, "average", group, *(found[key] for key in PERCENT), "", ""))
-    return text.getvalue()
+            rows.append((name, "average", group, *(found[key] for key in PERCENT), "", ""))
+    return to_csv(("score", "set", "group", *PERCENT, "num_id", "num_ood"), rows)
 
 
 def _paths(one: OODSet, found: Scored) -> np.ndarray:

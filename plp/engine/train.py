@@ -12,7 +12,7 @@ from mmengine.dist import init_dist, is_distributed, is_main_process
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
 from plp.engine.config import Choices
-from plp.engine.data import build_loaders
+from plp.engine.data import WITHOUT_EFFECT, build_loaders
 from plp.engine.fitting import fit, tune
 from plp.engine.result import (
     NAME,
@@ -131,11 +131,7 @@ def _identity(run: dict[str, Any]) -> dict[str, Any]:
         key: run["config"].get(key)
         for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
     }
-    config["data"] = {  # without what no number depends on
-        key: value
-        for key, value in config["data"].items()
-        if key not in ("num_workers", "verify", "feature_cache")
-    }
+    config["data"] = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
     return {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")} | config
 
 

@@ -27,7 +27,7 @@ def runs_to_csv(runs: Sequence[Run]) -> str:
         + [run.commit, run.other_code, run.path]
         for run in runs
     )
-    return _write(header, rows)
+    return to_csv(header, rows)
 
 
 def summary_to_csv(runs: Sequence[Run], line: str = "fused") -> str:
@@ -38,10 +38,11 @@ def summary_to_csv(runs: Sequence[Run], line: str = "fused") -> str:
          "" if cell.std is None else f"{cell.std:.4f}", cell.other_code]
         for key, cell in summarise(runs, line).items()
     )  # fmt: skip
-    return _write(header, rows)
+    return to_csv(header, rows)
 
 
-def _write(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write a header and rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

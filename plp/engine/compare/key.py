@@ -28,13 +28,11 @@ from plp.datasets import DataSource, FewShot, Item, Splits
 from plp.engine.build import run_seed
 from plp.engine.compare.job import Job
 from plp.engine.config import choose, load_config
-from plp.engine.data import DataOptions, draw
+from plp.engine.data import WITHOUT_EFFECT, DataOptions, draw
 from plp.errors import ConfigError
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
 APART = ("cli", "results", "testing", "engine/compare")
-# Of the section `data`; the numbers of a run do not depend on them.
-WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache")
 
 
 def key_of(parts: Mapping[str, str]) -> str:
