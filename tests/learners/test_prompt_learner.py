@@ -14,7 +14,7 @@ import plp
 from plp.engine.build import local_seed, run_seed
 from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
-from plp.registry import BACKBONES, MODELS
+from plp.registry import MODELS
 from plp.structures import ImageFeatures
 
 CLASSES = ["cat", "old_oak_tree", "red car"]
@@ -30,17 +30,6 @@ LEARNED = {
 SHARED = {
     f"{LOCAL}.prompt": dict(_delete_=True, type="SharedContext", num_prompts=2, words="a view of")
 }
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    """One frozen CLIP of two layers and 16 patches for all learners of this file."""
-    tower = dict(width=WIDTH, layers=2)
-    vision = dict(**tower, head_width=32, image_size=64, patch_size=16)
-    config = dict(embed_dim=32, vision_cfg=vision, text_cfg=dict(**tower, heads=2))
-    return BACKBONES.build(
-        dict(type="OpenCLIPBackbone", arch="tiny", pretrained=None, model_config=config)
-    )
 
 
 @pytest.fixture

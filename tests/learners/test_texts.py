@@ -13,22 +13,11 @@ from plp.engine.build import local_seed
 from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners import texts as texts_module
-from plp.registry import BACKBONES, MODELS
+from plp.registry import MODELS
 from plp.structures import Shots
 
 CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")
 LABELS = torch.tensor([0, 2])
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    """One frozen CLIP of two layers and 16 patches for all learners of this file."""
-    tower = dict(width=64, layers=2)
-    vision = dict(**tower, head_width=32, image_size=64, patch_size=16)
-    config = dict(embed_dim=32, vision_cfg=vision, text_cfg=dict(**tower, heads=2))
-    return BACKBONES.build(
-        dict(type="OpenCLIPBackbone", arch="tiny", pretrained=None, model_config=config)
-    )
 
 
 @pytest.fixture
