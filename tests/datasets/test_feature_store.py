@@ -1,5 +1,4 @@
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import context as processes
 
 from plp.datasets import FeatureStore, StoredRows
 from plp.engine import files
@@ -16,7 +16,6 @@ from plp.structures import ImageFeatures
 
 SETTINGS = {"fingerprint": "ab12", "streams": ["vv"]}
 KEYS = ("a", "b", "c")
-fork = multiprocessing.get_context("fork")  # the tests' processes; a store needs none
 
 
 def features_of(keys, patches=4, width=8):
@@ -195,7 +194,7 @@ def count_right(folder, batches, **sizes):
 def test_a_writer_killed_at_any_time_leaves_whole_features(tmp_path):
     written = 0
     for _ in range(8):
-        writer = fork.Process(target=write_for_ever, args=(tmp_path, written))
+        writer = processes.Process(target=write_for_ever, args=(tmp_path, written))
         writer.start()
         while len(shards(tmp_path)) < written + 2:
             assert writer.is_alive()
@@ -219,7 +218,7 @@ def write_half(folder):
 
 @pytest.mark.filterwarnings("error")
 def test_half_a_shard_is_never_looked_at(store, tmp_path):
-    writer = fork.Process(target=write_half, args=(tmp_path,))
+    writer = processes.Process(target=write_half, args=(tmp_path,))
     writer.start()
     writer.join()
     assert writer.exitcode == -signal.SIGKILL
@@ -230,9 +229,9 @@ def test_half_a_shard_is_never_looked_at(store, tmp_path):
 
 @pytest.mark.filterwarnings("error")
 def test_two_writers_and_a_reader(tmp_path):
-    barrier = fork.Barrier(3)
+    barrier = processes.Barrier(3)
     orders = (range(30), [*range(15, 45), *range(5)])
-    writers = [fork.Process(target=write_some, args=(tmp_path, o, barrier)) for o in orders]
+    writers = [processes.Process(target=write_some, args=(tmp_path, o, barrier)) for o in orders]
     for writer in writers:
         writer.start()
     barrier.wait()

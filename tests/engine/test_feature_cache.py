@@ -2,7 +2,6 @@
 
 import errno
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ import sys
 import pytest
 import torch
 from PIL import Image
+from processes import context as processes
 from tiny_runs import read_result
 
 from plp.backbones import OpenCLIPBackbone
@@ -35,7 +35,6 @@ KINDS = {  # lines of the config, features of a run (12 training, 6 validation, 
     "random in memory": (MEMORY.format(2), 48),
 }
 EXACT = ("random", "in memory", "random in memory")  # encoded in the same batches without a cache
-fork = multiprocessing.get_context("fork")
 
 
 def told(out):
@@ -249,7 +248,7 @@ class TestMishaps:
             "--work-dir", tmp_path / "killed", "--cfg-options",
             f"data.feature_cache={tmp_path / 'cache'}",
         ]  # fmt: skip
-        run = fork.Process(target=train_killed, args=([str(one) for one in argv], *moment))
+        run = processes.Process(target=train_killed, args=([str(one) for one in argv], *moment))
         run.start()
         run.join()
         assert run.exitcode == -signal.SIGKILL
