@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,8 +18,9 @@ from plp.engine.files import write_atomically
 from plp.errors import CheckpointError
 from plp.learners.prompt_learner import PromptLearner
 
-FORMAT = 1
+FORMAT = 2  # 1 had no scores of validation images
 NAME = "model.safetensors"
+_SCORES = "validation_scores."  # first part of their names among the tensors
 
 
 class Checkpoint(NamedTuple):
@@ -28,17 +30,34 @@ class Checkpoint(NamedTuple):
         state: Learned tensors by state-dict name.
         class_names: Classes in label order.
         info: What else was saved: `config` (text), `dataset`, `epoch`, `fingerprint`, ...
+        validation_scores: Out-of-distribution scores of the validation images by name of the score,
+            which thresholds are chosen from; empty if none were saved.
     """
 
     state: dict[str, Tensor]
     class_names: tuple[str, ...]
     info: dict[str, Any]
+    validation_scores: dict[str, Float[Tensor, " I"]]
 
 
-def save_checkpoint(path: str | Path, learner: PromptLearner, info: Mapping[str, Any]) -> Path:
-    """Save the learned parameters, the class names and `info` (anything JSON can hold)."""
+def save_checkpoint(
+    path: str | Path,
+    learner: PromptLearner,
+    info: Mapping[str, Any],
+    validation_scores: Mapping[str, Float[Tensor, " I"]] | None = None,
+) -> Path:
+    """Save the learned parameters, the class names and `info` (anything JSON can hold).
+
+    Args:
+        path: The file; an old one is replaced when the new one is whole.
+        learner: Its state dict is saved.
+        info: See `Checkpoint`.
+        validation_scores: See `Checkpoint`.
+    """
+    scores = {_SCORES + name: value for name, value in (validation_scores or {}).items()}
     state = {
-        name: value.detach().cpu().contiguous() for name, value in learner.state_dict().items()
+        name: value.detach().cpu().contiguous()
+        for name, value in (learner.state_dict() | scores).items()
     }
     header = {
         "format": FORMAT,
@@ -74,7 +93,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{path} has checkpoint format {header['format']}, this plp reads up to {FORMAT}: "
             "update plp"
         )
-    return Checkpoint(state, tuple(header["class_names"]), header)
+    scores = {k.removeprefix(_SCORES): state.pop(k) for k in [*state] if k.startswith(_SCORES)}
+    return Checkpoint(state, tuple(header["class_names"]), header, scores)
 
 
 def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:

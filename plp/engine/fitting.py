@@ -39,10 +39,7 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
     """Encode all images of a loader's data set, in the order of the data set."""
     views = getattr(loader.sampler, "views", 1)
     views = 1 if views == "epoch" else views
-    ordered = build_loader(
-        loader.dataset, batch_size=min(64, len(loader.dataset)),  # type: ignore[arg-type]
-        shuffle=False, num_workers=loader.num_workers, views=views, rank=0, world_size=1,
-    ).loader  # fmt: skip
+    ordered = in_order(loader, views)
     pooled, labels = [], []
     for view in range(views):
         ordered.sampler.set_epoch(view)  # type: ignore[attr-defined]
@@ -52,6 +49,14 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
             if view == 0:
                 labels.append(batch["labels"])
     return Shots(torch.cat(pooled).unflatten(0, (views, -1)), torch.cat(labels))
+
+
+def in_order(loader: DataLoader, views: int = 1) -> DataLoader:
+    """Return a loader of the same images: all of them, whatever the process, in their order."""
+    return build_loader(
+        loader.dataset, batch_size=min(64, len(loader.dataset)),  # type: ignore[arg-type]
+        shuffle=False, num_workers=loader.num_workers, views=views, rank=0, world_size=1,
+    ).loader  # fmt: skip
 
 
 def _told(lines: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ from plp.engine.result import (
 )
 from plp.engine.runner import build_runner, check_schedule
 from plp.engine.setup import set_up
+from plp.engine.validation_scores import validation_scores
 from plp.engine.work_dir import default_work_dir, prepare_work_dir, read_state
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationMetric, ClassificationReport
@@ -119,7 +120,9 @@ def train(
     }
     if is_main_process():
         result |= report_entries(report)
-        checkpoints.save_checkpoint(folder / checkpoints.NAME, learner, info | {"epoch": epoch})
+        scores = {} if loaders.val is None else validation_scores(learner, loaders.val)
+        path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
+        checkpoints.save_checkpoint(path, learner, info, scores)
         write_result(folder / NAME, result)
     return TrainResult(report, result, folder)
 

@@ -66,7 +66,7 @@ def test_another_model_is_refused(trained, tool, tiny_config, photos, option, pa
 
 def test_newer_formats_are_refused(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("plp.engine.checkpoint.FORMAT", 0)
-    with pytest.raises(CheckpointError, match="format 1, this plp reads up to 0: update plp"):
+    with pytest.raises(CheckpointError, match="format 2, this plp reads up to 0: update plp"):
         load_checkpoint(trained)
 
 

@@ -7,6 +7,7 @@ from tiny_runs import CLASSES, read_result
 
 from plp.datasets import Folder, sample
 from plp.engine.checkpoint import load_checkpoint
+from plp.registry import SCORES
 
 
 def test_result_has_all_that_is_needed_to_compare_runs(trained, photos, root):
@@ -31,7 +32,7 @@ def test_result_has_all_that_is_needed_to_compare_runs(trained, photos, root):
     assert (result["epochs"], result["steps"], result["resumed"]) == (4, 12, False)
 
 
-def test_checkpoint_holds_learned_parameters_only(trained):
+def test_checkpoint_holds_learned_parameters_and_validation_scores(trained):
     path = trained / "model.safetensors"
     assert path.stat().st_size < 2**20
     result = read_result(trained)
@@ -39,7 +40,8 @@ def test_checkpoint_holds_learned_parameters_only(trained):
         shapes = {
             name: list(file.get_slice(name).get_shape()) for name in result["learned_parameters"]
         }
-        assert sorted(file.keys()) == sorted(shapes)
+        others = sorted({*file.keys()} - {*shapes})
+    assert others == [f"validation_scores.{name}" for name in SCORES.names()]
     assert shapes == result["learned_parameters"]
     assert set(shapes) == {
         "branches.global.prompt.context",

@@ -1,0 +1,60 @@
+"""Out-of-distribution scores of the validation images: what a threshold is chosen from."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from plp.engine.fitting import in_order
+from plp.engine.ood_scores import choose_scores
+from plp.errors import ConfigError
+from plp.learners.prompt_learner import PromptLearner
+from plp.registry import SCORES
+from plp.scores import Score
+from plp.structures import ImageFeatures
+
+
+def scores_of(learner: PromptLearner) -> dict[str, Score]:
+    """Build each registered score of the learner's prediction that its branches allow."""
+    found = {}
+    for name in SCORES.names():
+        try:
+            found[name] = choose_scores(learner, [name])[name].score
+        except ConfigError:  # it looks at patches and no branch does, or it needs more settings
+            continue
+    return found
+
+
+def usual_score(scores: dict[str, Score]) -> str:
+    """Return the score to reject with where nobody says which: the one of the published methods.
+
+    GL-MCM where a branch looks at patches (GalLoP, SOT-GLP), else MCM.
+    """
+    return next(name for name in ("GlobalLocalMCM", "MCM", *scores) if name in scores)
+
+
+@torch.no_grad()
+def score_batch(
+    learner: PromptLearner, scores: dict[str, Score], images: Tensor | ImageFeatures
+) -> dict[str, Float[Tensor, " B"]]:
+    """Score a batch on the learner's device; return the scores on the CPU, by name."""
+    patches = any(score.needs_patches for score in scores.values())
+    evidence = learner.evidence(images, patches)
+    return {name: score(evidence).float().cpu() for name, score in scores.items()}
+
+
+def validation_scores(learner: PromptLearner, loader: DataLoader) -> dict[str, Float[Tensor, " I"]]:
+    """Score all images of a loader, in the order of its data set, by every score that fits.
+
+    Args:
+        learner: The trained learner; it is put into evaluation mode.
+        loader: Loader of validation images, or of their features.
+    """
+    learner.eval()
+    scores = scores_of(learner)
+    rows: dict[str, list[Tensor]] = {name: [] for name in scores}
+    for batch in in_order(loader):
+        images = learner.data_preprocessor(batch)["images"]
+        for name, value in score_batch(learner, scores, images).items():
+            rows[name].append(value)
+    return {name: torch.cat(parts) for name, parts in rows.items()}
