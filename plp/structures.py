@@ -65,10 +65,14 @@ class PromptTokens(NamedTuple):
     Attributes:
         embeddings: start token, context and name, end token, then zeros.
         end: Position of the end token; the text is `end + 1` tokens long. What follows is padding.
+        shared: How many tokens at the beginning of prompt n are the same in all classes, by
+            construction: a causal text tower computes them once, and their gradient goes into the
+            first class's row. 0 promises nothing.
     """
 
     embeddings: Float[Tensor, "C N L D"]
     end: Int[Tensor, "C N"]
+    shared: int = 0
 
 
 class Support(NamedTuple):

@@ -1,18 +1,25 @@
-"""The three lines that both towers share: a packed projection, heads apart, heads together."""
+"""The lines that both towers share: a packed projection, heads apart, heads together."""
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+
+def project_packed(
+    attention: nn.MultiheadAttention, tokens: Float[Tensor, "*batch W"], first: int, last: int
+) -> Float[Tensor, "*batch X"]:
+    """Apply parts `first` up to `last` of the packed projection: 0 query, 1 key, 2 value."""
+    width = tokens.shape[-1]
+    rows = slice(first * width, last * width)
+    bias = None if attention.in_proj_bias is None else attention.in_proj_bias[rows]
+    return F.linear(tokens, attention.in_proj_weight[rows], bias)
 
 
 def project_in(
     attention: nn.MultiheadAttention, tokens: Float[Tensor, "M L W"], first: int, last: int
 ) -> list[Float[Tensor, "M L W"]]:
-    """Apply parts `first` up to `last` of the packed projection: 0 query, 1 key, 2 value."""
-    width = tokens.shape[-1]
-    rows = slice(first * width, last * width)
-    bias = None if attention.in_proj_bias is None else attention.in_proj_bias[rows]
-    packed = F.linear(tokens, attention.in_proj_weight[rows], bias)
+    """Apply parts of the packed projection, one tensor each; see `project_packed`."""
+    packed = project_packed(attention, tokens, first, last)
     return list(packed.chunk(last - first, dim=-1))
 
 
@@ -22,10 +29,20 @@ def attend(
     value: Float[Tensor, "M L W"],
     heads: int,
     causal: bool = False,
+    mask: Bool[Tensor, "M #h #Q L"] | None = None,
 ) -> Float[Tensor, "M Q W"]:
-    """Multi-head attention between projected tokens, before the output projection."""
+    """Multi-head attention between projected tokens, before the output projection.
+
+    Args:
+        query: Projected queries.
+        key: Projected keys.
+        value: Projected values.
+        heads: Heads that the width is split into.
+        causal: A token sees itself and what stands before it.
+        mask: True where a query may look.
+    """
     query, key, value = (
         part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)
     )
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
     return mixed.transpose(1, 2).flatten(2)

@@ -8,6 +8,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import VisionTransformer
 
+from plp.backbones._activation import use_lean_quick_gelu
 from plp.backbones._openclip_hub import require_hub_model
 from plp.backbones.resnet_streams import ResNetTower
 from plp.backbones.vision_tower import PooledTower, VisionTower
@@ -51,6 +52,7 @@ def build_model(
         raise ConfigError(f"open_clip cannot build this model config: {error}") from error
     if image_size is not None and hasattr(model.visual, "set_input_size"):
         model.visual.set_input_size(image_size)
+    use_lean_quick_gelu(model)
     return model.float()
 
 

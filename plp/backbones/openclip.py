@@ -152,7 +152,9 @@ class OpenCLIPBackbone(Backbone):
         return NameTokens(embeddings, lengths, start, end)
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
-        """Encode prompts, cut at the longest end token (exact: the tower is causal).
+        """Encode prompts, each up to its end token and a shared beginning once.
+
+        Exact, because the tower is causal.
 
         Raises:
             ConfigError: if a prompt is longer than `context_length`, or saying why the text tower
@@ -167,8 +169,8 @@ class OpenCLIPBackbone(Backbone):
                 f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
                 "a shorter class name."
             )
-        cut = prompts.embeddings[:, :, :longest].flatten(0, 1)
-        return self._text.encode(cut, prompts.end.flatten()).unflatten(0, prompts.end.shape)
+        cut = prompts.embeddings[:, :, :longest]
+        return self._text.encode(cut, prompts.end, prompts.shared)
 
     def extra_repr(self) -> str:
         """Name the weights and what was decided about them."""

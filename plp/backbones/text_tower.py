@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer
 from torch import Tensor, nn
 
-from plp.backbones._attention import attend, project_in
+from plp.backbones._attention import attend, project_packed
+from plp.backbones._packing import Packing, pack
 from plp.errors import ConfigError
 
 VOCABULARY = 49408  # of CLIP's byte-pair encoding, start and end token included
@@ -79,19 +79,30 @@ class TextTower:
         return self.tower.token_embedding(ids).detach()
 
     def encode(
-        self, embeddings: Float[Tensor, "M L D"], end: Int[Tensor, " M"]
-    ) -> Float[Tensor, "M E"]:
-        """Encode texts that are already cut; `end` is the position of each one's end token."""
-        tower = self.tower
-        x = embeddings + tower.positional_embedding[: embeddings.shape[1]].to(embeddings.dtype)
-        for block in tower.transformer.resblocks:
-            x = _block(block, x)
-        x = x[torch.arange(len(x), device=x.device), end]  # the norm is per token: gather first
-        x = tower.ln_final(x)
+        self, embeddings: Float[Tensor, "C N L D"], end: Int[Tensor, "C N"], shared: int = 0
+    ) -> Float[Tensor, "C N E"]:
+        """Encode texts that are already cut.
+
+        Padding is not computed, nor a shared beginning more than once, nor in the last block
+        anything but the end tokens that the texts are read at.
+
+        Args:
+            embeddings: Token embeddings, without positions.
+            end: Position of each text's end token.
+            shared: Tokens at the beginning of a prompt that all classes share.
+        """
+        tower, length = self.tower, embeddings.shape[2]
+        texts = pack(end, length, shared)
+        positions = tower.positional_embedding[:length].to(embeddings.dtype)
+        x = texts.collect((embeddings + positions).flatten(0, 1))  # [U, D]
+        *blocks, last = tower.transformer.resblocks
+        for block in blocks:
+            x = _block(block, x, texts)
+        x = tower.ln_final(_last_block(last, x, texts))  # [M, D]
         projection = tower.text_projection
-        if projection is None:
-            return x
-        return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        if projection is not None:
+            x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        return x.unflatten(0, end.shape)
 
 
 def why_no_prompts(model: Any, text_config: Mapping[str, Any]) -> str | None:
@@ -125,8 +136,30 @@ def _tokenizer(options: str) -> SimpleTokenizer:
     return SimpleTokenizer(**json.loads(options))  # reads a vocabulary of 1.3 MB: once a process
 
 
-def _block(block: ResidualAttentionBlock, x: Float[Tensor, "M L D"]) -> Float[Tensor, "M L D"]:
-    query, key, value = project_in(block.attn, block.ln_1(x), 0, 3)
-    mixed = attend(query, key, value, block.attn.num_heads, causal=True)
+def _block(
+    block: ResidualAttentionBlock, x: Float[Tensor, "U D"], texts: Packing
+) -> Float[Tensor, "U D"]:
+    packed = project_packed(block.attn, block.ln_1(x), 0, 3)
+    query, key, value = texts.spread(packed).chunk(3, dim=-1)
+    mixed = texts.collect(attend(query, key, value, block.attn.num_heads, causal=True))
+    return _finish(block, x, mixed)
+
+
+def _last_block(
+    block: ResidualAttentionBlock, x: Float[Tensor, "U D"], texts: Packing
+) -> Float[Tensor, "M D"]:
+    """Compute the end tokens alone; they attend to the whole of their texts."""
+    normed = block.ln_1(x)
+    query = project_packed(block.attn, normed.index_select(0, texts.ends), 0, 1)
+    packed = project_packed(block.attn, normed, 1, 3)
+    key, value = texts.spread(packed).chunk(2, dim=-1)
+    seen = texts.real[:, None, None]  # [M, 1, 1, L]
+    mixed = attend(query[:, None], key, value, block.attn.num_heads, mask=seen)[:, 0]
+    return _finish(block, x.index_select(0, texts.ends), mixed)
+
+
+def _finish(
+    block: ResidualAttentionBlock, x: Float[Tensor, "U D"], mixed: Float[Tensor, "U D"]
+) -> Float[Tensor, "U D"]:
     x = x + block.ls_1(block.attn.out_proj(mixed))
     return x + block.ls_2(block.mlp(block.ln_2(x)))

@@ -100,8 +100,9 @@ class Texts:
         return torch.cat(parts).unflatten(0, (len(pooled), classes))
 
     def _encoded(self, tokens: PromptTokens) -> Tensor:
-        chunk = self.chunk or len(tokens.end)
-        parts = zip(tokens.embeddings.split(chunk), tokens.end.split(chunk), strict=True)
+        chunk, shared = self.chunk or len(tokens.end), tokens.shared
+        pairs = zip(tokens.embeddings.split(chunk), tokens.end.split(chunk), strict=True)
+        parts = [(embeddings, end, shared) for embeddings, end in pairs]
         if chunk >= len(tokens.end) or not tokens.embeddings.requires_grad:
             return torch.cat([self._tower(*part) for part in parts])
         return torch.cat(
@@ -111,7 +112,7 @@ class Texts:
             ]
         )
 
-    def _tower(self, embeddings: Tensor, end: Tensor) -> Tensor:
+    def _tower(self, embeddings: Tensor, end: Tensor, shared: int) -> Tensor:
         with self.autocast():
-            text = self.backbone.encode_text(PromptTokens(embeddings, end))
+            text = self.backbone.encode_text(PromptTokens(embeddings, end, shared))
         return text.float()

@@ -47,7 +47,8 @@ def assemble(
     index = index[:, None, :, None].expand(-1, num_prompts, -1, width)  # [C, N, L, D]
     pool = torch.cat([part.to(before.dtype) for part in parts], dim=2)
     end = 1 + num_before + names.lengths + after.shape[2]
-    return PromptTokens(pool.gather(2, index), end[:, None].expand(-1, num_prompts))
+    shared = 1 + (num_before if len(before) == 1 else 0)  # the start token is the same everywhere
+    return PromptTokens(pool.gather(2, index), end[:, None].expand(-1, num_prompts), shared)
 
 
 def _places(

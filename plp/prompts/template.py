@@ -60,7 +60,8 @@ class TemplatePrompt(Prompt):
             for prompt in filled
         ]
         end = torch.cat([prompt.end for prompt in filled], dim=1)
-        return PromptTokens(torch.cat(padded, dim=1), end)  # [C, N, L, D], [C, N]
+        shared = min(prompt.shared for prompt in filled)
+        return PromptTokens(torch.cat(padded, dim=1), end, shared)  # [C, N, L, D], [C, N]
 
     def describe(self) -> list[str]:
         """Return the templates."""
