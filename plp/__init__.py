@@ -3,7 +3,7 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build_learner"]
+__all__ = ["__version__", "build_learner", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -12,4 +12,8 @@ def __getattr__(name: str) -> Any:
         from plp.engine.build import build_learner
 
         return build_learner
+    if name == "load":
+        from plp.inference.loading import load
+
+        return load
     raise AttributeError(f"module 'plp' has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """Patches against the prompts of each class: project, select, align."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, final
 
@@ -84,17 +85,28 @@ class LocalBranch(Branch):
         patch_scores: bool = False,
     ) -> Evidence:
         """Score every class for every image from the patches of its support."""
-        joint = project_dense(self.projection(features.dense[self.stream]))
-        with torch.autocast(joint.device.type, enabled=False):
-            patches = F.normalize(joint.float(), dim=-1)
-            cosines = cosine(patches, F.normalize(text.float(), dim=-1))
+        cosines = self.patch_cosines(features, text, project_dense)
+        with torch.autocast(cosines.device.type, enabled=False):
             support = self.selector(cosines)
+            _warn_of_unlike_rows(self.aligner, support)
             similarity = gather_support(cosines, support)  # [B, C, K, N]
             plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
             prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
             scores = prompt_scores.mean(-1) * self._factor(similarity.shape[-1])
             singles = cosines.detach().mean(-1) if patch_scores else None  # [B, P, C]
         return Evidence(scores, prompt_scores, similarity, support, plan, singles)
+
+    def patch_cosines(
+        self,
+        features: ImageFeatures,
+        text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"],
+        project_dense: ProjectDense,
+    ) -> Float[Tensor, "B P C N"]:
+        """Compare every patch with every prompt: what support and plan are made from."""
+        joint = project_dense(self.projection(features.dense[self.stream]))
+        with torch.autocast(joint.device.type, enabled=False):
+            patches = F.normalize(joint.float(), dim=-1)
+            return cosine(patches, F.normalize(text.float(), dim=-1))
 
     def loss(
         self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
@@ -111,6 +123,19 @@ class LocalBranch(Branch):
     def extra_repr(self) -> str:
         """Show stream and scale in the printed module."""
         return f"stream={self.stream!r}, score_scale={self.score_scale!r}, loss={self.loss_kind!r}"
+
+
+def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
+    """Say so where a plan keeps a marginal over patches that are not the same for all prompts."""
+    if aligner.needs_shared_patches and support.indices.shape[-1] > 1:
+        ragged = "" if support.kept is None else ", and prompts that keep fewer cannot meet it"
+        warnings.warn(
+            f"{type(aligner).__name__} shares out each patch among the prompts, but the selector "
+            f"gives every prompt patches of its own: row k means another patch to each{ragged}. "
+            "Use SharedTopK or AllPatches, or an aligner without a marginal over patches "
+            "(MeanAligner, MaxSimAligner)",
+            stacklevel=3,
+        )
 
 
 def gather_support(cosines: Float[Tensor, "B P C N"], support: Support) -> Float[Tensor, "B C K N"]:

@@ -1,13 +1,13 @@
 """Out-of-distribution sets: any folder of images, or the test images of a set in CoOp's layout."""
 
-import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from plp.datasets import Coop, Item
 from plp.datasets.base import some
 from plp.datasets.folder import IMAGE_EXTENSIONS
+from plp.datasets.walk import walk_images
 from plp.errors import ConfigError, DataError
 
 ID = "id"  # the in-distribution images' name among the sets
@@ -92,7 +92,7 @@ def _from_split(name: str, split: Path) -> OODSet:
 
 
 def _from_folder(name: str, root: Path) -> OODSet:
-    paths = [path.relative_to(root) for path in _walk(root, set())]
+    paths = [path.relative_to(root) for path in walk_images(root)]
     if not paths:
         raise DataError(
             f"{name}: no image in {str(root)!r} or below. Expected files that end in one of "
@@ -101,19 +101,6 @@ def _from_folder(name: str, root: Path) -> OODSet:
     folders = dict.fromkeys(path.parent.name for path in paths if path.parent.name)
     items = tuple(Item(path.as_posix(), OOD_LABEL) for path in paths)
     return OODSet(name, root, items, tuple(folders), "all images in the folder and below")
-
-
-def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """Yield the images of a folder, then those of its sub-folders, each sorted by name."""
-    real = os.path.realpath(folder)
-    if real in seen:  # a link back to where we have been
-        return
-    seen.add(real)
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    yield from (p for p in entries if p.suffix.lower() in IMAGE_EXTENSIONS and p.is_file())
-    for path in entries:
-        if path.is_dir():
-            yield from _walk(path, seen)
 
 
 def _plain(name: str) -> str:

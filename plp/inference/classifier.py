@@ -1,0 +1,228 @@
+"""A trained classifier, ready to be asked."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from plp.engine.checkpoint import save_checkpoint
+from plp.engine.validation_scores import score_batch, scores_of, usual_score
+from plp.errors import ConfigError, DataError
+from plp.inference.explanation import Explanation, explain
+from plp.inference.files import list_images
+from plp.inference.images import Named, as_images, decode
+from plp.inference.prediction import Prediction, Unreadable
+from plp.inference.reading import Chunk, read_chunks
+from plp.inference.rejection import RECALL, Rejection, choose_rejection
+from plp.learners.prompt_learner import PromptLearner
+from plp.structures import Evidence
+from plp.transforms import Transform
+
+BATCH = 64
+_WORKERS = min(4, os.cpu_count() or 1)
+
+
+@final
+class Classifier:
+    """Predicts, rejects and explains with a trained learner; `plp.load` makes one.
+
+    Texts are encoded once, when it is made. Methods may be called from several threads at a time;
+    nothing of the learner changes.
+
+    Args:
+        learner: The trained learner, on its device.
+        transform: Makes pixels of an image, as in training's tests.
+        validation_scores: Out-of-distribution scores of held-out images by name of the score.
+        score: The score to reject by; None for GL-MCM where a branch looks at patches, else MCM.
+        recall: Share of in-distribution images to accept.
+        info: What the checkpoint says about the training.
+
+    Raises:
+        ConfigError: for a score this learner does not have, or a recall that is no share.
+    """
+
+    def __init__(
+        self,
+        learner: PromptLearner,
+        transform: Transform,
+        validation_scores: Mapping[str, Float[Tensor, " I"]],
+        *,
+        score: str | None = None,
+        recall: float = RECALL,
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.learner = learner.eval()
+        self.transform = transform
+        self.info = dict(info or {})
+        self._scores = scores_of(learner)
+        self.score = usual_score(self._scores) if score is None else score
+        if self.score not in self._scores:
+            has = ", ".join(self._scores)
+            raise ConfigError(f"expected a score among {has}, got {score!r}")
+        self._validation_scores = dict(validation_scores)
+        self._rejection = self._choose(recall)
+        size = learner.backbone.image_size
+        with torch.no_grad():  # encodes the texts, and whatever else is made on first use
+            self._look(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, in label order."""
+        return self.learner.class_names
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.learner.backbone.device
+
+    @property
+    def rejection(self) -> Rejection:
+        """The threshold in force, or why there is none."""
+        return self._rejection
+
+    def predict(
+        self, images: Any, top_k: int = 5, *, batch_size: int = BATCH, workers: int = _WORKERS
+    ) -> list[Prediction]:
+        """Classify images.
+
+        Args:
+            images: One image or several: paths, PIL images, RGB arrays [H, W, 3] (uint8, or floats
+                in [0, 1]), tensors [3, H, W], or a batch of arrays or tensors. All of them go
+                through the resizing and cropping of the training's tests.
+            top_k: Most probable classes to return.
+            batch_size: Images looked at together; results do not depend on it.
+            workers: Threads that decode.
+
+        Returns:
+            One prediction an image, in order; of a single image too.
+
+        Raises:
+            DataError: naming the first image that cannot be read.
+        """
+        found = []
+        for one in self.stream(images, top_k, batch_size=batch_size, workers=workers):
+            if isinstance(one, Unreadable):
+                raise DataError(one.reason)
+            found.append(one)
+        return found
+
+    def stream(
+        self, images: Any, top_k: int = 5, *, batch_size: int = BATCH, workers: int = _WORKERS
+    ) -> Iterator[Prediction | Unreadable]:
+        """Classify images one after the other: any number, and past those that cannot be read.
+
+        Args and order are those of `predict`.
+        """
+        _check_whole(top_k=top_k, batch_size=batch_size, workers=workers)
+        return self._stream(as_images(images), top_k, batch_size, workers)
+
+    def explain(
+        self, image: Any, class_name: str | None = None, branch: str | None = None
+    ) -> Explanation:
+        """Say which patches of an image speak for a class, prompt by prompt.
+
+        Args:
+            image: One image, as `predict` takes it.
+            class_name: The class; None for the predicted one.
+            branch: Branch that compares patches; None for the first of them.
+
+        Raises:
+            DataError: for an image that cannot be read, or several.
+            ConfigError: for an unknown class, or a method that compares no patches.
+        """
+        named = as_images(image)
+        if len(named) != 1:
+            raise DataError(f"expected one image to explain, got {len(named)}")
+        return explain(
+            self.learner, self.transform, decode(named[0]), named[0].name, class_name, branch
+        )
+
+    def calibrate(
+        self, images: Any, recall: float | None = None, *, batch_size: int = BATCH
+    ) -> Rejection:
+        """Choose the threshold anew, on images of the classes that nothing was trained on.
+
+        Args:
+            images: A folder (all images in it and below), or images as `predict` takes them. Their
+                classes need not be told.
+            recall: Share of in-distribution images to accept; None for the one so far.
+            batch_size: Images looked at together.
+
+        Returns:
+            The new threshold, or why there is none; it is in force from now on.
+
+        Raises:
+            DataError: naming an image that cannot be read.
+        """
+        one_path = isinstance(images, str | os.PathLike)
+        listed = as_images(list_images([images]) if one_path else images)
+        rows: list[dict[str, Tensor]] = []
+        for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
+            for one in chunk.unreadable.values():
+                raise DataError(one.reason)
+            if chunk.pixels is not None:
+                pixels = chunk.pixels.to(self.device)
+                rows.append(score_batch(self.learner, self._scores, pixels))
+        self._validation_scores = {n: torch.cat([row[n] for row in rows]) for n in self._scores}
+        self._rejection = self._choose(self._rejection.recall if recall is None else recall)
+        return self._rejection
+
+    def save(self, path: str | Path) -> Path:
+        """Save a checkpoint with the scores that thresholds are chosen from, for `plp.load`."""
+        info = {k: v for k, v in self.info.items() if k not in ("format", "class_names")}
+        return save_checkpoint(path, self.learner, info, self._validation_scores)
+
+    def __repr__(self) -> str:
+        backbone = type(self.learner.backbone).__name__
+        return f"Classifier({len(self.class_names)} classes, {backbone}, {self.device})"
+
+    def _choose(self, recall: float) -> Rejection:
+        values = self._validation_scores.get(self.score, torch.zeros(0))
+        return choose_rejection(self.score, values, recall)
+
+    def _stream(
+        self, images: Sequence[Named], top_k: int, batch_size: int, workers: int
+    ) -> Iterator[Prediction | Unreadable]:
+        for chunk in read_chunks(images, self.transform, batch_size, workers):
+            yield from self._predict_chunk(chunk, top_k)
+
+    def _predict_chunk(self, chunk: Chunk, top_k: int) -> list[Prediction | Unreadable]:
+        rejection, names, classes = self._rejection, chunk.names, self.class_names
+        found: list[Prediction | Unreadable] = []
+        good: Iterator[tuple[list[float], list[int], float]] = iter(())
+        if chunk.pixels is not None:
+            evidence = self._look(chunk.pixels)
+            logits = self.learner.logits_of(evidence)["logits"].float()
+            best = logits.softmax(-1).topk(min(top_k, len(classes)), dim=-1)
+            with torch.no_grad():
+                scores = self._scores[self.score](evidence)
+            good = zip(best.values.tolist(), best.indices.tolist(), scores.tolist(), strict=True)
+        for place, name in enumerate(names):
+            if place in chunk.unreadable:
+                found.append(chunk.unreadable[place])
+                continue
+            probabilities, labels, score = next(good)
+            found.append(
+                Prediction(
+                    name,
+                    tuple(classes[label] for label in labels),
+                    tuple(probabilities),
+                    score,
+                    rejection.accepts(score),
+                )
+            )
+        return found
+
+    @torch.no_grad()
+    def _look(self, pixels: Tensor) -> dict[str, Evidence]:
+        return self.learner.evidence(pixels.to(self.device), self._scores[self.score].needs_patches)
+
+
+def _check_whole(**numbers: object) -> None:
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"expected {name} to be a whole number from 1 up, got {value!r}")

@@ -1,0 +1,155 @@
+"""Whatever a user calls an image, as 8-bit RGB: a path, a PIL image, an array, a tensor."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from plp.datasets import read_image
+from plp.errors import DataError
+from plp.transforms import to_rgb
+
+_PATHS = (str, os.PathLike)
+_MOST_PIXELS = 2**26  # of an image whose short side is resized to 224
+
+
+class Named(NamedTuple):
+    """An image that is not decoded yet.
+
+    Attributes:
+        name: How messages and results call it: its path, or its place.
+        image: What was given.
+    """
+
+    name: str
+    image: Any
+
+
+def as_images(images: Any) -> list[Named]:
+    """List single images: one, a sequence of them, or a batch along the first axis.
+
+    A path, a PIL image, an array [H, W, 3] or [H, W], or a tensor [3, H, W] is one image; an array
+    [B, H, W, 3] and a tensor [B, 3, H, W] are batches.
+
+    Raises:
+        DataError: for no image at all, or something that is none.
+    """
+    if _is_one(images):
+        images = [images]
+    elif isinstance(images, Mapping) or not isinstance(images, Iterable):
+        raise DataError(f"{_EXPECTED}, got {type(images).__name__}")
+    listed = list(images)
+    if not listed:
+        raise DataError("expected images, got an empty list")
+    several = len(listed) > 1
+    return [
+        Named(_name(image, f"image {place} of {len(listed)}" if several else "the image"), image)
+        for place, image in enumerate(listed, start=1)
+    ]
+
+
+def decode(named: Named) -> Image.Image:
+    """Return an image as 8-bit RGB.
+
+    Floats are read as shares of full brightness, in [0, 1], and rounded to 8 bit.
+
+    Raises:
+        DataError: naming the image: a missing or unreadable file, a folder, an array of another
+            shape or dtype, or with values outside the range of its dtype's meaning.
+    """
+    name, image = named
+    if isinstance(image, _PATHS):
+        return _checked_size(name, _read_file(Path(image)))
+    try:
+        if isinstance(image, Image.Image):
+            found = to_rgb(image)
+            found.load()
+        elif isinstance(image, np.ndarray | torch.Tensor):
+            found = _from_array(image)
+        else:
+            raise DataError(f"{_EXPECTED}, got {type(image).__name__}")
+    except Exception as error:  # a lazily opened file raises whatever its decoder likes
+        raise DataError(f"{name}: {error}") from error
+    return _checked_size(name, found)
+
+
+_EXPECTED = "expected a path, a PIL image, an array [H, W, 3] or a tensor [3, H, W]"
+
+
+def _is_one(image: Any) -> bool:
+    if isinstance(image, np.ndarray | torch.Tensor):
+        return image.ndim != 4
+    return isinstance(image, (*_PATHS, Image.Image))
+
+
+def _name(image: Any, place: str) -> str:
+    return os.fspath(image) if isinstance(image, _PATHS) else place
+
+
+def _read_file(path: Path) -> Image.Image:
+    if path.is_dir():
+        raise DataError(
+            f"{str(path)!r} is a folder, expected an image. Give its files, such as "
+            f"sorted(Path({str(path)!r}).glob('*.jpg')); `plp predict` takes folders"
+        )
+    return read_image(path)
+
+
+def _from_array(image: np.ndarray | torch.Tensor) -> Image.Image:
+    if isinstance(image, torch.Tensor):
+        pixels = _channels_last(image)
+    else:
+        pixels = image
+        if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] == 3)):
+            raise DataError(
+                f"expected an array [H, W, 3] or [H, W], got {list(pixels.shape)}.{_hint(pixels)}"
+            )
+    if 0 in pixels.shape:
+        raise DataError(f"expected pixels, got an empty array of shape {list(image.shape)}")
+    return Image.fromarray(np.ascontiguousarray(_as_bytes(pixels))).convert("RGB")
+
+
+def _channels_last(image: torch.Tensor) -> np.ndarray:
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise DataError(f"expected a tensor [3, H, W], got {list(image.shape)}")
+    image = image.detach().cpu().permute(1, 2, 0)
+    return (image.double() if image.is_floating_point() else image).numpy()
+
+
+def _hint(pixels: np.ndarray) -> str:
+    if pixels.ndim == 3 and pixels.shape[0] == 3:
+        return " Channels stand last in an array: array.transpose(1, 2, 0)"
+    if pixels.ndim == 3 and pixels.shape[-1] == 4:
+        return " Leave the transparency out: array[..., :3]"
+    return ""
+
+
+def _as_bytes(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise DataError(f"expected uint8, or floats in [0, 1], got {pixels.dtype}")
+    if not np.isfinite(pixels).all():
+        bad = int((~np.isfinite(pixels)).sum())
+        raise DataError(f"{bad} of {pixels.size} values are not finite")
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0 or high > 1:
+        raise DataError(
+            f"expected floats in [0, 1], got {low:g} to {high:g}. Values up to 255 are given as "
+            "uint8; normalised values are not wanted, the classifier normalises"
+        )
+    return np.rint(pixels.astype(np.float64) * 255).astype(np.uint8)
+
+
+def _checked_size(name: str, image: Image.Image) -> Image.Image:
+    """Refuse what would fill the memory when its short side is resized to what a backbone takes."""
+    short, long = sorted(image.size)
+    if 224 * 224 * long / short > _MOST_PIXELS:
+        raise DataError(
+            f"{name}: {image.width} x {image.height} pixels is too long a strip. Cut it into parts"
+        )
+    return image

@@ -1,0 +1,151 @@
+"""From a checkpoint to a classifier, with nothing else but the frozen backbone's weights."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
+
+from plp.engine.build import build_learner
+from plp.engine.checkpoint import Checkpoint, load_checkpoint, restore
+from plp.engine.data import DataOptions
+from plp.engine.runner import check_device
+from plp.errors import CheckpointError, ConfigError, WeightsError
+from plp.inference.classifier import Classifier
+from plp.inference.rejection import RECALL
+from plp.learners.prompt_learner import PromptLearner
+from plp.registry import TRANSFORMS
+from plp.transforms import Transform
+
+logger = logging.getLogger("plp")
+
+
+def load(
+    checkpoint: str | Path,
+    *,
+    pretrained: str | Path | None = None,
+    device: str | None = None,
+    score: str | None = None,
+    recall: float = RECALL,
+    trust_code: bool = False,
+) -> Classifier:
+    """Load a trained classifier.
+
+    Everything but the frozen backbone is in the checkpoint: what was learned, class names, prompts,
+    preprocessing, and the scores that the threshold is chosen from. The file may have been moved,
+    config and training data may be gone.
+
+    Args:
+        checkpoint: The work directory of a run, or its `model.safetensors`.
+        pretrained: Weights of the backbone, if they are not where they were in training: the same
+            weights in a file, or a tag.
+        device: Such as 'cpu' or 'cuda:1'; None for a GPU if there is one.
+        score: Out-of-distribution score to reject by; None for GL-MCM where a branch looks at
+            patches, else MCM.
+        recall: Share of in-distribution images to accept.
+        trust_code: Import the modules that the checkpoint's config names. A checkpoint holds no
+            code, but it may name components outside plp; importing those runs what is in them.
+
+    Raises:
+        CheckpointError: if there is no checkpoint, or it names code and is not trusted.
+        WeightsError: if the backbone's weights cannot be had, naming them.
+        ConfigError: for a device that is not there, an unknown score, a recall that is no share.
+
+    Example:
+        >>> import plp
+        >>> clf = plp.load("work_dirs/sotglp/lite_16shot/textile_16shot_seed1")  # doctest: +SKIP
+        >>> clf.predict("photo.jpg")[0].label  # doctest: +SKIP
+        'flawless textile'
+    """
+    saved = load_checkpoint(checkpoint)
+    config = _config(saved)
+    if not trust_code:
+        _refuse_code(config, checkpoint)
+    elif "custom_imports" in config:
+        _import_modules(config.custom_imports)
+    device = check_device(device, "fp32")
+    if device.split(":")[0] == "cpu" and config.model.get("precision") == "fp16":
+        logger.warning("trained with fp16, which a CPU does not have: loaded with fp32")
+        config.model.precision = "fp32"
+    learner = _build(config, saved, pretrained)
+    restore(learner, saved)
+    transform = _transform(config, saved, learner)
+    return Classifier(
+        learner.to(device), transform, saved.validation_scores,
+        score=score, recall=recall, info=saved.info,
+    )  # fmt: skip
+
+
+def _config(saved: Checkpoint) -> Config:
+    config = saved.info.get("config")
+    if not isinstance(config, Mapping) or not {"model", "data"} <= set(config):
+        raise CheckpointError(
+            "the checkpoint does not hold the config of its training. Give one that tools/train.py "
+            "(`plp train`) has written"
+        )
+    return Config(dict(config))
+
+
+def _build(config: Config, saved: Checkpoint, pretrained: str | Path | None) -> PromptLearner:
+    options = {} if pretrained is None else {"model.backbone.pretrained": str(pretrained)}
+    try:
+        return build_learner(config, saved.class_names, options)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{error}\nThe checkpoint holds what was learned; the frozen backbone is apart from it "
+            f"and must be there: {_backbone(config)}. If you have these weights in a file: "
+            "plp.load(..., pretrained=FILE), --pretrained FILE"
+        ) from error
+
+
+def _backbone(config: Config) -> str:
+    section = config.model.backbone.to_dict()
+    described = [f"{k}={section[k]!r}" for k in ("arch", "pretrained") if k in section]
+    return f"{section['type']}({', '.join(described)})"
+
+
+def _transform(config: Config, saved: Checkpoint, learner: PromptLearner) -> Transform:
+    backbone = learner.backbone
+    size = dict(size=backbone.image_size, interpolation=backbone.interpolation)
+    transform = TRANSFORMS.build(DataOptions.of(config).eval_transform, **size)
+    trained = saved.info.get("transforms", {}).get("eval", repr(transform))
+    if trained != repr(transform):
+        logger.warning("preprocessing was %s in training, it is %r", trained, transform)
+    return transform
+
+
+def _import_modules(section: Mapping[str, Any]) -> None:
+    try:
+        import_modules_from_strings(list(section.get("imports", [])))
+    except Exception as error:  # a user's code: it raises whatever it likes
+        kind = type(error).__name__
+        raise ConfigError(
+            f"a module of the checkpoint's config cannot be imported: {kind}: {error}. Its folder "
+            "must be on PYTHONPATH"
+        ) from error
+
+
+def _refuse_code(config: Config, checkpoint: str | Path) -> None:
+    """Refuse a config that names code outside plp: it would be run by building it."""
+    imports = list((config.get("custom_imports") or {}).get("imports", []))
+    sections = {key: config.get(key) for key in ("model", "data")}
+    named = imports + [name for name in _types(sections) if "." in name]
+    if named:
+        raise CheckpointError(
+            f"{checkpoint} names code outside plp: {', '.join(dict.fromkeys(named))}. If it is "
+            "yours or you trust it, load it with trust_code=True (--trust-code)"
+        )
+
+
+def _types(section: Any) -> Iterator[str]:
+    """Yield the `type` entries of a config, at any depth."""
+    if isinstance(section, Mapping):
+        if isinstance(section.get("type"), str):
+            yield section["type"]
+        for value in section.values():
+            yield from _types(value)
+    elif isinstance(section, list | tuple):
+        for value in section:
+            yield from _types(value)

@@ -1,0 +1,49 @@
+"""What a classifier says about one image."""
+
+from typing import NamedTuple
+
+
+class Prediction(NamedTuple):
+    """The most probable classes of an image, and whether it looks like any of them.
+
+    Attributes:
+        name: Path of the image, or its place in the list.
+        labels: The most probable classes, the best first.
+        probabilities: Theirs, among all classes: softmax of the fused logits. They add up to one
+            over the classes whatever the image shows; that none fits is what `ood_score` is for.
+        ood_score: The out-of-distribution score; lower means more in-distribution.
+        accepted: Whether the score is up to the classifier's threshold; None without one.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    ood_score: float
+    accepted: bool | None
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.labels[0]
+
+    @property
+    def probability(self) -> float:
+        """Its probability."""
+        return self.probabilities[0]
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the classifier has a threshold and the image is beyond it."""
+        return self.accepted is False
+
+
+class Unreadable(NamedTuple):
+    """An image that could not be read.
+
+    Attributes:
+        name: Its path, or its place in the list.
+        reason: What is wrong with it; names it too.
+    """
+
+    name: str
+    reason: str

@@ -1,0 +1,70 @@
+"""Decoding ahead: the next images are read while the learner looks at these."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+from plp.errors import DataError
+from plp.inference.images import Named, decode
+from plp.inference.prediction import Unreadable
+from plp.transforms import Transform
+
+
+class Chunk(NamedTuple):
+    """Images that are looked at together.
+
+    Attributes:
+        names: Of all of them, in order.
+        pixels: Of those that could be read; None if none could.
+        unreadable: The others by their place in `names`.
+    """
+
+    names: tuple[str, ...]
+    pixels: UInt8[Tensor, "B 3 size size"] | None
+    unreadable: dict[int, Unreadable]
+
+
+def read_chunks(
+    images: Sequence[Named], transform: Transform, batch_size: int, workers: int
+) -> Iterator[Chunk]:
+    """Decode and transform images in their order, at most two chunks at a time in memory.
+
+    Args:
+        images: What to read.
+        transform: Makes the pixels a backbone takes.
+        batch_size: Images a chunk.
+        workers: Threads that decode; decoders let go of Python's lock.
+    """
+
+    def read(named: Named) -> Tensor | Unreadable:
+        try:
+            return transform(decode(named))
+        except DataError as error:
+            return Unreadable(named.name, str(error))
+
+    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
+    parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="plp-read") as pool:
+        ahead: list[Future] = [pool.submit(read, named) for named in parts[0]]
+        try:
+            for number, part in enumerate(parts):
+                futures, following = ahead, parts[number + 1 : number + 2]
+                ahead = [pool.submit(read, named) for named in following[0]] if following else []
+                yield _chunk(part, [future.result() for future in futures])
+        finally:  # the consumer stopped early: what is not begun need not be
+            for future in ahead:
+                future.cancel()
+
+
+def _chunk(part: Sequence[Named], found: Sequence[Tensor | Unreadable]) -> Chunk:
+    good = [one for one in found if isinstance(one, Tensor)]
+    return Chunk(
+        tuple(named.name for named in part),
+        torch.stack(good) if good else None,
+        {place: one for place, one in enumerate(found) if isinstance(one, Unreadable)},
+    )
