@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from plp.aligners._fused import fits, fused_entropic_transport
 from plp.aligners._gradients import ImplicitTransport, safe_log, unrolled
 from plp.aligners._ordered import of_mass_one
 from plp.aligners._problem import Problem, make_problem
@@ -89,17 +90,26 @@ def entropic_plan(
     """Return the plan of uniform marginals, divided by its mass where that is not one."""
     with torch.autocast(cost.device.type, enabled=False):
         problem = make_problem(cost, mask)
+        if settings.rho_b == math.inf and settings.gradient == "detach":
+            return _solved(problem, settings).plan
         found = _transport(problem, settings)
         if settings.rho_b == math.inf:  # the columns keep their marginals, of mass one
             return found.plan
         return _plan_of_mass_one(problem, found.f, found.g, settings.epsilon)
 
 
+def _solved(problem: Problem, settings: Settings) -> _Transport:
+    """Solve without a graph, in the plain way or in one kernel."""
+    fused = settings.implementation == "fused" and fits(problem)  # 'auto' is 'plain' so far
+    solver = fused_entropic_transport if fused else entropic_transport
+    return _Transport(*solver(*problem.detach()[:3], *settings.solver_arguments()))
+
+
 def _transport(problem: Problem, settings: Settings) -> _Transport:
     C, a, b, _ = problem
     arguments = settings.solver_arguments()
     if settings.gradient in ("detach", "envelope"):
-        found = _Transport(*entropic_transport(*problem.detach()[:3], *arguments))
+        found = _solved(problem, settings)
         return _centred(problem.detach(), found) if settings.balanced else found
     if settings.gradient == "unroll":
         f, g, iterations, converged = unrolled(C, a, b, *arguments)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args
 from plp.errors import ConfigError
 
 Gradient = Literal["detach", "envelope", "unroll", "implicit"]
+Implementation = Literal["auto", "plain", "fused"]
 
 
 class Settings(NamedTuple):
@@ -17,6 +18,7 @@ class Settings(NamedTuple):
     max_iterations: int
     tolerance: float
     gradient: Gradient
+    implementation: Implementation = "auto"
 
     @property
     def balanced(self) -> bool:
@@ -33,10 +35,12 @@ class Settings(NamedTuple):
 
     def describe(self) -> str:
         """Show what all aligners share, as keywords."""
-        return (
+        shown = (
             f"epsilon={self.epsilon}, max_iterations={self.max_iterations}, "
             f"tolerance={self.tolerance}, gradient={self.gradient!r}"
         )
+        chosen = self.implementation
+        return shown if chosen == "auto" else f"{shown}, implementation={chosen!r}"
 
 
 def check_settings(settings: Settings) -> None:
@@ -53,9 +57,11 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(f"expected max_iterations >= 1, got {settings.max_iterations!r}")
     if not 0 <= settings.tolerance < math.inf:
         raise ConfigError(f"expected tolerance >= 0, got {settings.tolerance!r}")
-    if settings.gradient not in get_args(Gradient):
-        known = ", ".join(map(repr, get_args(Gradient)))
-        raise ConfigError(f"expected gradient to be one of {known}, got {settings.gradient!r}")
+    for name, kind in (("gradient", Gradient), ("implementation", Implementation)):
+        value = getattr(settings, name)
+        if value not in get_args(kind):
+            known = ", ".join(map(repr, get_args(kind)))
+            raise ConfigError(f"expected {name} to be one of {known}, got {value!r}")
 
 
 def check_aligner_settings(settings: Settings) -> None:

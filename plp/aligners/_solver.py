@@ -5,7 +5,7 @@ and still be opaque to `torch.compile` and exact under `torch.vmap`.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,15 +23,14 @@ SCALING_LIMIT = 30.0
 BLOCK_ELEMENTS = 1 << 18
 
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
-
-
-@torch.library.custom_op(
-    "plp::entropic_transport",
-    mutates_args=(),
-    schema="(Tensor cost, Tensor a, Tensor b, float epsilon, float tau_a, float tau_b, "
+SCHEMA = (
+    "(Tensor cost, Tensor a, Tensor b, float epsilon, float tau_a, float tau_b, "
     "int max_iterations, float tolerance) -> "
-    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
+
+
+@torch.library.custom_op("plp::entropic_transport", mutates_args=(), schema=SCHEMA)
 def entropic_transport(
     cost: Tensor,
     a: Tensor,
@@ -60,7 +59,7 @@ def entropic_transport(
     """
     problems = cost.reshape(-1, *cost.shape[-2:])
     marginals = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
-    outputs = _shapes(cost, a, b)
+    outputs = output_shapes(cost, a, b)
     flat = [output.view(len(problems), *output.shape[cost.ndim - 2 :]) for output in outputs]
     settings = SolverSettings(epsilon, tau_a, tau_b, tolerance)
     width = _width(problems)
@@ -75,7 +74,8 @@ def entropic_transport(
 
 
 @entropic_transport.register_fake
-def _shapes(cost: Tensor, a: Tensor, b: Tensor, *settings: float) -> Outputs:
+def output_shapes(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> Outputs:
+    """Room for the outputs of a solver."""
     batch = cost.shape[:-2]
     return (
         cost.new_empty(cost.shape),
@@ -88,16 +88,22 @@ def _shapes(cost: Tensor, a: Tensor, b: Tensor, *settings: float) -> Outputs:
     )
 
 
-@entropic_transport.register_vmap
-def _vmap(
-    info: Any, in_dims: Sequence[int | None], *inputs: Any
-) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-    size = info.batch_size
-    tensors = [
-        x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
-        for x, dim in zip(inputs[:3], in_dims[:3], strict=True)
-    ]
-    return entropic_transport(*tensors, *inputs[3:]), (0,) * 7
+def mapped(solver: Callable[..., Outputs]) -> Callable[..., tuple[Outputs, tuple[int, ...]]]:
+    """Return the rule of `torch.vmap` for a solver: one more leading axis."""
+
+    def rule(
+        info: Any, in_dims: Sequence[int | None], *inputs: Any
+    ) -> tuple[Outputs, tuple[int, ...]]:
+        tensors = [
+            x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)
+            for x, dim in zip(inputs[:3], in_dims[:3], strict=True)
+        ]
+        return solver(*tensors, *inputs[3:]), (0,) * 7
+
+    return rule
+
+
+entropic_transport.register_vmap(mapped(entropic_transport))
 
 
 def _width(problems: Tensor) -> int:
@@ -128,14 +134,14 @@ def _block(problems: Tensor, a: Tensor, b: Tensor, settings: SolverSettings) -> 
         shift, spread = smallest, largest - smallest
     else:
         shift, spread = torch.zeros_like(smallest), torch.maximum(smallest.abs(), largest.abs())
-    a, b = _checked(a.T.contiguous()), _checked(b.T.contiguous())
+    a, b = checked_marginal(a.T.contiguous()), checked_marginal(b.T.contiguous())
     spread = spread / settings.epsilon
     return Block(cost, a.view(K, 1, count), b.view(1, N, count), shift, spread, exists, settings)
 
 
-def _checked(marginal: Tensor) -> Tensor:
+def checked_marginal(marginal: Tensor) -> Tensor:
     """Raise ConfigError for a negative marginal, where looking costs no wait."""
-    if marginal.device.type == "cpu" and not bool(marginal.amin() >= 0):
+    if marginal.device.type == "cpu" and not bool((marginal >= 0).all()):
         raise ConfigError(
             f"expected marginals >= 0, got {float(marginal.amin()):g}; they are shares of a mass, "
             "not log-weights"

@@ -15,7 +15,14 @@ class Aligner(nn.Module):
     An aligner is a map from similarities to a plan; the score of a class is
     `sum(plan * similarity)`. Sinkhorn, max-sim and the mean are all plans, so that one contract
     suite tests them and one drawing shows them.
+
+    Attributes:
+        needs_shared_patches: Whether a row must be the same patch for every prompt, because mass
+            that one prompt puts on it is no longer there for another. A branch warns where rows
+            differ from prompt to prompt.
     """
+
+    needs_shared_patches: bool = False
 
     @abstractmethod
     def forward(

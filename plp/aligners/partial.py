@@ -11,7 +11,12 @@ from torch.nn import functional as F
 from plp.aligners._entropic import SinkhornResult, solve_entropic
 from plp.aligners._ordered import of_mass_one
 from plp.aligners._problem import make_problem
-from plp.aligners._settings import Gradient, Settings, check_aligner_settings
+from plp.aligners._settings import (
+    Gradient,
+    Implementation,
+    Settings,
+    check_aligner_settings,
+)
 from plp.aligners.base import Aligner, lifted
 from plp.errors import ConfigError
 from plp.registry import ALIGNERS
@@ -26,6 +31,7 @@ def partial_sinkhorn(
     max_iterations: int = 1000,
     tolerance: float = 1e-6,
     gradient: Gradient = "detach",
+    implementation: Implementation = "auto",
 ) -> SinkhornResult:
     """Transport the given mass between uniform marginals, leaving the costliest rest where it is.
 
@@ -44,6 +50,7 @@ def partial_sinkhorn(
         max_iterations: Most iterations.
         tolerance: On the L1 error of the row marginals of the extended problem.
         gradient: As in `sinkhorn`.
+        implementation: As in `sinkhorn`.
 
     Shape:
         cost [*batch, K, N].
@@ -65,7 +72,9 @@ def partial_sinkhorn(
     """
     if not 0 < mass <= 1:
         raise ConfigError(f"expected mass in (0, 1], got {mass!r}")
-    settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
+    settings = Settings(
+        epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
+    )
     _, a, b, _ = make_problem(cost, mask)
     total = 2.0 - mass  # of the extended marginals, which are then scaled to one
     exists = torch.ones_like(cost, dtype=torch.bool) if mask is None else mask.expand_as(cost)
@@ -118,6 +127,7 @@ class PartialAligner(Aligner):
         max_iterations: Most iterations.
         tolerance: L1 error of the marginals at which a problem stops.
         gradient: 'detach', 'implicit' or 'unroll', as in `SinkhornAligner`.
+        implementation: As in `sinkhorn`.
 
     Example:
         >>> import torch
@@ -127,6 +137,8 @@ class PartialAligner(Aligner):
                 [0., 0.]])
     """
 
+    needs_shared_patches = True
+
     def __init__(
         self,
         mass: float = 0.5,
@@ -134,12 +146,15 @@ class PartialAligner(Aligner):
         max_iterations: int = 100,
         tolerance: float = 1e-6,
         gradient: Gradient = "detach",
+        implementation: Implementation = "auto",
     ) -> None:
         super().__init__()
         if not 0 < mass <= 1:
             raise ConfigError(f"expected mass in (0, 1], got {mass!r}")
         self.mass = mass
-        self.settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
+        self.settings = Settings(
+            epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
+        )
         check_aligner_settings(self.settings)
 
     def forward(
@@ -157,6 +172,7 @@ class PartialAligner(Aligner):
             max_iterations=s.max_iterations,
             tolerance=s.tolerance,
             gradient=s.gradient,
+            implementation=s.implementation,
         ).plan
         return of_mass_one(plan)
 

@@ -7,7 +7,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from plp.aligners._entropic import SinkhornResult, entropic_plan, solve_entropic
-from plp.aligners._settings import Gradient, Settings, check_aligner_settings
+from plp.aligners._settings import (
+    Gradient,
+    Implementation,
+    Settings,
+    check_aligner_settings,
+)
 from plp.aligners.base import Aligner, lifted
 from plp.registry import ALIGNERS
 
@@ -22,6 +27,7 @@ def sinkhorn(
     max_iterations: int = 100,
     tolerance: float = 1e-6,
     gradient: Gradient = "detach",
+    implementation: Implementation = "auto",
 ) -> SinkhornResult:
     """Solve balanced entropic transport by Sinkhorn's algorithm.
 
@@ -49,6 +55,8 @@ def sinkhorn(
             entropic cost, by the envelope theorem, exact at convergence. 'unroll': everything,
             through the iterations. 'implicit': everything, through the optimality conditions,
             exact at convergence and without storing iterations.
+        implementation: 'fused' solves many small problems in one GPU kernel, see docs/transport.md;
+            'plain' and, so far, 'auto' do not.
 
     Shape:
         cost [*batch, K, N] with any number of leading axes, also of length 0; a [*batch, K] and
@@ -70,7 +78,9 @@ def sinkhorn(
         >>> bool(result.converged), int(result.iterations)
         (True, 4)
     """
-    settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
+    settings = Settings(
+        epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
+    )
     return solve_entropic(cost, mask, settings, a, b)
 
 
@@ -91,6 +101,7 @@ class SinkhornAligner(Aligner):
             sum(plan * similarity) then has the gradient of the entropic objective. 'implicit' or
             'unroll': the gradient goes through the plan too. 'envelope' is refused: for a plan it
             is the same as 'detach'.
+        implementation: As in `sinkhorn`.
 
     Example:
         >>> import torch
@@ -99,15 +110,20 @@ class SinkhornAligner(Aligner):
         (torch.Size([2, 5, 10, 4]), True)
     """
 
+    needs_shared_patches = True
+
     def __init__(
         self,
         epsilon: float = 0.1,
         max_iterations: int = 100,
         tolerance: float = 1e-6,
         gradient: Gradient = "detach",
+        implementation: Implementation = "auto",
     ) -> None:
         super().__init__()
-        self.settings = Settings(epsilon, math.inf, math.inf, max_iterations, tolerance, gradient)
+        self.settings = Settings(
+            epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
+        )
         check_aligner_settings(self.settings)
 
     def forward(

@@ -7,7 +7,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from plp.aligners._entropic import SinkhornResult, entropic_plan, solve_entropic
-from plp.aligners._settings import Gradient, Settings, check_aligner_settings
+from plp.aligners._settings import (
+    Gradient,
+    Implementation,
+    Settings,
+    check_aligner_settings,
+)
 from plp.aligners.base import Aligner, lifted
 from plp.registry import ALIGNERS
 
@@ -24,6 +29,7 @@ def unbalanced_sinkhorn(
     max_iterations: int = 1000,
     tolerance: float = 1e-6,
     gradient: Gradient = "detach",
+    implementation: Implementation = "auto",
 ) -> SinkhornResult:
     """Solve entropic transport whose marginals are wished for, not demanded.
 
@@ -49,6 +55,7 @@ def unbalanced_sinkhorn(
         tolerance: Stop when sum_i a_i |p_i / p_i' - 1|, the change of the row scalings from one
             iteration to the next, is less.
         gradient: As in `sinkhorn`.
+        implementation: As in `sinkhorn`.
 
     Shape:
         As in `sinkhorn`.
@@ -67,7 +74,7 @@ def unbalanced_sinkhorn(
         >>> unbalanced_sinkhorn(cost, epsilon=0.1, rho_a=0.5, rho_b=0.5).plan.sum(-1)
         tensor([0.4695, 0.0307])
     """
-    settings = Settings(epsilon, rho_a, rho_b, max_iterations, tolerance, gradient)
+    settings = Settings(epsilon, rho_a, rho_b, max_iterations, tolerance, gradient, implementation)
     return solve_entropic(cost, mask, settings, a, b)
 
 
@@ -88,6 +95,7 @@ class UnbalancedSinkhornAligner(Aligner):
         max_iterations: Most iterations; if both prices are finite and large, many are needed.
         tolerance: Change of the scalings at which a problem stops.
         gradient: 'detach', 'implicit' or 'unroll', as in `SinkhornAligner`.
+        implementation: As in `sinkhorn`.
 
     Example:
         >>> import torch
@@ -105,12 +113,14 @@ class UnbalancedSinkhornAligner(Aligner):
         max_iterations: int = 100,
         tolerance: float = 1e-6,
         gradient: Gradient = "detach",
+        implementation: Implementation = "auto",
     ) -> None:
         super().__init__()
         self.settings = Settings(
-            epsilon, rho_patches, rho_prompts, max_iterations, tolerance, gradient
+            epsilon, rho_patches, rho_prompts, max_iterations, tolerance, gradient, implementation
         )
         check_aligner_settings(self.settings)
+        self.needs_shared_patches = rho_patches > 0
 
     def forward(
         self,
