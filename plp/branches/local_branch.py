@@ -1,7 +1,6 @@
 """Patches against the prompts of each class: project, select, align."""
 
 import warnings
-import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, final
 
@@ -90,7 +89,6 @@ class LocalBranch(Branch):
         with torch.autocast(cosines.device.type, enabled=False):
             support = self.selector(cosines)
             _warn_of_unlike_rows(self.aligner, support)
-            _warn_of_unlike_rows(self.aligner, support)
             similarity = gather_support(cosines, support)  # [B, C, K, N]
             plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
             prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
@@ -125,19 +123,6 @@ class LocalBranch(Branch):
     def extra_repr(self) -> str:
         """Show stream and scale in the printed module."""
         return f"stream={self.stream!r}, score_scale={self.score_scale!r}, loss={self.loss_kind!r}"
-
-
-def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
-    """Say so where a plan keeps a marginal over patches that are not the same for all prompts."""
-    if aligner.needs_shared_patches and support.indices.shape[-1] > 1:
-        ragged = "" if support.kept is None else ", and prompts that keep fewer cannot meet it"
-        warnings.warn(
-            f"{type(aligner).__name__} shares out each patch among the prompts, but the selector "
-            f"gives every prompt patches of its own: row k means another patch to each{ragged}. "
-            "Use SharedTopK or AllPatches, or an aligner without a marginal over patches "
-            "(MeanAligner, MaxSimAligner)",
-            stacklevel=3,
-        )
 
 
 def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
