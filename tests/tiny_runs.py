@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plp.cli import ood, print_config, test, train
+from plp.cli import collect, compare, ood, print_config, protocol, test, train
 from plp.cli.options import run_tool
 
 MAINS = {
     "train": train.main, "test": test.main, "ood": ood.main, "print_config": print_config.main,
+    "compare": compare.main, "collect": collect.main, "protocol": protocol.main,
 }  # fmt: skip
 CLASSES = ("ant", "bee", "cat")
 SETTINGS = """\

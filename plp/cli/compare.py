@@ -6,10 +6,13 @@ command therefore goes on after an interruption, and runs again what a change co
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from plp.cli.options import add_settings
-from plp.engine.compare import VARIANT, Comparison, Wanted, compare, is_done, survey
+from plp.engine.compare import VARIANT, State, Wanted, compare, is_done, survey
+from plp.engine.compare.job import Job
+from plp.engine.compare.sources import GROUPS, expand
 
 logger = logging.getLogger("plp")
 
@@ -20,14 +23,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 if runs failed, 130 if interrupted.
     """
-    arguments = _parser().parse_args(argv)
-    wanted = Wanted(
-        arguments.methods, arguments.datasets, arguments.shots, arguments.seeds,
-        variant=arguments.variant, out=arguments.out, device=arguments.device, amp=arguments.amp,
-        options=arguments.cfg_options,
-    )  # fmt: skip
+    flags = argparse.ArgumentParser(description=__doc__)
+    add_comparison(flags, out="work_dirs/compare")
+    compare_as_asked(flags.parse_args(argv))
+
+
+def compare_as_asked(arguments: argparse.Namespace) -> None:
+    """Do what the flags of `add_comparison` say."""
+    wanted = wanted_of(arguments)
     if arguments.dry_run:
-        _show_plan(wanted, arguments.reuse_other_code)
+        show_jobs(survey(wanted), arguments.reuse_other_code)
         return
     try:
         outcome = compare(
@@ -35,17 +40,31 @@ def main(argv: Sequence[str] | None = None) -> None:
             jobs=arguments.jobs,
             reuse_other_code=arguments.reuse_other_code,
             table_only=arguments.table_only,
+            published=bool(arguments.published),
         )
     except KeyboardInterrupt:
         logger.error("interrupted; the same command goes on from here")
         raise SystemExit(130) from None
-    _show(outcome)
-    if outcome.failures:
-        raise SystemExit(1)
+    show_end(outcome.failures, outcome.missing, outcome.files)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+def wanted_of(arguments: argparse.Namespace) -> Wanted:
+    """Collect the flags of `add_comparison`."""
+    return Wanted(
+        arguments.methods, expand(arguments.datasets, arguments.data_root), arguments.shots,
+        arguments.seeds, variant=arguments.variant, out=arguments.out, device=arguments.device,
+        amp=arguments.amp, options=arguments.cfg_options,
+    )  # fmt: skip
+
+
+def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: bool = False) -> None:
+    """Add the flags of a comparison.
+
+    Args:
+        parser: Gets them.
+        out: Default of `--out`.
+        default_shots: Whether `--shots` may be left out.
+    """
     parser.add_argument(
         "--methods", nargs="+", required=True, metavar="METHOD",
         help="folder under configs/, folder/variant, or a config file",
@@ -53,12 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--datasets", nargs="+", required=True, metavar="NAME[=ROOT]",
         help="registered data set, or a name of your own and its folder (one sub-folder a class, "
-        "or a split file in CoOp's layout)",
+        f"or a split file in CoOp's layout); or all of a group: {', '.join(GROUPS)}",
     )  # fmt: skip
-    parser.add_argument("--shots", nargs="+", type=int, required=True, metavar="K")
+    parser.add_argument("--data-root", metavar="ROOT", help="of all data sets given without one")
+    parser.add_argument("--shots", nargs="+", type=int, required=not default_shots, metavar="K")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="S")
     parser.add_argument("--variant", default=VARIANT, help="config in a method's folder")
-    parser.add_argument("--out", default="work_dirs/compare", help="folder of runs and tables")
+    parser.add_argument("--out", default=out, help="folder of runs and tables")
     parser.add_argument(
         "--jobs", type=int, metavar="N",
         help="worker processes; default: one a CPU core, or one with a GPU. 0: none, for debugging",
@@ -67,14 +87,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="show what would run")
     parser.add_argument("--table-only", action="store_true", help="write tables of what is done")
     parser.add_argument(
+        "--published", action="store_true",
+        help="put tables of published numbers (CLIP ViT-B/16) behind ours",
+    )  # fmt: skip
+    parser.add_argument(
         "--reuse-other-code", action="store_true",
         help="let runs count that differ in nothing but plp's code; they are marked",
     )  # fmt: skip
-    return parser
 
 
-def _show_plan(wanted: Wanted, reuse_other_code: bool) -> None:
-    found = survey(wanted)
+def show_jobs(found: Sequence[tuple[Job, State]], reuse_other_code: bool) -> None:
+    """Show jobs and what is to be done about each."""
     for job, state in found:
         done = is_done(state, reuse_other_code)
         word = "done" if done else state.kind.value if not state.reason else "run again"
@@ -84,13 +107,21 @@ def _show_plan(wanted: Wanted, reuse_other_code: bool) -> None:
     logger.info("%d runs: %d done, %d to run", len(found), count, len(found) - count)
 
 
-def _show(outcome: Comparison) -> None:
-    for title, error in outcome.failures.items():
+def show_end(failures: Mapping[str, str], missing: Sequence[str], files: Iterable[Path]) -> None:
+    """Show what went wrong and what was written.
+
+    Raises:
+        SystemExit: with status 1 if something went wrong.
+    """
+    for title, error in failures.items():
         logger.error("failed: %s: %s", title, error)
-    others = len(outcome.missing) - len(outcome.failures)
+    others = len(missing) - len(failures)
     if others:
         logger.warning("%d of the runs asked for have no result yet", others)
-    for file in outcome.files:
+    files = list(files)
+    for file in files:
         logger.info("wrote %s", file)
-    if not outcome.files:
+    if not files:
         logger.warning("no results, no tables")
+    if failures:
+        raise SystemExit(1)

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = evaluate_ood(
         arguments.config,
         arguments.checkpoint,
-        _by_name(arguments.ood),
+        by_name(arguments.ood),
         choices_of(arguments),
         near=arguments.near,
         scores=arguments.scores,
@@ -91,7 +91,12 @@ def parser() -> argparse.ArgumentParser:
     return flags
 
 
-def _by_name(pairs: Sequence[str]) -> dict[str, str]:
+def by_name(pairs: Sequence[str]) -> dict[str, str]:
+    """Read NAME=ROOT of every out-of-distribution set.
+
+    Raises:
+        ConfigError: for a pair that is none, or a name given twice.
+    """
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, root = pair.partition("=")

@@ -35,6 +35,8 @@ class Choices(NamedTuple):
         seed: Seed of the draw, the start and the training.
         amp: 'no', 'fp16' or 'bf16'.
         options: Dotted keys and values of `--cfg-options`; they win over everything.
+        recipe_of: Data set whose recipe is applied, by name; None for the data set's own. A shifted
+            copy of a training set takes the recipe of the original.
     """
 
     dataset: str | None = None
@@ -43,6 +45,7 @@ class Choices(NamedTuple):
     seed: int | None = None
     amp: str | None = None
     options: Mapping[str, Any] | None = None
+    recipe_of: str | None = None
 
 
 def load_config(path: str | Path) -> Config:
@@ -115,14 +118,15 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
     source = _source(config, choices)
-    own = _entry(config.get("recipes"), source.name, "recipes")
-    shots = _entry(own, "shots", f"recipes.{source.name}")
+    name = choices.recipe_of or source.name
+    own = _entry(config.get("recipes"), name, "recipes")
+    shots = _entry(own, "shots", f"recipes.{name}")
     own.pop("shots", None)
     number = config.data.get("shots", 16)
     recipe = (
         _of_shots(config.get("shot_recipes"), number, "shot_recipes")
         | own
-        | _of_shots(shots, number, f"recipes.{source.name}.shots")
+        | _of_shots(shots, number, f"recipes.{name}.shots")
     )
     recipe = {key: value for key, value in recipe.items() if key not in options}
     merge_options(config, recipe)

@@ -17,6 +17,7 @@ from plp.datasets import (
     sample,
     verify_images,
 )
+from plp.datasets.class_subset import PARTS, Part, take_classes
 from plp.engine.encoding import encode_views
 from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
 from plp.errors import ConfigError
@@ -31,6 +32,7 @@ class DataOptions:
     Attributes:
         shots: Training images a class.
         sampler: 'exact' (K of every class) or 'stratified' (published GalLoP and SOT-GLP).
+        classes: 'all', or 'base' or 'new' for one half of them, see `take_classes`.
         batch_size: Training batch; cut to the number of shots where it is larger.
         eval_batch_size: Batch of validation and test.
         num_workers: Processes that decode images; 0 decodes in the main process. The numbers of a
@@ -51,6 +53,7 @@ class DataOptions:
 
     shots: int = 16
     sampler: str = "exact"
+    classes: Part = "all"
     batch_size: int = 32
     eval_batch_size: int = 64
     num_workers: int = 2
@@ -95,6 +98,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
     for key in ("drop_last", "cache_features", "verify"):
         if not isinstance(given.get(key, False), bool):
             raise ConfigError(f"expected data.{key} to be True or False, got {given[key]!r}")
+    if given.get("classes", "all") not in PARTS:
+        raise ConfigError(
+            f"expected data.classes among {', '.join(PARTS)}, got {given['classes']!r}"
+        )
     folder = given.get("feature_cache")
     if not isinstance(folder, str | bool | None) or folder == "":
         raise ConfigError(
@@ -133,7 +140,8 @@ def draw(source: DataSource, options: DataOptions, seed: int) -> FewShot:
     """Draw the shots of a run; what the sampler warns of stands in the draw's notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return sample(source.splits(), options.shots, seed, options.sampler)
+        few = sample(source.splits(), options.shots, seed, options.sampler)
+    return take_classes(few, options.classes)
 
 
 def build_loaders(

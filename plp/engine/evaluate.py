@@ -1,6 +1,5 @@
 """Testing a checkpoint: the function behind `tools/test.py`."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,14 @@ from mmengine.config import Config
 from plp.engine.config import Choices
 from plp.engine.data import build_loaders
 from plp.engine.predict import predict_loader
-from plp.engine.restore import restore_learner
-from plp.engine.result import describe_run, peak_memory, report_entries, write_result
+from plp.engine.restore import Classes, restore_learner
+from plp.engine.result import (
+    Stopwatch,
+    describe_run,
+    peak_memory,
+    report_entries,
+    write_result,
+)
 from plp.evaluation import ClassificationReport, classification_report
 
 
@@ -21,6 +26,7 @@ def evaluate_checkpoint(
     *,
     device: str | None = None,
     out: str | Path | None = None,
+    classes: Classes = "same",
 ) -> tuple[ClassificationReport, dict[str, Any]]:
     """Test a checkpoint on the test images of a data set.
 
@@ -30,24 +36,32 @@ def evaluate_checkpoint(
         choices: What differs from the config.
         device: Such as 'cpu' or 'cuda:1'.
         out: Where to write the result as JSON; nowhere if None.
+        classes: How the data set's classes relate to those of the training, see `restore_learner`.
+            With 'subset', an image is classified among the data set's classes only.
 
     Raises:
         CheckpointError: if classes, their order, or the model differ from the checkpoint's.
+        ConfigError: for new classes, if the method cannot take them.
     """
-    (config, recipe, seed, device, options, few), learner = restore_learner(
-        config, checkpoint, choices, device
-    )
+    restored = restore_learner(config, checkpoint, choices, device, classes)
+    (config, recipe, seed, device, options, few), learner = restored.setup, restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))
     run = describe_run(
         config, few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
-    begin = time.monotonic()
-    logits, labels = predict_loader(learner, loaders.test)
+    watch = Stopwatch()
+    with watch("test"):
+        logits, labels = predict_loader(learner, loaders.test)
+    if restored.places is not None:
+        logits = {line: value[:, list(restored.places)] for line, value in logits.items()}
     report = classification_report(logits, labels, few.class_names)
     result = run | {
+        "kind": "test",
+        "trained_on": restored.trained_on,
+        "classes": classes,
         "checkpoint": str(checkpoint),
-        "seconds": {"test": round(time.monotonic() - begin, 2)},
+        "seconds": watch.seconds,
         "peak_memory": peak_memory(device),
         **report_entries(report),
     }

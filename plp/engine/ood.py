@@ -11,6 +11,8 @@ from mmengine.config import Config
 from plp.datasets import ImageDataset
 from plp.engine import checkpoint as checkpoints
 from plp.engine.config import Choices
+from plp.engine.feature_cache import cache_folder
+from plp.engine.ood_cache import store_features
 from plp.engine.ood_report import average, entries, write_export, write_outputs
 from plp.engine.ood_scores import ALL, choose_scores, settings_of
 from plp.engine.ood_sets import ID, OODSet, list_ood_sets, shared_classes
@@ -23,7 +25,6 @@ from plp.registry import TRANSFORMS
 from plp.transforms.base import Transform
 
 NAME = "ood.json"
-SCHEMA = 1
 NEAR, FAR = "near", "far"
 
 logger = logging.getLogger("plp")
@@ -90,7 +91,7 @@ def evaluate_ood(
     if strangers := [name for name in near if name not in ood]:
         raise ConfigError(f"expected --near among {', '.join(ood)}, got {', '.join(strangers)}")
     restored = restore_learner(config, checkpoint, choices, device)
-    setup, learner = restored
+    setup, learner = restored.setup, restored.learner
     scorings = choose_scores(learner, scores, temperature, pooled, dense)
     overlaps = _tell_overlaps(setup.few.class_names, sets)
     inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)
@@ -131,16 +132,18 @@ def _score_sets(
     export_to: Path | None,
 ) -> tuple[dict[str, Scored], dict[str, float]]:
     """Score set after set; return what was found and the seconds taken, by set."""
-    setup, learner = restored
+    setup, learner = restored.setup, restored.learner
     scored: dict[str, Scored] = {}
     seconds: dict[str, float] = {}
     for one in sets:
         begin = time.monotonic()
         images = ImageDataset(one.items, one.root, transform, seed=setup.seed)
         logger.info("%s: %d images (%s)", one.name, len(images), one.source)
+        size, workers = setup.options.eval_batch_size, setup.options.num_workers
+        cache = cache_folder(setup.options.feature_cache)
+        stored = store_features(learner, images, cache, size, workers) if cache else None
         found = score_images(
-            learner, scorings, images,
-            batch_size=setup.options.eval_batch_size, num_workers=setup.options.num_workers,
+            learner, scorings, images, batch_size=size, num_workers=workers, stored=stored,
             labelled=one.name == ID, on_error=on_error, export=export_to is not None,
         )  # fmt: skip
         if export_to is not None:
@@ -151,12 +154,12 @@ def _score_sets(
 
 
 def _describe(restored: Restored, transform: str) -> dict[str, Any]:
-    setup, learner = restored
+    setup, learner = restored.setup, restored.learner
     run = describe_run(
         setup.config, setup.few, learner, {"eval": transform},
         recipe=setup.recipe, seed=setup.seed, device=setup.device, notes=setup.few.notes,
     )  # fmt: skip
-    return run | {"kind": "ood", "schema": SCHEMA}
+    return run | {"kind": "ood", "trained_on": restored.trained_on}
 
 
 def _tell_overlaps(class_names: Collection[str], sets: Sequence[OODSet]) -> dict[str, list[str]]:

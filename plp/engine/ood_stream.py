@@ -1,7 +1,7 @@
 """Scoring images batch by batch: scores are kept, features and evidence are not."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from plp.datasets import ImageDataset, View, build_loader
+from plp.engine.ood_cache import Stored
 from plp.errors import DataError
 from plp.evaluation import Judged, judge
-from plp.learners.prompt_learner import PromptLearner
+from plp.learners.prompt_learner import Images, PromptLearner
 from plp.scores import Score
 from plp.structures import Evidence
 
@@ -100,6 +101,7 @@ def score_images(
     labelled: bool = False,
     on_error: OnError = "stop",
     export: bool = False,
+    stored: Stored | None = None,
 ) -> Scored:
     """Score every image of a list.
 
@@ -115,17 +117,16 @@ def score_images(
         labelled: Judge predictions by the labels.
         on_error: 'stop' at the first image that cannot be read, or 'skip' it, name it, and go on.
         export: Keep logits and features.
+        stored: Features of the images, where they are on disk; else images are encoded as they
+            come.
 
     Raises:
         DataError: naming an image that cannot be read, or if none can.
     """
     learner.eval()
-    readable = Readable(images)
-    batch_size = min(batch_size, len(images))
-    loading = build_loader(readable, batch_size, False, views=1, num_workers=num_workers)
     rows: list[dict[str, Any]] = []
     unreadable: list[Unreadable] = []
-    for batch in loading.loader:
+    for batch in _batches(images, stored, batch_size, num_workers):
         for one in batch.pop("unreadable"):
             _report(one, len(images), on_error)
             unreadable.append(one)
@@ -139,10 +140,25 @@ def score_images(
     )
 
 
+def _batches(
+    images: ImageDataset, stored: Stored | None, batch_size: int, num_workers: int
+) -> Iterator[dict[str, Any]]:
+    """Yield batches of pixels or features with labels, places in the list, and what is missing."""
+    if stored is None:
+        readable, size = Readable(images), min(batch_size, len(images))
+        yield from build_loader(readable, size, False, views=1, num_workers=num_workers).loader
+        return
+    yield {"unreadable": [Unreadable(*one) for one in stored.unreadable]}
+    for batch in build_loader(
+        stored.dataset, min(batch_size, len(stored.dataset)), False, views=1
+    ).loader:
+        yield {**batch, "indices": stored.places[batch["indices"]], "unreadable": []}
+
+
 @torch.no_grad()
-def look(learner: PromptLearner, pixels: Tensor, patch_scores: bool) -> Evidences:
+def look(learner: PromptLearner, images: Images, patch_scores: bool) -> Evidences:
     """Return what all branches and references say about images, encoded once."""
-    features = learner.encode_image(pixels, references=True)
+    features = learner.encode_image(images, references=True)
     branches = learner.evidence(features, patch_scores)
     references = learner.evidence(features, patch_scores, references=True)
     return Evidences(features.pooled, branches, references)
@@ -151,7 +167,7 @@ def look(learner: PromptLearner, pixels: Tensor, patch_scores: bool) -> Evidence
 def _score_batch(
     learner: PromptLearner,
     scorings: Mapping[str, Scoring],
-    batch: Mapping[str, Tensor],
+    batch: Mapping[str, Any],
     labelled: bool,
     export: bool,
 ) -> dict[str, Any]:

@@ -1,17 +1,23 @@
 """From a config and a checkpoint to the learner that was trained."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mmengine.config import Config
 
+from plp.datasets.base import some
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
 from plp.engine.config import Choices
 from plp.engine.setup import Setup, set_up
 from plp.engine.work_dir import differences
+from plp.errors import CheckpointError, ConfigError
 from plp.learners.prompt_learner import PromptLearner
+
+Classes = Literal["same", "subset", "new"]
+CLASSES: tuple[Classes, ...] = ("same", "subset", "new")
 
 logger = logging.getLogger("plp")
 
@@ -22,10 +28,15 @@ class Restored(NamedTuple):
     Attributes:
         setup: Config, data set, device and options.
         learner: The learner, on its device, in evaluation mode.
+        places: Of each class of the data set, its place among the learner's classes; None where
+            these are the same.
+        trained_on: Name of the data set it was trained on.
     """
 
     setup: Setup
     learner: PromptLearner
+    places: tuple[int, ...] | None = None
+    trained_on: str | None = None
 
 
 def restore_learner(
@@ -33,6 +44,7 @@ def restore_learner(
     checkpoint: str | Path,
     choices: Choices | None = None,
     device: str | None = None,
+    classes: Classes = "same",
 ) -> Restored:
     """Build the learner of a config and load what was learned into it.
 
@@ -43,17 +55,59 @@ def restore_learner(
         checkpoint: Checkpoint file, or the work directory of its run.
         choices: What differs from the config.
         device: Such as 'cpu' or 'cuda:1'.
+        classes: How the classes of the data set relate to those of the training. 'same': they are
+            those, in the same order. 'subset': all of them are among those, in any order; the
+            recipe of the training set applies, and every method can do it. 'new': the learner takes
+            their names in place of its own, with the data set's recipe (its templates).
 
     Raises:
-        CheckpointError: if classes, their order, or the model differ from the checkpoint's.
+        CheckpointError: if classes, their order, or the model differ from the checkpoint's, or
+            classes are not among those of the training.
+        ConfigError: if the learner belongs to the classes of its training and cannot take others.
         PlpError: if config, flags, data or device do not fit.
     """
+    if classes not in CLASSES:
+        raise ConfigError(f"expected classes among {', '.join(CLASSES)}, got {classes!r}")
     saved = checkpoints.load_checkpoint(checkpoint)
+    trained_on = saved.info.get("dataset")
+    choices = choices or Choices()
+    if classes == "subset" and choices.recipe_of is None:
+        choices = choices._replace(recipe_of=trained_on)
     setup = set_up(config, choices, device)
-    checkpoints.check_class_names(saved.class_names, setup.few.class_names)
-    learner = build_learner(setup.config, setup.few.class_names, seed=setup.seed)
+    names, places = setup.few.class_names, None
+    if classes == "same":
+        checkpoints.check_class_names(saved.class_names, names)
+    elif classes == "subset":
+        places = places_of(names, saved.class_names)
+    learner = build_learner(setup.config, saved.class_names, seed=setup.seed)
     checkpoints.restore(learner, saved)
     trained = saved.info.get("config", {}).get("model", {})
     for difference in differences(trained, setup.config.to_dict()["model"], "model"):
         logger.warning("not as in training: %s", difference)
-    return Restored(setup, learner.to(setup.device))
+    if classes == "new":
+        learner.set_class_names(names)
+    return Restored(setup, learner.to(setup.device), places, trained_on)
+
+
+def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | None:
+    """Return where each name stands among known ones; None if they are the same in one order.
+
+    An underscore is a space, as in prompts.
+
+    Raises:
+        CheckpointError: for names that are not known.
+
+    Example:
+        >>> places_of(['sea_lion', 'ant'], ['ant', 'bee', 'sea lion'])
+        (2, 0)
+    """
+    index = {name.replace("_", " "): i for i, name in enumerate(known)}
+    wanted = [name.replace("_", " ") for name in names]
+    if unknown := [name for name in wanted if name not in index]:
+        raise CheckpointError(
+            f"{len(unknown)} of {len(names)} classes of this data set are not among the "
+            f"{len(known)} that the checkpoint was trained for: {some(unknown)}. Test it as one of "
+            "new classes, if its method can take them"
+        )
+    places = tuple(index[name] for name in wanted)
+    return None if places == tuple(range(len(known))) else places

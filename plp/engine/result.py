@@ -1,10 +1,13 @@
-"""`result.json`: everything needed to compare two runs."""
+"""`result.json`: everything needed to compare two runs; its schema is `plp.results.schema`."""
 
+import contextlib
 import json
 import platform
 import resource
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,8 @@ from plp.datasets import FewShot
 from plp.engine.files import write_text
 from plp.evaluation import ClassificationReport
 from plp.learners.prompt_learner import PromptLearner
+from plp.results.schema import VERSION, check_result
 
-SCHEMA = 1
 NAME = "result.json"
 PACKAGES = (
     "plp",
@@ -62,6 +65,28 @@ def git_commit() -> str | None:
     return commit + ("-dirty" if status else "")
 
 
+class Stopwatch:
+    """Seconds by stage.
+
+    Example:
+        >>> watch = Stopwatch()
+        >>> with watch('fit'):
+        ...     pass
+        >>> watch.seconds['fit'] < 1
+        True
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time a block."""
+        begin = time.monotonic()
+        yield
+        self.seconds[stage] = round(time.monotonic() - begin, 2)
+
+
 def peak_memory(device: str) -> dict[str, int]:
     """Return the most memory used so far, in MiB: of the process, and of the GPU if one is used."""
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
@@ -86,7 +111,7 @@ def describe_run(
     """Return what a run is, before it has run."""
     learned = {n: list(p.shape) for n, p in learner.named_parameters() if p.requires_grad}
     return {
-        "schema": SCHEMA,
+        "schema_version": VERSION,
         "config_file": str(config.filename) if config.filename else None,
         "config": config.to_dict(),
         "recipe": recipe,
@@ -119,8 +144,14 @@ def report_entries(report: ClassificationReport) -> dict[str, Any]:
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Write a result as JSON, atomically."""
-    write_text(path, json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Write a result as JSON, atomically.
+
+    Raises:
+        DataError: if it does not fit the schema, which is a mistake in plp.
+    """
+    text = json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n"
+    check_result(json.loads(text), str(path))
+    write_text(path, text)
 
 
 def _device_name(device: str) -> str:

@@ -1,7 +1,7 @@
 """Training a classifier: one function behind `tools/train.py`."""
 
 import logging
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +12,12 @@ from mmengine.dist import init_dist, is_distributed, is_main_process
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
 from plp.engine.config import Choices
-from plp.engine.data import WITHOUT_EFFECT, build_loaders
-from plp.engine.fitting import fit, tune
+from plp.engine.data import WITHOUT_EFFECT, Loaders, build_loaders
+from plp.engine.fitting import fit, in_order, tune
+from plp.engine.predict import predict_loader
 from plp.engine.result import (
     NAME,
+    Stopwatch,
     describe_run,
     peak_memory,
     report_entries,
@@ -26,9 +28,10 @@ from plp.engine.setup import set_up
 from plp.engine.validation_scores import validation_scores
 from plp.engine.work_dir import default_work_dir, prepare_work_dir, read_state
 from plp.errors import ConfigError
-from plp.evaluation import ClassificationMetric, ClassificationReport
+from plp.evaluation import ClassificationMetric, ClassificationReport, classification_report
 from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
+from plp.learners.prompt_learner import PromptLearner
 
 logger = logging.getLogger("plp")
 
@@ -77,7 +80,9 @@ def train(
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
     learner = build_learner(config, few.class_names, seed=seed)
     loaders = build_loaders(few, options, learner.to(device), seed)
-    fitted = fit(learner, loaders)
+    watch = Stopwatch()
+    with watch("fit"):
+        fitted = fit(learner, loaders)
     run = describe_run(
         config, few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
@@ -95,27 +100,30 @@ def train(
         config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
         hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
     )  # fmt: skip
-    begin = time.monotonic()
-    if epochs:
-        runner.train()
-    seconds = {"train": time.monotonic() - begin}
+    with watch("train"):
+        if epochs:
+            runner.train()
     epoch = epochs
     if select == "val" and epochs:
         best = checkpoints.load_checkpoint(folder / BEST)
         checkpoints.restore(learner, best)
         epoch = best.info["epoch"]
-    fitted += tune(learner, loaders)
-    begin = time.monotonic()
-    runner.test()
-    seconds["test"] = time.monotonic() - begin
+    with watch("tune"):
+        fitted += tune(learner, loaders)
+    with watch("val"):
+        validation = _validate(learner, loaders, few.class_names)
+    with watch("test"):
+        runner.test()
     report = metrics["test"].report
     result = run | {
+        "kind": "run",
         "selection": select,
         "epochs": epochs,
         "steps": runner.max_iters if epochs else 0,
         "fitted": fitted,
         "resumed": state is not None,
-        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "validation": validation,
+        "seconds": watch.seconds,
         "peak_memory": peak_memory(device),
     }
     if is_main_process():
@@ -144,6 +152,17 @@ def _checkpoint_info(config: Config, run: dict[str, Any]) -> dict[str, Any]:
         "git_commit",
     )  # fmt: skip
     return {"config": config.to_dict(), **{key: run[key] for key in keys}}
+
+
+def _validate(
+    learner: PromptLearner, loaders: Loaders, class_names: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the accuracy, on validation images, of what will be tested; None without any."""
+    if loaders.val is None:
+        return None
+    report = classification_report(*predict_loader(learner, in_order(loaders.val)), class_names)
+    entries = report_entries(report)
+    return {"accuracy": entries["accuracy"], "num_images": entries["num_test_images"]}
 
 
 def _selection(config: Config, has_val: bool) -> str:

@@ -29,8 +29,8 @@ class NotFiniteError(PlpError):
 class ProgressHook(Hook):
     """Logs losses, learning rate and time left, writes curves, stops at a loss that is not finite.
 
-    Curves go to `curves.jsonl` in the work directory, one JSON object an epoch; a resumed run
-    drops the epochs it repeats.
+    Curves go to `curves.jsonl` in the work directory, one JSON object an epoch, with the accuracy
+    on validation images where they were looked at; a resumed run drops the epochs it repeats.
 
     Args:
         every: Seconds between two lines; the last epoch always gets one.
@@ -50,9 +50,7 @@ class ProgressHook(Hook):
         self._first_step = runner.iter
         if not is_main_process():
             return
-        lines = self._curves.read_text().splitlines() if self._curves.is_file() else []
-        kept = [line for line in map(_parsed, lines) if line and line["epoch"] <= runner.epoch]
-        self._curves.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._write([row for row in self._rows() if row["epoch"] <= runner.epoch])
 
     def before_train_epoch(self, runner: Any) -> None:
         """Begin new averages."""
@@ -83,9 +81,21 @@ class ProgressHook(Hook):
                 file.write(json.dumps(row) + "\n")
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Log the accuracy on validation images."""
-        if metrics and "accuracy" in metrics:
-            logger.info("epoch %d: validation accuracy %.1f", runner.epoch, metrics["accuracy"])
+        """Log the accuracy on validation images and add it to the epoch's curves."""
+        if not metrics or "accuracy" not in metrics:
+            return
+        logger.info("epoch %d: validation accuracy %.1f", runner.epoch, metrics["accuracy"])
+        if is_main_process():
+            found = {"val_accuracy": metrics["accuracy"]}
+            rows = self._rows()
+            self._write([row | found if row["epoch"] == runner.epoch else row for row in rows])
+
+    def _rows(self) -> list[dict[str, Any]]:
+        lines = self._curves.read_text().splitlines() if self._curves.is_file() else []
+        return [row for row in map(_parsed, lines) if row]
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        self._curves.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def _show(self, runner: Any, done: int, step: str) -> dict[str, float]:
         means = self._means(runner)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from plp.results.ood_run import METRICS, OODRun
 from plp.results.run import Run
 from plp.results.summary import in_order, summarise
 
@@ -39,6 +40,18 @@ def summary_to_csv(runs: Sequence[Run], line: str = "fused") -> str:
         for key, cell in summarise(runs, line).items()
     )  # fmt: skip
     return to_csv(header, rows)
+
+
+def ood_to_csv(runs: Sequence[OODRun]) -> str:
+    """Write tests of out-of-distribution detection, a line for each set and average of a test."""
+    plain = ("method", "dataset", "shots", "seed", "score", "accuracy")
+    rows = (
+        [*(getattr(run, name) for name in plain), what, name, *(found.get(m) for m in METRICS)]
+        for run in runs
+        for what, parts in (("set", run.sets), ("average", run.averages))
+        for name, found in parts.items()
+    )
+    return to_csv((*plain, "kind", "name", *METRICS), rows)
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -1,7 +1,8 @@
 """Accuracy over shots as a figure; needs matplotlib, which nothing else here does."""
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 _SPREAD = 0.6  # octaves that all methods take at one number of shots, and at most 0.05 between two
 _COLUMNS = 3
+
+logger = logging.getLogger("plp")
 
 Curve = dict[int, Summary]  # by shots
 
@@ -81,6 +84,19 @@ def save_figure(figure: Any, path: str | Path) -> Path:
         return write_atomically(
             path, lambda temporary: figure.savefig(temporary, format=kind, metadata=undated)
         )
+
+
+def save_if_possible(folder: Path, name: str, draw: Callable[[], Any]) -> list[Path]:
+    """Draw and write a figure as PNG and SVG; without matplotlib, say that it is left out."""
+    try:
+        figure = draw()
+    except ImportError:
+        logger.warning(
+            "no figure: matplotlib is not installed. Everything else is written; "
+            'pip install "plp[plots]", then the same command with --table-only'
+        )
+        return []
+    return [save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")]
 
 
 def _panels(

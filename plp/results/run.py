@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.errors import DataError
+from plp.results.schema import check_result
 
 RESULT = "result.json"
 
@@ -55,13 +56,13 @@ class Run(NamedTuple):
 
 
 def read_result(path: str | Path) -> dict[str, Any]:
-    """Read a `result.json` and check the entries that a row is made of.
+    """Read a `result.json`, or another file of that schema, and check it.
 
     Args:
-        path: The file, or the folder it is in.
+        path: The file, or the folder that has a `result.json`.
 
     Raises:
-        DataError: if it is missing, damaged, or lacks an entry.
+        DataError: if it is missing, damaged, of another version, or lacks an entry.
     """
     path = Path(path)
     path = path / RESULT if path.is_dir() else path
@@ -69,9 +70,7 @@ def read_result(path: str | Path) -> dict[str, Any]:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a result ({error})") from error
-    wrong = _what_is_wrong(result)
-    if wrong:
-        raise DataError(f"{path} is no result of a run: {wrong}")
+    check_result(result, str(path))
     return result
 
 
@@ -125,39 +124,3 @@ def name_of_config(file: str | None) -> str:
     """
     path = Path(file) if file else Path("unknown")
     return f"{path.parent.name}/{path.stem}" if path.parent.name else path.stem
-
-
-def _what_is_wrong(result: Any) -> str:
-    """Return what keeps an object from being a result, '' if nothing does."""
-    if not isinstance(result, Mapping):
-        return f"expected an object, got {type(result).__name__}"
-    for key, kind in _ENTRIES.items():
-        value = result.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            return f"expected {key!r} to be of type {kind.__name__}, got {value!r}"
-    if not _is_percent(result["accuracy"].get("fused")):
-        return f"expected accuracy.fused from 0 to 100, got {result['accuracy'].get('fused')!r}"
-    if not _is_number(result["seconds"].get("train")):
-        return f"expected seconds.train to be a number, got {result['seconds'].get('train')!r}"
-    shapes = result["learned_parameters"].values()
-    if not all(isinstance(shape, list) and all(map(_is_number, shape)) for shape in shapes):
-        return "expected learned_parameters to map names to shapes"
-    return ""
-
-
-_ENTRIES: dict[str, type] = {
-    "dataset": str,
-    "shots": int,
-    "seed": int,
-    "accuracy": dict,
-    "seconds": dict,
-    "learned_parameters": dict,
-}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_percent(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 100

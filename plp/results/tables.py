@@ -70,6 +70,7 @@ def accuracy_table(
     methods: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
     line: str = "fused",
+    apart: Sequence[str] = (),
 ) -> Table:
     """Return the accuracies at one number of shots: rows are methods, columns data sets.
 
@@ -79,6 +80,7 @@ def accuracy_table(
         methods: Which, in which order; by default those of the runs in order of appearance.
         datasets: Likewise.
         line: Line of evidence whose accuracy is shown.
+        apart: Data sets shown in front of the others and left out of the average.
 
     Returns:
         Mean ± sample standard deviation over seeds in percent; the average over data sets, if there
@@ -89,15 +91,16 @@ def accuracy_table(
     asked = [
         run
         for run in runs
-        if run.shots == shots and run.method in methods and run.dataset in datasets
+        if run.shots == shots and run.method in methods and run.dataset in (*apart, *datasets)
     ]
     cells = summarise(asked, line)
-    usual = _usual_seeds(cells.values())
-    columns = [[_value(cells.get((m, d, shots)), usual) for m in methods] for d in datasets]
-    header = ["method", *datasets]
+    usual = usual_seeds(cells.values())
+    shown = [*apart, *datasets]
+    columns = [[value_of(cells.get((m, d, shots)), usual) for m in methods] for d in shown]
+    header = ["method", *shown]
     if len(datasets) > 1:
         averages = [average_over_datasets(asked, m, shots, datasets, line) for m in methods]
-        columns.append([_value(average, usual) for average in averages])
+        columns.append([value_of(average, usual) for average in averages])
         header.append(AVERAGE)
     columns = [mark_best(column) for column in columns]
     mine = [[run for run in asked if run.method == m] for m in methods]
@@ -128,13 +131,14 @@ def mark_best(column: Sequence[Value | None]) -> list[Value | None]:
     ]
 
 
-def _usual_seeds(cells: Iterable[Summary]) -> tuple[int, ...]:
+def usual_seeds(cells: Iterable[Summary]) -> tuple[int, ...]:
     """Return the seeds that most cells have; of equally frequent ones, the longest list."""
     found = [cell.seeds for cell in cells]
     return max(found, key=lambda seeds: (found.count(seeds), len(seeds)), default=())
 
 
-def _value(cell: Summary | None, usual: tuple[int, ...]) -> Value | None:
+def value_of(cell: Summary | None, usual: tuple[int, ...]) -> Value | None:
+    """Return a summary as a cell that says so if its seeds are not the usual ones."""
     if cell is None:
         return None
     if cell.seeds == usual:
@@ -155,10 +159,12 @@ def _learned(runs: Sequence[Run]) -> Cell:
 
 
 def _seconds(runs: Sequence[Run]) -> Cell:
-    return Value(statistics.median(run.training_seconds for run in runs)) if runs else None
+    trained = [run.training_seconds for run in runs if "train" in run.seconds]
+    return Value(statistics.median(trained)) if trained else None
 
 
-def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[str, ...]:
+def notes_on_seeds(usual: tuple[int, ...], other_code: Iterable[bool]) -> tuple[str, ...]:
+    """Return what must be known about seeds, and about runs of other code where there are any."""
     notes = []
     if len(usual) > 1:
         seeds = ", ".join(map(str, usual))
@@ -168,6 +174,13 @@ def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[
         )
     elif usual:
         notes.append(f"One seed ({usual[0]}) where no others are named: no deviation.")
+    if any(other_code):
+        notes.append("† A run among these is of another state of plp's code.")
+    return tuple(notes)
+
+
+def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[str, ...]:
+    notes = list(notes_on_seeds(usual, (run.other_code for run in runs)))
     if datasets > 1:
         notes.append(
             "The average counts each data set the same and its deviation is over seeds; it is left "
@@ -178,6 +191,4 @@ def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[
         "fitted otherwise or stored is not counted. Training: median seconds of a run, without "
         "encoding images ahead of it and without the test."
     )
-    if any(run.other_code for run in runs):
-        notes.append("† A run among these is of another state of plp's code.")
     return tuple(notes)

@@ -1,22 +1,19 @@
 """All that is made from the rows of a comparison, written to one folder."""
 
 import json
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from plp.engine.files import write_text
 from plp.results.csv_text import runs_to_csv, summary_to_csv
-from plp.results.figure import draw_accuracy_over_shots, save_figure
+from plp.results.figure import draw_accuracy_over_shots, save_if_possible
 from plp.results.render import to_latex, to_markdown
 from plp.results.run import Run
 from plp.results.tables import Table, accuracy_tables
 
 SCHEMA = 1
 FIGURE = "accuracy_over_shots"
-
-logger = logging.getLogger("plp")
 
 
 def write_outputs(
@@ -52,23 +49,32 @@ def write_outputs(
     local = [run._replace(path=row["path"]) for run, row in zip(runs, rows, strict=True)]
     texts = {
         "results.json": json.dumps(result, indent=1, ensure_ascii=False, default=str) + "\n",
-        "table.md": _markdown(tables, notes),
-        "table.tex": "\n".join(["% needs \\usepackage{booktabs}", *map(to_latex, tables)]),
+        **to_text(tables, "Comparison", notes),
         "table.csv": runs_to_csv(local),
         "summary.csv": summary_to_csv(runs),
     }
     files = [write_text(folder / name, text) for name, text in texts.items()]
     if not runs:
         return files
-    return files + _figure(folder, lambda: draw_accuracy_over_shots(runs, methods, datasets))
+    return files + save_if_possible(
+        folder, FIGURE, lambda: draw_accuracy_over_shots(runs, methods, datasets)
+    )
 
 
-def _markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
+def to_text(tables: Sequence[Table], title: str, notes: Sequence[str] = ()) -> dict[str, str]:
+    """Return `table.md` and `table.tex` of some tables."""
+    return {
+        "table.md": _markdown(tables, title, notes),
+        "table.tex": "\n".join(["% needs \\usepackage{booktabs}", *map(to_latex, tables)]),
+    }
+
+
+def _markdown(tables: Sequence[Table], title: str, notes: Sequence[str]) -> str:
     """Return all tables; notes that all of them have stand once, in front."""
     first = tables[0].notes if tables else ()
     shared = [note for note in first if all(note in table.notes for table in tables)]
     own = [t._replace(notes=tuple(n for n in t.notes if n not in shared)) for t in tables]
-    heading = "\n\n".join(["# Comparison", *notes, *shared]) + "\n"
+    heading = "\n\n".join([f"# {title}", *notes, *shared]) + "\n"
     return "\n".join([heading, *map(to_markdown, own)])
 
 
@@ -81,15 +87,3 @@ def _entry(run: Run, folder: Path) -> dict[str, Any]:
 def _relative(path: str, folder: Path) -> str:
     inner, outer = Path(path).resolve(), folder.resolve()
     return inner.relative_to(outer).as_posix() if inner.is_relative_to(outer) else path
-
-
-def _figure(folder: Path, draw: Callable[[], Any]) -> list[Path]:
-    try:
-        figure = draw()
-    except ImportError:
-        logger.warning(
-            "no figure: matplotlib is not installed. Everything else is written; "
-            'pip install "plp[plots]", then the same command with --table-only'
-        )
-        return []
-    return [save_figure(figure, folder / f"{FIGURE}.{kind}") for kind in ("png", "svg")]

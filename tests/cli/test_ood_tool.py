@@ -95,7 +95,7 @@ def test_numbers_are_those_of_the_scores_written(finished):
 
 def test_what_the_result_says(finished):
     result = read(finished)
-    assert (result["kind"], result["schema"]) == ("ood", 1)
+    assert (result["kind"], result["schema_version"]) == ("ood", 2)
     assert result["ood_sets"]["noise"]["images"] == 7, "hidden folders and texts are no images"
     assert result["ood_sets"]["noise"]["group"] == "far"
     assert result["ood_sets"]["pets"]["group"] == "near"

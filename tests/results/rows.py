@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from plp.results import Run
+from plp.results.schema import VERSION
 
 
 def rows(method, dataset, shots, values, **more):
@@ -15,17 +16,29 @@ def rows(method, dataset, shots, values, **more):
     ]
 
 
-def write_result(folder, **entries):
-    """Write a result.json with all that is needed."""
+def result_of(**entries):
+    """Return a whole result of a run, as it stands in a file."""
     result = {
-        "schema": 1, "config_file": "configs/coop/lite_16shot.py", "dataset": "dtd", "shots": 4,
-        "seed": 1, "accuracy": {"fused": 50.0, "zero_shot": 20.0}, "selection": "last",
-        "epochs": 3, "seconds": {"train": 2.0, "test": 1.0},
-        "learned_parameters": {"a": [2, 3], "b": [4]}, "device": "cpu", "git_commit": "abc",
+        "schema_version": VERSION, "kind": "run", "config_file": "configs/coop/lite_16shot.py",
         "config": {"data": {"shots": 4}, "randomness": {"seed": 1},
                    "optim_wrapper": {"optimizer": {"lr": 0.1}}},
+        "recipe": {}, "dataset": "dtd", "class_names": ["banded", "dotted"], "shots": 4,
+        "sampler": "exact", "split_hash": "ab12", "images": {"train": 8, "val": 8, "test": 20},
+        "seed": 1, "transforms": {"eval": "ClipEval()"}, "prompts": [],
+        "learned_parameters": {"a": [2, 3], "b": [4]}, "backbone_fingerprint": "cd34",
+        "precision": "fp32", "device": "cpu", "versions": {"plp": "0"}, "git_commit": "abc",
+        "notes": [], "seconds": {"train": 2.0, "test": 1.0}, "peak_memory": {"process_mib": 1},
+        "selection": "last", "epochs": 3, "steps": 9, "fitted": [], "resumed": False,
+        "validation": {"accuracy": {"fused": 55.0}, "num_images": 8},
+        "accuracy": {"fused": 50.0, "zero_shot": 20.0}, "per_class_accuracy": {"banded": 50.0},
+        "num_test_images": 20,
     }  # fmt: skip
+    return result | entries
+
+
+def write_result(folder, **entries):
+    """Write a result.json with all that is needed."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").write_text(json.dumps(result | entries), encoding="utf-8")
+    (folder / "result.json").write_text(json.dumps(result_of(**entries)), encoding="utf-8")
     return folder

@@ -17,6 +17,8 @@ from plp.engine.compare.worker import Outcome
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
 from plp.results import Run, read_run, write_outputs
+from plp.results.ood_run import ALL_SETS, read_ood_run
+from plp.results.published import published_accuracy
 
 logger = logging.getLogger("plp")
 
@@ -43,6 +45,7 @@ def compare(
     jobs: int | None = None,
     reuse_other_code: bool = False,
     table_only: bool = False,
+    published: bool = False,
 ) -> Comparison:
     """Run the jobs that have no valid result yet, then write tables and figure.
 
@@ -52,6 +55,7 @@ def compare(
             a GPU.
         reuse_other_code: Let a run count that differs in nothing but plp's own code; it is marked.
         table_only: Run nothing.
+        published: Put a table of published numbers behind ours.
 
     Raises:
         PlpError: for anything a user can mend; the failure of a single job is recorded instead.
@@ -63,10 +67,10 @@ def compare(
         plan.out.mkdir(parents=True, exist_ok=True)
     try:
         if not table_only:
-            with _only_one(plan.out):
-                failures = _run_missing(plan, workers, reuse_other_code)
+            with only_one(plan.out):
+                failures = run_missing(plan.jobs, plan.device, workers, reuse_other_code)
     finally:
-        outcome = _write(plan, failures, reuse_other_code)
+        outcome = _write(plan, failures, reuse_other_code, published)
     return outcome
 
 
@@ -91,10 +95,19 @@ def is_done(state: State, reuse_other_code: bool) -> bool:
     return state.kind is Kind.DONE or (reuse_other_code and state.kind is Kind.OTHER_CODE)
 
 
-def _run_missing(plan: Plan, workers: int | None, reuse_other_code: bool) -> dict[str, str]:
-    """Run what is missing, tell how it goes; return what went wrong by title."""
+def run_missing(
+    jobs: Sequence[Job], device: str, workers: int | None, reuse_other_code: bool = False
+) -> dict[str, str]:
+    """Run those of some jobs that are not done, tell how it goes; return failures by title.
+
+    Args:
+        jobs: Jobs of one folder.
+        device: Where they run.
+        workers: Worker processes, see `compare`.
+        reuse_other_code: See `compare`.
+    """
     durations, todo = Durations(), []
-    for job in plan.jobs:
+    for job in jobs:
         if is_done(state_of(job), reuse_other_code):
             if seconds := read_seconds(job.folder):
                 durations.add(job, seconds)
@@ -102,11 +115,11 @@ def _run_missing(plan: Plan, workers: int | None, reuse_other_code: bool) -> dic
             todo.append(job)
     cores = _cores()
     if workers is None:
-        workers = 1 if not plan.device.startswith("cpu") else cores
+        workers = 1 if not device.startswith("cpu") else cores
     workers = min(workers, len(todo))
     threads = max(1, cores // max(workers, 1))
     logger.info(
-        "%d runs: %d done already, %d to run%s", len(plan.jobs), len(plan.jobs) - len(todo),
+        "%d runs: %d done already, %d to run%s", len(jobs), len(jobs) - len(todo),
         len(todo), f" (processes: {workers}, threads of each: {threads})" if workers else "",
     )  # fmt: skip
     order = durations.order(todo)
@@ -130,12 +143,21 @@ def _follow(
         durations.add(job, outcome.seconds)
         rest = durations.left(left, workers)
         ending = f"; about {clock(rest)} left" if left and rest is not None else ""
-        accuracy = read_run(job.folder).accuracy["fused"]
-        logger.info("%s: %.1f %% (%s)%s", head, accuracy, clock(outcome.seconds), ending)
+        logger.info("%s: %s (%s)%s", head, _found(job), clock(outcome.seconds), ending)
     return failures
 
 
-def _write(plan: Plan, failures: dict[str, str], reuse_other_code: bool) -> Comparison:
+def _found(job: Job) -> str:
+    """Return what a job found, in a few words."""
+    if job.task and job.task.ood:
+        found = read_ood_run(job.result)
+        return f"{found.score} AUROC {found.averages[ALL_SETS]['auroc']:.1f} %"
+    return f"{read_run(job.result).accuracy['fused']:.1f} %"
+
+
+def _write(
+    plan: Plan, failures: dict[str, str], reuse_other_code: bool, published: bool
+) -> Comparison:
     """Write tables and figure of the runs that count."""
     runs, missing = [], []
     for job in plan.jobs:
@@ -143,7 +165,7 @@ def _write(plan: Plan, failures: dict[str, str], reuse_other_code: bool) -> Comp
         if is_done(state, reuse_other_code):
             other = state.kind is Kind.OTHER_CODE
             key = key_of(state.parts)
-            runs.append(read_run(job.folder, job.method, job.dataset, key=key, other_code=other))
+            runs.append(read_run(job.result, job.method, job.dataset, key=key, other_code=other))
         else:
             missing.append(job.title)
     files = []
@@ -154,9 +176,11 @@ def _write(plan: Plan, failures: dict[str, str], reuse_other_code: bool) -> Comp
             "failures": failures,
             "missing": missing,
         }
+        more = published_accuracy(plan.datasets) if published else ()
         files = write_outputs(
-            plan.out, runs, methods=plan.methods, datasets=plan.datasets, extra=extra
-        )
+            plan.out, runs, methods=plan.methods, datasets=plan.datasets, extra=extra,
+            more_tables=more,
+        )  # fmt: skip
     return Comparison(runs, failures, missing, files)
 
 
@@ -167,7 +191,7 @@ def _cores() -> int:
 
 
 @contextlib.contextmanager
-def _only_one(out: Path) -> Iterator[None]:
+def only_one(out: Path) -> Iterator[None]:
     """Keep a second comparison out of a folder, as long as this process lives."""
     try:
         import fcntl

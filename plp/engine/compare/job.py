@@ -1,10 +1,35 @@
-"""One run that a comparison needs."""
+"""One run that a comparison needs, or one test of such a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.engine.config import Choices
+from plp.engine.ood import NAME as OOD_RESULT
+from plp.engine.restore import Classes
+from plp.engine.result import NAME as RESULT
+
+
+class Task(NamedTuple):
+    """What is done with a trained run.
+
+    Attributes:
+        trained: Folder of the run.
+        title: What is done, in words.
+        parts: What the run depends on, as `Job.parts`.
+        classes: How the classes tested relate to those trained, see `restore_learner`.
+        recipe_of: Data set whose recipe is applied; None for that of the data set tested.
+        ood: Folders of out-of-distribution sets by name; empty for a test of accuracy.
+        near: Names of the sets that are near-OOD.
+    """
+
+    trained: Path
+    title: str
+    parts: Mapping[str, str]
+    classes: Classes = "same"
+    recipe_of: str | None = None
+    ood: Mapping[str, str] = {}
+    near: tuple[str, ...] = ()
 
 
 class Job(NamedTuple):
@@ -23,7 +48,8 @@ class Job(NamedTuple):
         device: Where to run.
         out: Folder of the comparison.
         path: Folder of the run below `out`.
-        parts: What the run depends on, as digests; from `Keys.parts`.
+        parts: What the run depends on, as digests; from `Keys.settle`.
+        task: What is done with a run that is trained already; None for a training.
     """
 
     method: str
@@ -39,6 +65,7 @@ class Job(NamedTuple):
     out: Path
     path: Path
     parts: Mapping[str, str] = {}
+    task: Task | None = None
 
     @property
     def folder(self) -> Path:
@@ -48,7 +75,14 @@ class Job(NamedTuple):
     @property
     def choices(self) -> Choices:
         """What differs from the config."""
-        return Choices(self.source, self.root, self.shots, self.seed, self.amp, dict(self.options))
+        recipe_of = self.task.recipe_of if self.task else None
+        options = dict(self.options)
+        return Choices(self.source, self.root, self.shots, self.seed, self.amp, options, recipe_of)
+
+    @property
+    def result(self) -> Path:
+        """The file whose presence means that the job is done."""
+        return self.folder / (OOD_RESULT if self.task and self.task.ood else RESULT)
 
     @property
     def title(self) -> str:
@@ -60,4 +94,5 @@ class Job(NamedTuple):
             'coop dtd 1 shot seed 2'
         """
         shots = "shot" if self.shots == 1 else "shots"
-        return f"{self.method} {self.dataset} {self.shots} {shots} seed {self.seed}"
+        title = f"{self.method} {self.dataset} {self.shots} {shots} seed {self.seed}"
+        return f"{title}, {self.task.title}" if self.task else title

@@ -8,6 +8,9 @@ Five parts, so that it can be said which one changed:
 - modules: the user's own files named by `custom_imports`; of a package, all its files.
 - code: plp's own sources.
 - torch: its major and minor version.
+
+A test of a trained run depends on two more: trained, what the run depends on; ood, the images of
+out-of-distribution sets and which of them are near.
 """
 
 import hashlib
@@ -26,13 +29,14 @@ from mmengine.config import Config
 import plp
 from plp.datasets import DataSource, FewShot, Item, Splits
 from plp.engine.build import run_seed
-from plp.engine.compare.job import Job
+from plp.engine.compare.job import Job, Task
 from plp.engine.config import choose, load_config
 from plp.engine.data import WITHOUT_EFFECT, DataOptions, draw
+from plp.engine.ood_sets import OODSet, list_ood_sets
 from plp.errors import ConfigError
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
-APART = ("cli", "results", "testing", "engine/compare")
+APART = ("cli", "results", "testing", "engine/compare", "engine/protocols")
 
 
 def key_of(parts: Mapping[str, str]) -> str:
@@ -47,11 +51,22 @@ class Settled(NamedTuple):
         config: Config as loaded, before flags.
         parts: Digests of what the run depends on.
         precision: Of the towers.
+        dataset: Name of the data set, as recipes have it.
+        class_names: Its classes.
     """
 
     config: Config
     parts: dict[str, str]
     precision: str
+    dataset: str
+    class_names: tuple[str, ...]
+
+
+class _Data(NamedTuple):
+    """The images of a run."""
+
+    digest: str
+    class_names: tuple[str, ...]
 
 
 class Keys:
@@ -60,7 +75,8 @@ class Keys:
     def __init__(self) -> None:
         self._configs: dict[Path, tuple[Config, str]] = {}
         self._sources: dict[tuple[str, str | None], _ReadOnce] = {}
-        self._data: dict[tuple[Any, ...], str] = {}
+        self._data: dict[tuple[Any, ...], _Data] = {}
+        self._ood: dict[tuple[str, str], OODSet] = {}
         self._sizes: dict[Path, int] = {}
         self._code = code_digest()
 
@@ -74,17 +90,36 @@ class Keys:
         config, source, _ = choose(loaded, job.choices)
         seed, options = run_seed(config), DataOptions.of(config)
         once = self._sources.setdefault((job.source, job.root), _ReadOnce(source))
-        place = (job.source, job.root, options.shots, seed, options.sampler)
+        place = (job.source, job.root, options.shots, seed, options.sampler, options.classes)
         if place not in self._data:
-            self._data[place] = self._data_digest(draw(once, options, seed))
+            few = draw(once, options, seed)
+            self._data[place] = _Data(self._data_digest(few), few.class_names)
+        data = self._data[place]
         parts = {
             "config": config_digest(config),
-            "data": self._data[place],
+            "data": data.digest,
             "modules": modules,
             "code": self._code,
             "torch": torch_version(),
+            **({} if job.task is None else self._task_parts(job.task)),
         }
-        return Settled(loaded, parts, config.model.get("precision", "fp32"))
+        precision = config.model.get("precision", "fp32")
+        return Settled(loaded, parts, precision, source.name, data.class_names)
+
+    def _task_parts(self, task: Task) -> dict[str, str]:
+        trained = {name: digest for name, digest in task.parts.items() if name != "code"}
+        sets = [self._ood_set(name, root) for name, root in task.ood.items()]
+        images = [
+            [one.name, one.name in task.near, one.class_names,
+             [self._describe(one.root, item) for item in one.items]]
+            for one in sets
+        ]  # fmt: skip
+        return {"trained": _digest([trained, task.classes]), "ood": _digest(images)}
+
+    def _ood_set(self, name: str, root: str) -> OODSet:
+        if (name, root) not in self._ood:
+            (self._ood[name, root],) = list_ood_sets({name: root})
+        return self._ood[name, root]
 
     def load(self, file: Path) -> Config:
         """Return a config as it stands in its file."""

@@ -9,6 +9,15 @@ from plp.datasets import DataSource, build_source, source_names
 from plp.errors import ConfigError, DataError
 
 
+GROUPS = {
+    "eleven": (
+        "imagenet", "caltech101", "oxford_pets", "stanford_cars", "oxford_flowers", "food101",
+        "fgvc_aircraft", "sun397", "dtd", "eurosat", "ucf101",
+    ),
+    "shifts": ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"),
+}  # fmt: skip
+
+
 class DataChoice(NamedTuple):
     """A data set of a comparison.
 
@@ -44,6 +53,21 @@ def find_datasets(asked: Sequence[str]) -> list[DataChoice]:
                 f"{name!r}. Call them as you like: NAME=ROOT"
             )
     return found
+
+
+def expand(asked: Sequence[str], root: str | None = None) -> list[str]:
+    """Write groups out, and give data sets without a root the one that all have.
+
+    Args:
+        asked: Data sets as `find_datasets` takes them, and names of `GROUPS`.
+        root: The data root.
+
+    Example:
+        >>> expand(['dtd', 'mine=photos', 'shifts'], 'data')[:3]
+        ['dtd=data', 'mine=photos', 'imagenetv2=data']
+    """
+    single = [name for one in asked for name in GROUPS.get(one, (one,))]
+    return [one if root is None or "=" in one else f"{one}={root}" for one in single]
 
 
 def _find(asked: str) -> DataChoice:

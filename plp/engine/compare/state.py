@@ -14,7 +14,7 @@ from plp.errors import DataError
 from plp.hooks.save import STATE
 from plp.results.collect import COMPARED as KEY
 from plp.results.collect import SET_ASIDE
-from plp.results.run import RESULT, read_result
+from plp.results.run import read_result
 
 
 class Kind(Enum):
@@ -43,7 +43,7 @@ class State(NamedTuple):
 
 def state_of(job: Job) -> State:
     """Look at the folder of a job. Only a whole result with the right key is done."""
-    has_result = (job.folder / RESULT).exists()
+    has_result = job.result.exists()
     if not has_result and not (job.folder / STATE).exists():
         return State(Kind.MISSING)
     parts = _read_parts(job.folder / KEY)
@@ -55,7 +55,7 @@ def state_of(job: Job) -> State:
             return State(Kind.OUTDATED, f"cut off, and changed since: {', '.join(changed)}", parts)
         return State(Kind.INTERRUPTED, parts=parts)
     try:
-        read_result(job.folder)
+        read_result(job.result)
     except DataError as error:
         return State(Kind.OUTDATED, str(error), parts)
     if not changed:
@@ -70,7 +70,7 @@ def begin(job: Job, resume: bool) -> None:
 
     The key stands there before any result can, and only beside a result that has it.
     """
-    if not resume and any((job.folder / name).exists() for name in (RESULT, STATE)):
+    if not resume and any(path.exists() for path in (job.result, job.folder / STATE)):
         set_aside(job)
     job.folder.mkdir(parents=True, exist_ok=True)
     _write_parts(job, None)

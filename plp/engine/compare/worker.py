@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from plp.engine.compare.job import Job
+from mmengine.config import Config
+
+from plp.engine.compare.job import Job, Task
 from plp.engine.compare.key import Keys
 from plp.engine.compare.state import Kind, begin, finish, state_of
+from plp.engine.evaluate import evaluate_checkpoint
+from plp.engine.ood import evaluate_ood
 from plp.engine.train import train
 from plp.errors import CheckpointError, ConfigError, PlpError
 
@@ -63,6 +67,10 @@ def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
     resume = state_of(job).kind is Kind.INTERRUPTED
     begin(job, resume)
     with _log_to(job.folder / LOG, own_streams):
+        if job.task is not None:
+            _perform(job, job.task, settled.config)
+            finish(job, time.monotonic() - start)
+            return
         try:
             train(settled.config, job.choices, work_dir=job.folder, resume=resume,
                   device=job.device)  # fmt: skip
@@ -74,6 +82,17 @@ def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
             with _log_to(job.folder / LOG, own_streams):
                 train(settled.config, job.choices, work_dir=job.folder, device=job.device)
     finish(job, time.monotonic() - start)
+
+
+def _perform(job: Job, task: Task, config: Config) -> None:
+    """Test a trained run."""
+    choices, device = job.choices, job.device
+    if task.ood:
+        evaluate_ood(config, task.trained, task.ood, choices, near=task.near, out=job.folder,
+                     device=device)  # fmt: skip
+    else:
+        evaluate_checkpoint(config, task.trained, choices, device=device, out=job.result,
+                            classes=task.classes)  # fmt: skip
 
 
 @contextlib.contextmanager

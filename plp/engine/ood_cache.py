@@ -1,0 +1,89 @@
+"""Features of a set's images through the disk: encoded once for all methods that share a tower."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxtyping import Int
+from PIL import Image
+from torch import Tensor, tensor
+
+from plp.datasets import FeatureDataset, ImageDataset, Item, read_image
+from plp.engine.feature_cache import CachedViews, fill_stores, find_views
+from plp.errors import DataError
+from plp.learners.prompt_learner import PromptLearner
+
+_PART = "test"  # as the stores of training call it: their features serve here and the other way
+
+
+class Stored(NamedTuple):
+    """The readable images of a set, as features on disk.
+
+    Attributes:
+        dataset: Their features.
+        places: Position of each in the list of images.
+        unreadable: Position and reason of each image that cannot be read.
+    """
+
+    dataset: FeatureDataset
+    places: Int[Tensor, " I"]
+    unreadable: tuple[tuple[int, str], ...]
+
+
+def store_features(
+    learner: PromptLearner, images: ImageDataset, folder: Path, batch_size: int, workers: int
+) -> Stored | None:
+    """Encode those images of a set whose features are not on disk yet.
+
+    Images whose features are there are proved readable; the others are opened first, so that every
+    unreadable one is known before any is scored.
+
+    Args:
+        learner: Its frozen backbone encodes.
+        images: The images; their transform must be one of plp's, and deterministic.
+        folder: Folder of all stores.
+        batch_size: Images that are encoded together.
+        workers: Processes or threads that decode.
+
+    Returns:
+        The features; None where they cannot be kept, so that images must be encoded as they come.
+    """
+    found = _find(images, learner, folder, workers)
+    if found is None:
+        return None
+    reasons = _reasons(found.unproved(), images.root, max(workers, 1))
+    unreadable = [(i, reasons[item]) for i, item in enumerate(images.items) if item in reasons]
+    places = [i for i, item in enumerate(images.items) if item not in reasons]
+    if not places:
+        return None
+    if unreadable:
+        items = [images.items[i] for i in places]
+        images = ImageDataset(items, images.root, images.transform, seed=images.seed)
+        found = _find(images, learner, folder, workers)
+    whole = fill_stores({_PART: found} if found else {}, learner, batch_size, workers)
+    if _PART not in whole:
+        return None
+    return Stored(whole[_PART].dataset(), tensor(places), tuple(unreadable))
+
+
+def _find(
+    images: ImageDataset, learner: PromptLearner, folder: Path, workers: int
+) -> CachedViews | None:
+    return find_views(folder, {_PART: images}, 1, learner, max(workers, 1)).get(_PART)
+
+
+def _reasons(items: Sequence[Item], root: Path, workers: int) -> dict[Item, str]:
+    """Return why images cannot be read, those that can be left out."""
+
+    def reason(item: Item) -> str:
+        try:
+            read_image(root / item.path)
+        except DataError as error:
+            return str(error)
+        return ""
+
+    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
+    with ThreadPoolExecutor(workers) as pool:
+        found = zip(items, pool.map(reason, items), strict=True)
+        return {item: text for item, text in found if text}

@@ -1,0 +1,168 @@
+"""Running what is missing of a protocol and writing its tables."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from plp.engine.compare.compare import check_workers, is_done, only_one, run_missing
+from plp.engine.compare.job import Job
+from plp.engine.compare.key import key_of
+from plp.engine.compare.state import Kind, state_of
+from plp.engine.files import write_text
+from plp.engine.protocols.plan import (
+    BASE_TO_NEW,
+    OOD,
+    Asked,
+    ProtocolPlan,
+    plan_protocol,
+    refuse_bound_methods,
+)
+from plp.engine.result import git_commit, versions
+from plp.results.csv_text import ood_to_csv, runs_to_csv
+from plp.results.figure import save_if_possible
+from plp.results.ood_run import OODRun, read_ood_run
+from plp.results.ood_tables import ood_tables
+from plp.results.plane import draw_plane
+from plp.results.protocol_tables import base_to_new_tables, transfer_tables
+from plp.results.published import published_protocol
+from plp.results.run import Run, read_run
+from plp.results.schema import VERSION
+from plp.results.tables import Table
+from plp.results.write import to_text
+
+
+class Finished(NamedTuple):
+    """What a protocol left.
+
+    Attributes:
+        runs: Trainings and tests of accuracy that are done, as rows.
+        ood: Tests of out-of-distribution detection that are done, as rows.
+        failures: What went wrong, by the title of the job.
+        missing: Titles of the jobs without a result, failed ones among them.
+        files: Tables and figures.
+    """
+
+    runs: list[Run]
+    ood: list[OODRun]
+    failures: dict[str, str]
+    missing: list[str]
+    files: list[Path]
+
+
+def run_protocol(
+    asked: Asked,
+    *,
+    jobs: int | None = None,
+    reuse_other_code: bool = False,
+    table_only: bool = False,
+    published: bool = False,
+) -> Finished:
+    """Train what is missing, test what has been trained, then write tables.
+
+    Args:
+        asked: What is to be done.
+        jobs: Worker processes, see `compare`.
+        reuse_other_code: Let runs count that differ in nothing but plp's own code; they are marked.
+        table_only: Run nothing.
+        published: Put tables of published numbers behind ours.
+
+    Raises:
+        PlpError: for anything a user can mend, methods that cannot take part among them; the
+            failure of a single job is recorded instead.
+    """
+    workers = check_workers(jobs)
+    plan = plan_protocol(asked)
+    failures: dict[str, str] = {}
+    if not table_only:
+        refuse_bound_methods(plan)
+        plan.trainings.out.mkdir(parents=True, exist_ok=True)
+    try:
+        if not table_only:
+            with only_one(plan.trainings.out):
+                failures |= _run(plan, workers, reuse_other_code)
+    finally:
+        finished = _write(plan, failures, reuse_other_code, published)
+    return finished
+
+
+def _run(plan: ProtocolPlan, workers: int | None, reuse_other_code: bool) -> dict[str, str]:
+    device = plan.trainings.device
+    failures = run_missing(plan.trainings.jobs, device, workers, reuse_other_code)
+    trained = {
+        job.folder for job in plan.trainings.jobs if is_done(state_of(job), reuse_other_code)
+    }
+    ready = [job for job in plan.tests if job.task and job.task.trained in trained]
+    return failures | run_missing(ready, device, workers, reuse_other_code)
+
+
+def _write(
+    plan: ProtocolPlan, failures: dict[str, str], reuse_other_code: bool, published: bool
+) -> Finished:
+    """Write tables of what counts."""
+    runs: list[Run] = []
+    ood: list[OODRun] = []
+    missing: list[str] = []
+    for job in (*plan.trainings.jobs, *plan.tests):
+        if not is_done(state_of(job), reuse_other_code):
+            missing.append(job.title)
+        elif job.task and job.task.ood:
+            ood.append(read_ood_run(job.result, job.method, job.dataset))
+        else:
+            runs.append(_row(job))
+    files: list[Path] = []
+    if runs or failures:
+        files = _files(plan, runs, ood, failures, missing, published)
+    return Finished(runs, ood, failures, missing, files)
+
+
+def _row(job: Job) -> Run:
+    state = state_of(job)
+    other = state.kind is Kind.OTHER_CODE
+    return read_run(job.result, job.method, job.dataset, key=key_of(state.parts), other_code=other)
+
+
+def _tables(plan: ProtocolPlan, runs: Sequence[Run], ood: Sequence[OODRun]) -> list[Table]:
+    methods = plan.trainings.methods
+    if plan.protocol == BASE_TO_NEW:
+        return base_to_new_tables(runs, methods, plan.datasets)
+    if plan.protocol == OOD:
+        return ood_tables(ood, methods, plan.datasets, plan.targets)
+    trained = {str(job.folder): job.dataset for job in plan.trainings.jobs}
+    sources = {
+        str(job.folder): trained[str(job.task.trained)] for job in plan.tests if job.task
+    } | trained
+    return transfer_tables(runs, sources, methods, plan.datasets, plan.targets)
+
+
+def _files(
+    plan: ProtocolPlan,
+    runs: Sequence[Run],
+    ood: Sequence[OODRun],
+    failures: dict[str, str],
+    missing: list[str],
+    published: bool,
+) -> list[Path]:
+    out = plan.trainings.out
+    tables = _tables(plan, runs, ood)
+    if published:
+        tables += published_protocol(plan.protocol)
+    content: dict[str, Any] = {
+        "schema_version": VERSION,
+        "protocol": plan.protocol,
+        "environment": {**versions(), "git_commit": git_commit(), "device": plan.trainings.device},
+        "failures": failures,
+        "missing": missing,
+        "runs": [run._asdict() for run in runs],
+        "ood": [one._asdict() for one in ood],
+    }
+    texts = {
+        "protocol.json": json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n",
+        "runs.csv": runs_to_csv(runs),
+        **({"ood.csv": ood_to_csv(ood)} if ood else {}),
+        **to_text(tables, f"Protocol {plan.protocol}"),
+    }
+    files = [write_text(out / name, text) for name, text in texts.items()]
+    if ood:
+        files += save_if_possible(out, "plane", lambda: draw_plane(ood, plan.trainings.methods))
+    return files

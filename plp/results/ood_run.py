@@ -1,0 +1,97 @@
+"""One finished test of out-of-distribution detection as a row."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from plp.errors import DataError
+from plp.results.run import name_of_config, read_result
+
+OOD_RESULT = "ood.json"
+ALL_SETS = "all"
+USUAL = ("GlobalLocalMCM", "MCM")  # the published methods' own, best first
+METRICS = ("fpr95_id", "auroc", "fpr95_ood", "aupr_in", "aupr_out")
+
+Metrics = Mapping[str, float]
+
+
+class OODRun(NamedTuple):
+    """What tables and the accuracy-robustness plane need of a test by one score.
+
+    Attributes:
+        method: Name of the method, as it stands in tables.
+        dataset: Name of the in-distribution data set.
+        shots: Training images a class.
+        seed: Seed of the training.
+        score: The score.
+        accuracy: Test accuracy of the prediction in percent.
+        sets: Metrics in percent by out-of-distribution set.
+        averages: Means over the sets of `near`, `far` and `all`.
+        groups: Which of the two each set belongs to.
+        path: Folder of the test.
+    """
+
+    method: str
+    dataset: str
+    shots: int
+    seed: int
+    score: str
+    accuracy: float
+    sets: Mapping[str, Metrics]
+    averages: Mapping[str, Metrics]
+    groups: Mapping[str, str]
+    path: str = ""
+
+
+def read_ood_run(
+    path: str | Path,
+    method: str | None = None,
+    dataset: str | None = None,
+    score: str | None = None,
+) -> OODRun:
+    """Read an `ood.json` as a row.
+
+    Args:
+        path: The file, or the folder it is in.
+        method: Name of the method; by default folder/stem of the config file.
+        dataset: Name of the data set; by default the one in the result.
+        score: Which score; by default the first of `USUAL` that the test has: GL-MCM where a branch
+            looks at patches, else MCM.
+
+    Raises:
+        DataError: if it is missing, damaged, no such test, or lacks the score.
+    """
+    path = Path(path)
+    path = path / OOD_RESULT if path.is_dir() else path
+    result = read_result(path)
+    if result["kind"] != "ood":
+        raise DataError(f"{path}: expected a test of kind 'ood', got {result['kind']!r}")
+    score = choose_score(path, list(result["scores"]), score)
+    found = result["scores"][score]
+    return OODRun(
+        method=method or name_of_config(result["config_file"]),
+        dataset=dataset or result["dataset"],
+        shots=result["shots"],
+        seed=result["seed"],
+        score=score,
+        accuracy=result["in_distribution"]["accuracy"]["fused"],
+        sets=found["sets"],
+        averages=found["average"],
+        groups={name: one["group"] for name, one in result["ood_sets"].items()},
+        path=str(path.parent),
+    )
+
+
+def choose_score(path: Path, known: Sequence[str], score: str | None) -> str:
+    """Return the score asked for, or the usual one.
+
+    Raises:
+        DataError: if it is not among the known ones.
+    """
+    wanted = USUAL if score is None else (score,)
+    found = next((name for name in wanted if name in known), None)
+    if found is None:
+        raise DataError(
+            f"{path} has no score {' or '.join(wanted)}; it has: {', '.join(known) or 'none'}"
+        )
+    return found

@@ -1,0 +1,142 @@
+"""Tables of the protocols: new classes, other data sets, shifts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+
+from plp.results.run import Run
+from plp.results.summary import Summary, in_order, summarise
+from plp.results.tables import (
+    AVERAGE,
+    Cell,
+    Table,
+    Value,
+    accuracy_table,
+    mark_best,
+    notes_on_seeds,
+    usual_seeds,
+    value_of,
+)
+
+BASE, NEW, HARMONIC = "base", "new", "harmonic mean"
+PARTS = (BASE, NEW, HARMONIC)
+_DEFINITION = (
+    "Trained on the first half of the classes (by label, the larger half of an odd number). Base: "
+    "test images of these among these; new: those of the other half among themselves, their names "
+    "never seen in training. The harmonic mean is taken seed by seed, on the row of the average of "
+    "the averaged accuracies, as published tables do."
+)
+
+
+def harmonic_mean(one: float, other: float) -> float:
+    """Return 2ab / (a + b), 0 for two zeros.
+
+    Example:
+        >>> round(harmonic_mean(82.69, 63.22), 2)
+        71.66
+    """
+    return 2 * one * other / (one + other) if one + other else 0.0
+
+
+def base_to_new_tables(
+    runs: Sequence[Run], methods: Sequence[str], datasets: Sequence[str], line: str = "fused"
+) -> list[Table]:
+    """Return a table of base, new and harmonic mean for each data set and shots.
+
+    With several data sets the first table is that of their average, of methods that have them all.
+
+    Args:
+        runs: Rows whose data sets are called `NAME-base` and `NAME-new`.
+        methods: Methods in the order of the rows.
+        datasets: Data sets by NAME.
+        line: Line of evidence whose accuracy is shown.
+    """
+    tables = []
+    for shots in sorted({run.shots for run in runs}):
+        rows = _with_harmonic_means(runs, methods, datasets, shots, line)
+        names = ([AVERAGE] if len(datasets) > 1 else []) + list(datasets)
+        for name in names:
+            title = f"{AVERAGE} of {len(datasets)} data sets" if name == AVERAGE else name
+            tables.append(_base_to_new_table(rows, methods, name, shots, title))
+    return tables
+
+
+def transfer_tables(
+    runs: Sequence[Run],
+    sources: Mapping[str, str],
+    methods: Sequence[str],
+    datasets: Sequence[str],
+    targets: Sequence[str],
+) -> list[Table]:
+    """Return a table for each training set and shots: its own test, then each target, their mean.
+
+    Args:
+        runs: Rows.
+        sources: Training set of each row, by the row's folder.
+        methods: Methods in the order of the rows.
+        datasets: Training sets.
+        targets: Data sets tested.
+    """
+    tables = []
+    for shots in sorted({run.shots for run in runs}):
+        for source in datasets:
+            mine = [run for run in runs if sources.get(run.path) == source]
+            elsewhere = [name for name in targets if name != source]
+            table = accuracy_table(mine, shots, methods, elsewhere, apart=(source,))
+            title = f"Trained on {source}: {table.title.lower()}"
+            note = f"The average leaves {source} out."
+            tables.append(table._replace(title=title, notes=(*table.notes, note)))
+    return tables
+
+
+def _with_harmonic_means(
+    runs: Sequence[Run], methods: Iterable[str], datasets: Sequence[str], shots: int, line: str
+) -> list[Run]:
+    """Return rows of base, new and their harmonic mean, and of the average over data sets."""
+    found = {
+        (run.method, run.dataset, run.seed): run
+        for run in runs
+        if run.shots == shots and line in run.accuracy
+    }
+    rows = []
+    for method in methods:
+        for seed in sorted({key[2] for key in found if key[0] == method}):
+            pairs = {
+                name: (found[method, f"{name}-{BASE}", seed], found[method, f"{name}-{NEW}", seed])
+                for name in datasets
+                if (method, f"{name}-{BASE}", seed) in found
+                and (method, f"{name}-{NEW}", seed) in found
+            }
+            for name, pair in pairs.items():
+                base, new = (run.accuracy[line] for run in pair)
+                rows += _three(pair[0], name, base, new, any(run.other_code for run in pair))
+            if len(datasets) > 1 and len(pairs) == len(datasets):
+                base, new = (fmean(p[i].accuracy[line] for p in pairs.values()) for i in (0, 1))
+                other = any(run.other_code for pair in pairs.values() for run in pair)
+                rows += _three(next(iter(pairs.values()))[0], AVERAGE, base, new, other)
+    return rows
+
+
+def _three(like: Run, name: str, base: float, new: float, other_code: bool) -> list[Run]:
+    values = zip(PARTS, (base, new, harmonic_mean(base, new)), strict=True)
+    return [
+        like._replace(dataset=f"{name}-{part}", accuracy={"fused": value}, other_code=other_code)
+        for part, value in values
+    ]
+
+
+def _base_to_new_table(
+    rows: Sequence[Run], methods: Sequence[str], name: str, shots: int, title: str
+) -> Table:
+    asked = [run for run in rows if run.dataset in {f"{name}-{part}" for part in PARTS}]
+    cells: dict[tuple[str, str, int], Summary] = summarise(asked)
+    usual = usual_seeds(cells.values())
+    columns: list[list[Value | None]] = [
+        mark_best([value_of(cells.get((m, f"{name}-{part}", shots)), usual) for m in methods])
+        for part in PARTS
+    ]
+    body: tuple[tuple[Cell, ...], ...] = tuple(
+        (method, *(column[i] for column in columns)) for i, method in enumerate(methods)
+    )
+    what = f"Base to new, {title}, {shots} {'shot' if shots == 1 else 'shots'}"
+    notes = notes_on_seeds(usual, in_order(run.other_code for run in asked))
+    return Table(what, ("method", *PARTS), body, (*notes, _DEFINITION))
