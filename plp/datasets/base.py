@@ -24,7 +24,7 @@ class Splits(NamedTuple):
     """What a source holds, before any few-shot draw.
 
     Attributes:
-        train: The pool that shots are drawn from.
+        train: The pool that shots are drawn from; empty for a set that is for testing only.
         val: Validation pool; empty where the source has none, then validation images are drawn
             from the training images that are no shots.
         test: Touched by nothing but the final test.
@@ -51,9 +51,16 @@ class DataSource(ABC):
 
     Attributes:
         name: Data-set name, see `Splits.name`.
+        test_only: Whether it has test images only, for models that were trained on another set.
     """
 
     name: str
+    test_only: bool = False
+
+    @property
+    def recipe(self) -> str:
+        """Name of the data set whose recipes apply: its own, but for a shifted copy of another."""
+        return self.name
 
     @abstractmethod
     def splits(self) -> Splits:
@@ -69,7 +76,8 @@ def check_splits(splits: Splits) -> Splits:
 
     Raises:
         DataError: for fewer than two classes, a label without a name, a class without training or
-            test image, or an image that stands in two parts (a leak of the test set).
+            test image, or an image that stands in two parts (a leak of the test set). A set that is
+            for testing only needs test images alone.
 
     Example:
         >>> one = (Item('a.png', 0), Item('b.png', 1))
@@ -97,6 +105,8 @@ def _check_labels(splits: Splits, part: str) -> None:
             f"got {some(unnamed)}."
         )
     empty = [name for i, name in enumerate(splits.class_names) if i not in labels]
+    if part == "train" and not splits.train and not splits.val:
+        return  # for testing only
     if empty and part != "val":
         raise DataError(
             f"{splits.name}: no {part} image of class {some(empty)}. Add images or take the class "

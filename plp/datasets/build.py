@@ -2,38 +2,78 @@
 
 import difflib
 import inspect
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from plp.datasets.base import DataSource
+from plp.datasets.benchmarks import BENCHMARKS
 from plp.datasets.names import normalise_dataset_name
 from plp.errors import ConfigError, UnknownComponentError
 from plp.registry import DATASETS
 
 
 def source_names() -> dict[str, type[DataSource]]:
-    """Return the registered data sources by the name that `--dataset` takes.
+    """Return the data sources by the name that `--dataset` takes.
 
-    A source of a user's own file is among them once that file is imported (`custom_imports`).
+    The field's data sets (`BENCHMARKS`) go by their own names, several to a registered class. A
+    source of a user's own file is among them once that file is imported (`custom_imports`).
 
     Example:
         >>> sorted(source_names())
-        ['coop', 'folder', 'textile'...]
+        ['caltech101', 'coop', 'dtd', 'eurosat', 'fgvc_aircraft', 'folder', ...'textile'...]
     """
-    return {
+    shared = {one.source for one in BENCHMARKS.values()}
+    own = {
         normalise_dataset_name(name): DATASETS.get(name)
         for name in DATASETS.names()
-        if inspect.isclass(DATASETS.get(name)) and issubclass(DATASETS.get(name), DataSource)
+        if name not in shared
+        and inspect.isclass(DATASETS.get(name))
+        and issubclass(DATASETS.get(name), DataSource)
     }
+    return own | {name: DATASETS.get(one.source) for name, one in BENCHMARKS.items()}
 
 
-def build_source(name: str, root: str | Path | None = None, **keywords: Any) -> DataSource:
-    """Build the data source of that name.
+def source_config(name: str, root: str | Path | None = None, /, **keywords: Any) -> dict[str, Any]:
+    """Return the config of the data source of that name, as it stands under `dataset`.
 
     Args:
         name: As `--dataset` takes it.
-        root: Folder of the data (`--data-root`); None for a source that needs none.
+        root: As `--data-root` takes it: of the field's data sets the folder above their folders,
+            else the data set's own; None for a source that needs none.
         keywords: Further keywords of the source.
+
+    Raises:
+        UnknownComponentError: for an unknown name, with the known ones.
+        ConfigError: for a root that is missing or not wanted.
+
+    Example:
+        >>> source_config('dtd', 'data')
+        {'type': 'PublishedSplit', 'name': 'dtd', 'root': 'data'}
+        >>> source_config('folder')
+        Traceback (most recent call last):
+        ...
+        plp.errors.ConfigError: data set 'folder' needs the folder of its images: --data-root DIR.
+    """
+    sources = source_names()
+    if name not in sources:
+        raise UnknownComponentError(_unknown(str(name), sources))
+    parameters = inspect.signature(sources[name]).parameters
+    parameter = parameters.get("root")
+    if root is None and parameter is not None and parameter.default is parameter.empty:
+        raise ConfigError(f"data set {name!r} needs the folder of its images: --data-root DIR.")
+    if root is not None and parameter is None:
+        raise ConfigError(f"data set {name!r} takes no --data-root, got {str(root)!r}.")
+    config: dict[str, Any] = {"type": sources[name].__name__}
+    if name in BENCHMARKS and "name" in parameters:
+        config["name"] = name
+    if root is not None:
+        config["root"] = str(root)
+    return config | keywords
+
+
+def build_source(name: str, root: str | Path | None = None, /, **keywords: Any) -> DataSource:
+    """Build the data source of that name; see `source_config`.
 
     Raises:
         UnknownComponentError: for an unknown name, with the known ones.
@@ -43,24 +83,15 @@ def build_source(name: str, root: str | Path | None = None, **keywords: Any) -> 
     Example:
         >>> build_source('textile').name
         'textile'
-        >>> build_source('folder')
-        Traceback (most recent call last):
-        ...
-        plp.errors.ConfigError: data set 'folder' needs the folder of its images: --data-root DIR.
     """
-    sources = source_names()
-    if name not in sources:
-        near = difflib.get_close_matches(str(name), sources, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownComponentError(
-            f"data set {name!r} is not known.{hint} Known: {', '.join(sorted(sources))}. Images of "
-            "your own in one sub-folder a class: --dataset folder --data-root DIR."
-        )
-    parameter = inspect.signature(sources[name]).parameters.get("root")
-    if root is None and parameter is not None and parameter.default is parameter.empty:
-        raise ConfigError(f"data set {name!r} needs the folder of its images: --data-root DIR.")
-    if root is not None and parameter is None:
-        raise ConfigError(f"data set {name!r} takes no --data-root, got {str(root)!r}.")
-    if root is not None:
-        keywords["root"] = root
-    return DATASETS.build(dict(type=sources[name].__name__, **keywords))
+    return DATASETS.build(source_config(name, root, **keywords))
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    plain = normalise_dataset_name(name)
+    near = [plain] if plain in known else difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"data set {name!r} is not known.{hint} Known: {', '.join(sorted(known))}. Images of "
+        "your own in one sub-folder a class: --dataset folder --data-root DIR."
+    )

@@ -1,5 +1,6 @@
 """Any folder of images as a data set: one sub-folder a class."""
 
+import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -90,8 +91,19 @@ def _is_class_folder(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith((".", "__"))
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_EXTENSIONS and not path.name.startswith(".")
+def image_names(folder: Path) -> list[str]:
+    """Return the names of the images in a folder, sorted; hidden files are left out.
+
+    One pass over the folder and no look at each file: a million images are listed in seconds.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if entry.name.lower().endswith(IMAGE_EXTENSIONS)
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        )
 
 
 def _list_classes(folder: Path) -> dict[str, Path]:
@@ -112,14 +124,19 @@ def _list_classes(folder: Path) -> dict[str, Path]:
 
 def _list_items(root: Path, classes: Iterable[Path]) -> tuple[Item, ...]:
     return tuple(
-        Item(path.relative_to(root).as_posix(), label)
+        Item(f"{folder.relative_to(root).as_posix()}/{name}", label)
         for label, folder in enumerate(classes)
-        for path in _list_images(folder)
+        for name in list_class(folder)
     )
 
 
-def _list_images(folder: Path) -> list[Path]:
-    images = sorted(path for path in folder.iterdir() if _is_image(path) and path.is_file())
+def list_class(folder: Path) -> list[str]:
+    """Return the names of a class's images, sorted.
+
+    Raises:
+        DataError: if there are none, with what may be wrong.
+    """
+    images = image_names(folder)
     if images:
         return images
     inner = [path.name for path in sorted(folder.iterdir()) if _is_class_folder(path)]

@@ -149,6 +149,34 @@ def read_image(path: str | Path, exif: bool = False) -> Image.Image:
         raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
 
 
+def find_unreadable(
+    items: Sequence[Item], root: str | Path, workers: int = 4, exif: bool = False
+) -> dict[Item, str]:
+    """Decode every image once, and return those that cannot be read, each with the reason.
+
+    Args:
+        items: The images.
+        root: The folder their paths are relative to.
+        workers: Threads; decoders let go of Python's lock.
+        exif: As the data set will read them.
+    """
+
+    def failure(item: Item) -> str:
+        try:
+            read_image(Path(root) / item.path, exif=exif)
+        except DataError as error:
+            return str(error)
+        return ""
+
+    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        return {
+            item: message
+            for item, message in zip(items, pool.map(failure, items), strict=True)
+            if message
+        }
+
+
 def verify_images(
     items: Sequence[Item], root: str | Path, workers: int = 4, exif: bool = False
 ) -> None:
@@ -164,17 +192,7 @@ def verify_images(
         DataError: naming the unreadable files (the first 20, and how many there are), each with the
             reason.
     """
-
-    def failure(item: Item) -> str:
-        try:
-            read_image(Path(root) / item.path, exif=exif)
-        except DataError as error:
-            return str(error)
-        return ""
-
-    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        failures = [message for message in pool.map(failure, items) if message]
+    failures = list(find_unreadable(items, root, workers, exif).values())
     if failures:
         named = "\n  ".join(failures[:_MOST_NAMED])
         rest = len(failures) - _MOST_NAMED

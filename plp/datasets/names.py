@@ -2,8 +2,8 @@
 
 import re
 
-# The eleven data sets of the field as CoOp names them, and their other spellings in papers, split
-# files and folders (lower case, letters and digits only).
+# The data sets of the field as CoOp names them, and their other spellings in papers, split files
+# and folders (lower case, letters and digits only).
 _SPELLINGS = {
     "caltech101": ("caltech",),
     "oxford_pets": ("pets", "oxfordiiitpets", "oxfordpet", "oxfordiiitpet"),
@@ -16,6 +16,10 @@ _SPELLINGS = {
     "eurosat": (),
     "ucf101": ("ucf",),
     "imagenet": ("imagenet1k", "ilsvrc2012"),
+    "imagenetv2": (),
+    "imagenet_sketch": ("imagenets",),
+    "imagenet_a": ("imagenetadversarial",),
+    "imagenet_r": ("imagenetrendition",),
 }
 _NAMES = {
     spelling: name
@@ -31,7 +35,7 @@ def normalise_dataset_name(name: str) -> str:
         name: Any spelling: of a class, a folder, a paper.
 
     Returns:
-        CoOp's name for one of the field's eleven data sets, else `name` in snake case.
+        CoOp's name for one of the field's data sets, else `name` in snake case.
 
     Example:
         >>> [normalise_dataset_name(n) for n in ('OxfordFlowers', 'oxford-flowers', 'flowers 102')]

@@ -27,7 +27,7 @@ class FewShot(NamedTuple):
     """A few-shot draw from `Splits`.
 
     Attributes:
-        train: The shots, in the order drawn.
+        train: The shots, in the order drawn; none of a set that is for testing only.
         val: Validation images, min(K, 4) a class where there are as many.
         test: The test images, untouched.
         class_names: Index = label.
@@ -179,14 +179,12 @@ def _few_shot(
     val_shots = min(shots, MOST_VAL_SHOTS)
     val = draw_exact(pool, val_shots, generator)
     notes = splits.notes
-    for note in (
-        _shortage(train, splits.class_names, shots, "training"),
-        _shortage(val, splits.class_names, val_shots, "validation"),
-    ):
-        if note:
+    wanted = ((train, shots, "training"), (val, val_shots, "validation")) if splits.train else ()
+    for items, count, kind in wanted:
+        if note := _shortage(items, splits.class_names, count, kind):
             notes += (f"{splits.name}: {note}",)
             warnings.warn(notes[-1], stacklevel=3)
-    if not splits.val:
+    if splits.train and not splits.val:
         notes += (f"{splits.name}: validation images come from training images that are no shots",)
     return FewShot(
         train=train,

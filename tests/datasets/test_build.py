@@ -33,7 +33,7 @@ def test_a_source_of_a_user_s_own(tmp_path):
 
 
 def test_unknown_name():
-    with pytest.raises(UnknownComponentError, match=r"'texile'.*mean 'textile'.*coop, folder"):
+    with pytest.raises(UnknownComponentError, match=r"'texile'.*mean 'textile'.*coop, dtd"):
         build_source("texile")
 
 

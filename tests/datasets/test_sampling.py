@@ -1,5 +1,4 @@
 import json
-import os
 import random
 from collections import Counter
 from functools import cache
@@ -7,16 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_trees import SPLITS_ROOT
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from plp.datasets import Item, Splits, sample, sample_exact, sample_stratified
 from plp.datasets.sampling import SAMPLERS, split_hash
 from plp.errors import ConfigError, DataError
 
-# Where the published split files lie: PLP_SPLITS_ROOT, else beside the repository.
-SPLITS_ROOT = Path(
-    os.environ.get("PLP_SPLITS_ROOT") or Path(__file__).resolve().parents[3] / "shared" / "splits"
-)
 COUNTS = {"frog": 7, "cat": 40, "dog": 16}
 
 

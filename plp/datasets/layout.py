@@ -1,0 +1,59 @@
+"""Finding a data set's folder under the data root, and saying where it is instead."""
+
+from pathlib import Path
+
+from plp.datasets.base import some
+from plp.errors import DataError
+
+
+def find_folder(name: str, root: str | Path, folder: str) -> Path:
+    """Return `root/folder`.
+
+    Args:
+        name: Name of the data set, for messages.
+        root: The data root: the folder above the data sets.
+        folder: The data set's folder, as CoOp calls it.
+
+    Raises:
+        DataError: if it is not there; a root one level too high or too low is named with the right
+            one.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{name}: no such folder: {str(root)!r}. Expected the one above {folder}/")
+    if (root / folder).is_dir():
+        return root / folder
+    inside = root.resolve()
+    for parent in inside.parents:
+        if (parent / folder).is_dir() and (parent / folder) in (inside, *inside.parents):
+            raise DataError(
+                f"{name}: the data root {str(root)!r} is too low, it is {folder}/ or in it. Give "
+                f"the folder above: --data-root {parent}"
+            )
+    below = sorted(path.parent for path in root.glob(f"*/{folder}") if path.is_dir())
+    if below:
+        raise DataError(
+            f"{name}: the data root {str(root)!r} is one level too high, {folder}/ is in "
+            f"{some([str(path) for path in below])}. Give that: --data-root {below[0]}"
+        )
+    there = sorted(path.name for path in root.iterdir() if path.is_dir())
+    raise DataError(
+        f"{name}: no folder {folder}/ in the data root {str(root)!r}, which has "
+        f"{some(there) or 'no folder'}. A link of that name to where it lies will do; "
+        f"`python tools/data.py check {name} --root {root}` says what is expected"
+    )
+
+
+def find_images(name: str, base: Path, images: str) -> Path:
+    """Return the image folder of a data set.
+
+    Raises:
+        DataError: if it is not there, with what is.
+    """
+    if (base / images).is_dir():
+        return base / images
+    there = sorted(path.name for path in base.iterdir() if path.is_dir())
+    raise DataError(
+        f"{name}: no image folder {images}/ in {str(base)!r}, which has "
+        f"{some(there) or 'no folder'}. Rename it or make a link of that name"
+    )
