@@ -339,6 +339,7 @@ VARIANTS = {  # what a variant changes in its base config, by dotted key
     "sotglp/lite_16shot_eps005": ["aligner.epsilon"],
     "sotglp/lite_16shot_maxsim": ["aligner.epsilon", "aligner.type"],
     "sotglp/lite_16shot_mean": ["aligner.epsilon", "aligner.type"],
+    "sotglp/lite_16shot_noproj": ["projection.type"],
     "sotglp/lite_16shot_prompt_topk": ["aligner.epsilon", "aligner.type", "selector.type"],
     "sotglp/lite_16shot_unbalanced": ["aligner.type"],
     "sotglp/vitb16_16shot_noproj": ["projection.type"],
