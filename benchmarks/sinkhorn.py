@@ -16,15 +16,14 @@ Errors are measured on the returned plans, in float64, as the largest over probl
 
 import argparse
 import importlib.metadata
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import ot
 import torch
+from _bench import machine
 from torch import Tensor
 
 from plp.aligners import sinkhorn
@@ -170,17 +169,6 @@ def measure(
     return {name: Row(1e3 * statistics.median(times[name]), errors[name]) for name in runs}
 
 
-def machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    lines = Path("/proc/cpuinfo")
-    models = (
-        [x for x in lines.read_text().splitlines() if "model name" in x] if lines.exists() else []
-    )
-    name = models[0].split(":")[1].strip() if models else platform.processor()
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} threads"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shapes", nargs="+", default=SHAPES, help="such as 3200x10x4")
@@ -197,7 +185,7 @@ def main() -> None:
         Mode(f"{args.iterations} iterations", args.iterations, 0.0),
         Mode(f"error {args.tolerance:g}", 1000, args.tolerance),
     )
-    print(f"{machine(device)}, torch {torch.__version__}, POT {ot.__version__}")
+    print(f"{machine(args.threads, args.device)}, POT {ot.__version__}")
     print(f"Median of {args.rounds} rounds (largest error)\n")
     ours = ["plp", "fused", "kernel"] if device.type == "cuda" else ["plp"]
     names = [*ours, *contestants, "copy"]

@@ -8,11 +8,12 @@ from torch import nn
 
 
 class HalfCopy:
-    """Keeps a copy of a frozen network whose linear layers are stored in autocast's precision.
+    """Keeps a copy of a frozen network with its linear layers in autocast's precision.
 
     Autocast casts the weights of a frozen layer anew in every call: with short texts that takes
     longer than the products. The copy gives the same numbers, because autocast would round the very
-    same weights; everything else (norms, embeddings) stays in float32, as autocast has it.
+    same weights. Attention's own projections count as linear layers; everything else (norms,
+    embeddings) stays in float32, as autocast has it.
 
     It is no module, so that the copy is in no state dict and does not move with the network: it is
     made anew for another device or precision.
@@ -30,7 +31,7 @@ class HalfCopy:
         if self._copy is None or self._made_for != (id(network), device, dtype):
             self._copy = copy.deepcopy(network)
             for layer in self._copy.modules():
-                if isinstance(layer, nn.Linear):
+                if isinstance(layer, nn.Linear | nn.MultiheadAttention):
                     layer.to(dtype)
             self._made_for = (id(network), device, dtype)
         return self._copy

@@ -11,6 +11,7 @@ from open_clip.transformer import ResidualAttentionBlock, TextTransformer
 from torch import Tensor, nn
 
 from plp.backbones._attention import attend, project_packed
+from plp.backbones._half_copy import HalfCopy
 from plp.backbones._packing import Packing, pack
 from plp.errors import ConfigError
 
@@ -31,6 +32,7 @@ class TextTower:
 
     def __init__(self, model: nn.Module, text_config: Mapping[str, Any]) -> None:
         self.tower: Any = getattr(model, "text", model)
+        self._half = HalfCopy()
         self.why_not = why_no_prompts(model, text_config)
         self.context_length = int(text_config.get("context_length", 77))
         self.width = int(text_config.get("width", 512))
@@ -95,7 +97,8 @@ class TextTower:
         texts = pack(end, length, shared)
         positions = tower.positional_embedding[:length].to(embeddings.dtype)
         x = texts.collect((embeddings + positions).flatten(0, 1))  # [U, D]
-        *blocks, last = tower.transformer.resblocks
+        transformer: Any = self._half.of(tower.transformer, x.device)
+        *blocks, last = transformer.resblocks
         for block in blocks:
             x = _block(block, x, texts)
         x = tower.ln_final(_last_block(last, x, texts))  # [M, D]

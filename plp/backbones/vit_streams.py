@@ -9,6 +9,7 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor
 
 from plp.backbones._attention import attend, project_in
+from plp.backbones._half_copy import HalfCopy
 from plp.backbones.vision_tower import VisionTower
 from plp.structures import ImageFeatures
 
@@ -41,6 +42,7 @@ class ViTTower(VisionTower):
     def __init__(self, visual: VisionTransformer, alias_first_block: bool) -> None:
         self.visual = visual
         self.alias_first_block = alias_first_block
+        self._half = HalfCopy()
         self.dense_dim = visual.conv1.out_channels
         self.refusals = {}
 
@@ -48,7 +50,7 @@ class ViTTower(VisionTower):
         """Encode images of the tower's own size."""
         x = self._embed(images)
         dense = {"vv": x[:, 1:]} if "vv" in streams else {}
-        blocks: Any = self.visual.transformer.resblocks
+        blocks: Any = self._half.of(self.visual.transformer, x.device).resblocks
         for index, block in enumerate(blocks):
             last = index == len(blocks) - 1
             rows = 1 if last and "tokens" not in streams else x.shape[1]

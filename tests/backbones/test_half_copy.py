@@ -2,10 +2,12 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
 from plp.backbones._half_copy import HalfCopy
+from plp.structures import PromptTokens
 
 CPU = torch.device("cpu")
 
@@ -58,3 +60,30 @@ def test_copying_the_owner_does_not_copy_the_copy():
     with torch.autocast("cpu", torch.bfloat16):
         half.of(network(), CPU)
     assert copy.deepcopy(half)._copy is None
+
+
+@pytest.mark.parametrize("side", ["text", "image"])
+def test_clip_towers_use_the_copy_and_give_the_same_numbers(tiny, monkeypatch, side):
+    """Under autocast, with and without: texts and their gradient, pooled feature and stream."""
+
+    def run():
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16):
+            if side == "image":
+                features = tiny.encode_image(torch.randn(2, 3, 96, 96), ["vv"])
+                return [features.pooled, features.dense["vv"]]
+            embeddings = torch.randn(3, 2, 6, 128, requires_grad=True)
+            end = torch.tensor([[5, 3], [2, 4], [5, 5]])
+            text = tiny.encode_text(PromptTokens(embeddings, end))
+        text.float().square().sum().backward()
+        return [text, embeddings.grad]
+
+    made = []
+    with_copy = HalfCopy.of
+    monkeypatch.setattr(HalfCopy, "of", lambda *given: made.append(with_copy(*given)) or made[-1])
+    found = run()
+    assert made
+    assert made[0].resblocks[0].attn.in_proj_weight.dtype == torch.bfloat16
+    monkeypatch.setattr(HalfCopy, "of", lambda self, network, device: network)
+    for one, other in zip(found, run(), strict=True):
+        assert torch.equal(one, other)
