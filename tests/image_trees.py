@@ -40,12 +40,12 @@ def grow_split(root: Path, images: Path, file: Path) -> Path:
     return root
 
 
-def write_split(file: Path, classes: Iterable[str], per_class: int = 4, suffix: str = "") -> None:
-    """Write a split of a few images a class: one to validate, one to test, the rest to train."""
+def write_split(file: Path, classes: Iterable[str], per_class: int = 4, tests: int = 1) -> None:
+    """Write a split: of each class one image to validate, `tests` to test, the rest to train."""
     parts: dict[str, list] = {"train": [], "val": [], "test": []}
     for label, name in enumerate(classes):
         for i in range(per_class):
-            part = {0: "val", 1: "test"}.get(i, "train")
-            parts[part].append([f"{name}/{i}{suffix}.jpg", label, name])
+            part = "val" if i == 0 else "test" if i <= tests else "train"
+            parts[part].append([f"{name}/{i}.jpg", label, name])
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(parts), encoding="utf-8")

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,8 +36,12 @@ class CfgOptions(DictAction):
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what differs from the config."""
-    parser.add_argument("--dataset", help="data set, such as textile, folder or coop")
-    parser.add_argument("--data-root", help="folder of the data set")
+    parser.add_argument(
+        "--dataset", help="data set, such as textile, folder, coop, dtd (all: tools/data.py list)"
+    )
+    parser.add_argument(
+        "--data-root", help="folder of the data set; of the field's, such as dtd, the one above"
+    )
     parser.add_argument("--shots", type=int, help="training images a class")
     parser.add_argument("--seed", type=int, help="seed of the draw, the start and the training")
     add_settings(parser)
@@ -84,7 +89,7 @@ def run_tool(
     except (PlpError, OSError) as error:
         if os.environ.get("PLP_TRACEBACK"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain_message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         message = "interrupted; --resume continues from the last state saved between epochs, if any"
@@ -93,3 +98,20 @@ def run_tool(
     finally:
         logger.removeHandler(handler)
     return 0
+
+
+def plain_message(error: Exception) -> str:
+    r"""Return the message of an error, without the traceback that torch puts around one that comes
+    from a worker process of a loader.
+
+    Example:
+        >>> traced = "Caught DataError in DataLoader worker process 0.\nOriginal Traceback (most "
+        >>> traced += "recent call last):\n  File x\nplp.errors.DataError: 'a.jpg' is no image\n"
+        >>> plain_message(ValueError(traced))
+        "'a.jpg' is no image"
+    """
+    message = str(error)
+    if "Original Traceback (most recent call last):" not in message:
+        return message
+    found = re.findall(r"^[\w.]*Error: (.*)$", message, re.MULTILINE)
+    return found[-1] if found else message

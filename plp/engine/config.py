@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
-from plp.datasets import DataSource, build_source
+from plp.datasets import DataSource, source_config
 from plp.errors import ConfigError
 from plp.registry import DATASETS
 
@@ -118,7 +118,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
     source = _source(config, choices)
-    name = choices.recipe_of or source.name
+    name = choices.recipe_of or source.recipe
     own = _entry(config.get("recipes"), name, "recipes")
     shots = _entry(own, "shots", f"recipes.{name}")
     own.pop("shots", None)
@@ -160,11 +160,16 @@ def _source(config: Config, choices: Choices) -> DataSource:
         return DATASETS.build(config.dataset)
     if choices.dataset is None:
         raise ConfigError("--data-root needs --dataset: for a folder of your own, --dataset folder")
-    source = build_source(choices.dataset, choices.data_root)
-    config.dataset = ConfigDict(type=type(source).__name__)
+    keywords = {
+        key.removeprefix("dataset."): value
+        for key, value in (choices.options or {}).items()
+        if key.startswith("dataset.")
+    }
+    source = source_config(choices.dataset, choices.data_root, **keywords)
+    config.dataset = ConfigDict(source)
     if choices.data_root is not None:
         config.dataset.root = str(Path(choices.data_root).resolve())
-    return source
+    return DATASETS.build(source)
 
 
 def merge_options(config: Config, options: Mapping[str, Any]) -> None:

@@ -12,15 +12,18 @@ from plp.datasets import (
     DataSource,
     FewShot,
     ImageDataset,
+    Item,
     Loading,
     build_loader,
+    find_unreadable,
     sample,
     verify_images,
 )
+from plp.datasets.base import some
 from plp.datasets.class_subset import PARTS, Part, take_classes
 from plp.engine.encoding import encode_views
 from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
-from plp.errors import ConfigError
+from plp.errors import ConfigError, DataError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
 
@@ -49,6 +52,8 @@ class DataOptions:
         eval_transform: Config of the transform for validation and test.
         verify: Open every image before training, so that all unreadable ones are named at once; an
             image whose features are on disk has been read before.
+        on_error: At validation or test images that cannot be read: 'stop', or 'skip' them, name
+            them and count the others. Training images are never skipped: they are the draw.
     """
 
     shots: int = 16
@@ -64,6 +69,7 @@ class DataOptions:
     train_transform: dict[str, Any] = field(default_factory=lambda: dict(type="FewShotTrain"))
     eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
     verify: bool = True
+    on_error: Literal["stop", "skip"] = "stop"
 
     @staticmethod
     def of(config: Config) -> "DataOptions":
@@ -102,6 +108,8 @@ def _check_values(given: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"expected data.classes among {', '.join(PARTS)}, got {given['classes']!r}"
         )
+    if given.get("on_error", "stop") not in ("stop", "skip"):
+        raise ConfigError(f"expected data.on_error 'stop' or 'skip', got {given['on_error']!r}")
     folder = given.get("feature_cache")
     if not isinstance(folder, str | bool | None) or folder == "":
         raise ConfigError(
@@ -114,11 +122,14 @@ def _check_values(given: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Loaders:
-    """The loaders of a run by part, what should be said about them, and the transforms used."""
+    """The loaders of a run by part, what should be said about them, the transforms used, and the
+    images in them.
+    """
 
     loaders: dict[str, DataLoader[Any]]
     notes: tuple[str, ...]
     transforms: dict[str, str]
+    few: FewShot
 
     @property
     def train(self) -> DataLoader[Any]:
@@ -161,8 +172,16 @@ def build_loaders(
         parts: Which loaders to make; the images of other parts are not opened.
 
     Raises:
+        ConfigError: for shots of a set that is for testing only.
         DataError: naming all images that cannot be read.
     """
+    if "train" in parts and not few.train:
+        raise ConfigError(
+            f"{few.name} is for testing only, there are no shots to draw. Train on another data "
+            f"set, then: tools/test.py CONFIG CHECKPOINT --dataset {few.name}"
+        )
+    if options.on_error == "skip":
+        few = _readable(few, options, [part for part in parts if part != "train"])
     size = dict(size=learner.backbone.image_size, interpolation=learner.backbone.interpolation)
     augment = TRANSFORMS.build(options.train_transform, **size)
     plain = TRANSFORMS.build(options.eval_transform, **size)
@@ -181,7 +200,27 @@ def build_loaders(
     }
     notes = few.notes + (loaders["train"].notes if "train" in loaders else ())
     made = {part: loading.loader for part, loading in loaders.items()}
-    return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)))
+    return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)), few)
+
+
+def _readable(few: FewShot, options: DataOptions, parts: Sequence[str]) -> FewShot:
+    """Leave out what cannot be read, and say so."""
+    for part in parts:
+        items: tuple[Item, ...] = getattr(few, part)
+        broken = find_unreadable(items, few.root, max(options.num_workers, 1))
+        if not broken:
+            continue
+        if len(broken) == len(items):
+            raise DataError(
+                f"none of the {len(items)} {part} images can be read; {broken[items[0]]}"
+            )
+        note = (
+            f"{few.name}: {len(broken)} of {len(items)} {part} images cannot be read and are left "
+            f"out; numbers are of the other {len(items) - len(broken)}: {some([*broken.values()])}"
+        )
+        kept: dict[str, Any] = {part: tuple(item for item in items if item not in broken)}
+        few = few._replace(**kept, notes=(*few.notes, note))
+    return few
 
 
 def _stored_views(

@@ -47,7 +47,7 @@ def evaluate_checkpoint(
     (config, recipe, seed, device, options, few), learner = restored.setup, restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))
     run = describe_run(
-        config, few, learner, loaders.transforms,
+        config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
     watch = Stopwatch()

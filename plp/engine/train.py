@@ -84,7 +84,7 @@ def train(
     with watch("fit"):
         fitted = fit(learner, loaders)
     run = describe_run(
-        config, few, learner, loaders.transforms,
+        config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
     state = read_state(folder, _identity(run), resume)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from plp.datasets import DataSource, build_source, source_names
+from plp.datasets import BENCHMARKS, DataSource, build_source, source_names
 from plp.errors import ConfigError, DataError
-
 
 GROUPS = {
     "eleven": (
@@ -32,24 +31,27 @@ class DataChoice(NamedTuple):
     root: str | None
 
 
-def find_datasets(asked: Sequence[str]) -> list[DataChoice]:
+def find_datasets(asked: Sequence[str], flag: str = "--datasets") -> list[DataChoice]:
     """Find data sets.
 
     Args:
-        asked: Each NAME, NAME=ROOT or KIND=ROOT. A NAME that is not registered is what the data set
-            is to be called, and ROOT says what it is: one with a split file in CoOp's layout, or
-            else a folder of images.
+        asked: Each NAME, NAME=ROOT or KIND=ROOT. ROOT of one of the field's data sets is the data
+            root, the folder above. A NAME that is not registered is what the data set is to be
+            called, and ROOT says what it is: one with a split file in CoOp's layout, or else a
+            folder of images. A ROOT with a split file in it is that data set, whatever the NAME.
+        flag: What they were given to, for messages; `--targets` may be sets for testing only.
 
     Raises:
-        ConfigError: for an unknown name without a root, or two data sets of one name.
+        ConfigError: for an unknown name without a root, two data sets of one name, or one that
+            nothing can be trained on.
         DataError: if a root is not there.
     """
-    found = [_find(one) for one in asked]
+    found = [_find(one, flag) for one in asked]
     names = [choice.name for choice in found]
     for i, name in enumerate(names):
         if name in names[:i]:
             raise ConfigError(
-                f"--datasets: {asked[names.index(name)]!r} and {asked[i]!r} are both called "
+                f"{flag}: {asked[names.index(name)]!r} and {asked[i]!r} are both called "
                 f"{name!r}. Call them as you like: NAME=ROOT"
             )
     return found
@@ -70,24 +72,34 @@ def expand(asked: Sequence[str], root: str | None = None) -> list[str]:
     return [one if root is None or "=" in one else f"{one}={root}" for one in single]
 
 
-def _find(asked: str) -> DataChoice:
+def _find(asked: str, flag: str) -> DataChoice:
     name, equals, given = asked.partition("=")
     root = given or None
     if not name or (equals and not root):
-        raise ConfigError(f"--datasets: expected NAME or NAME=ROOT, got {asked!r}")
-    if name in source_names():
+        raise ConfigError(f"{flag}: expected NAME or NAME=ROOT, got {asked!r}")
+    if name in source_names() and not (name in BENCHMARKS and _has_split(root)):
         source = build_source(name, root)
+        if source.test_only and flag == "--datasets":
+            raise ConfigError(
+                f"{flag}: {name!r} is for testing only, nothing can be trained on it: compare "
+                f"on {source.recipe}, then test with tools/protocol.py or tools/test.py"
+            )
         generic = root is not None and source.name != name  # 'folder' and 'coop' name a layout
         return DataChoice(_checked(source.name if generic else name), name, root)
     if root is None:
         raise ConfigError(
-            f"--datasets: {name!r} is not registered: give its folder, {_call(name)}=ROOT. "
+            f"{flag}: {name!r} is not registered: give its folder, {_call(name)}=ROOT. "
             f"Registered: {', '.join(sorted(source_names()))}"
         )
-    kind = "coop" if any(Path(root).glob("split_*.json")) else "folder"
+    kind = "coop" if _has_split(root) else "folder"
     _require_folder(root)
     build_source(kind, root)
     return DataChoice(_checked(name), kind, root)
+
+
+def _has_split(root: str | None) -> bool:
+    """Whether a folder is itself a data set in CoOp's layout."""
+    return root is not None and any(Path(root).glob("split_*.json"))
 
 
 def _call(name: str) -> str:
