@@ -1,4 +1,4 @@
-"""Gather finished runs from any tree of folders into tables and a figure."""
+"""Gather finished runs and tests from any tree of folders into tables and figures."""
 
 import argparse
 import logging
@@ -6,33 +6,56 @@ from collections.abc import Sequence
 
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
-from plp.results import in_order, write_outputs
+from plp.results import Run, in_order, write_outputs
 from plp.results.collect import collect_runs
+from plp.results.ood_run import OODRun
+from plp.results.published import BACKBONE, published_accuracy, published_protocol
 
 logger = logging.getLogger("plp")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, collect, show what was written."""
+    arguments = _parser().parse_args(argv)
+    found = collect_runs(arguments.folders, arguments.score)
+    rows: list[Run | OODRun] = [*found.runs, *found.ood]
+    methods = _chosen("--methods", arguments.methods, in_order(row.method for row in rows))
+    datasets = _chosen("--datasets", arguments.datasets, in_order(row.dataset for row in rows))
+    runs = [run for run in found.runs if run.method in methods and run.dataset in datasets]
+    ood = [run for run in found.ood if run.method in methods and run.dataset in datasets]
+    asked = [name for name in datasets if any(run.dataset == name for run in runs)]
+    published = arguments.published
+    if published is None:
+        published = any(run.backbone == BACKBONE for run in runs)
+    more = [*published_accuracy(asked), *(published_protocol("ood") if ood else ())]
+    files = write_outputs(
+        arguments.out, runs, ood=ood, methods=methods, datasets=asked, notes=found.notes,
+        extra={"environment": {**versions(), "git_commit": git_commit()}},
+        more_tables=more if published else (),
+    )  # fmt: skip
+    for note in found.notes:
+        logger.warning(note)
+    logger.info("%d runs, %d tests of out-of-distribution detection", len(runs), len(ood))
+    for file in files:
+        logger.info("wrote %s", file)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", help="folders with runs anywhere below them")
     parser.add_argument("--out", required=True, help="folder of the tables")
     parser.add_argument("--methods", nargs="+", help="which, in this order; default: all")
     parser.add_argument("--datasets", nargs="+", help="which, in this order; default: all")
-    arguments = parser.parse_args(argv)
-    runs, notes = collect_runs(arguments.folders)
-    methods = _chosen("--methods", arguments.methods, in_order(run.method for run in runs))
-    datasets = _chosen("--datasets", arguments.datasets, in_order(run.dataset for run in runs))
-    runs = [run for run in runs if run.method in methods and run.dataset in datasets]
-    extra = {"environment": {**versions(), "git_commit": git_commit()}}
-    files = write_outputs(
-        arguments.out, runs, methods=methods, datasets=datasets, extra=extra, notes=notes
+    parser.add_argument(
+        "--score",
+        help="score of the OOD tables; default: GlobalLocalMCM where there is one, or MCM",
     )
-    for note in notes:
-        logger.warning(note)
-    logger.info("%d runs", len(runs))
-    for file in files:
-        logger.info("wrote %s", file)
+    parser.add_argument(
+        "--published", action=argparse.BooleanOptionalAction,
+        help="tables of published numbers behind ours; default: if a run is of their backbone, "
+        "CLIP ViT-B/16",
+    )  # fmt: skip
+    return parser
 
 
 def _chosen(flag: str, asked: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plp.cli.options import add_choices, choices_of
+from plp.datasets import OOD_BENCHMARKS, find_ood_folder
 from plp.engine.ood import evaluate_ood
 from plp.engine.ood_report import table_rows
 from plp.engine.ood_scores import ALL
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = evaluate_ood(
         arguments.config,
         arguments.checkpoint,
-        by_name(arguments.ood),
+        by_name(arguments.ood, arguments.data_root),
         choices_of(arguments),
         near=arguments.near,
         scores=arguments.scores,
@@ -65,9 +66,10 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
     add_choices(flags)
     flags.add_argument(
-        "--ood", nargs="+", required=True, metavar="NAME=ROOT",
+        "--ood", nargs="+", required=True, metavar="NAME[=ROOT]",
         help="out-of-distribution sets: a folder of images (in sub-folders or not), or a data set "
-        "in CoOp's layout, of which the test images are taken",
+        "in CoOp's layout, of which the test images are taken; without ROOT: one of the field's, "
+        f"{', '.join(OOD_BENCHMARKS)}",
     )  # fmt: skip
     flags.add_argument(
         "--near", nargs="+", default=(), metavar="NAME", help="sets that are near-OOD; others: far"
@@ -91,17 +93,27 @@ def parser() -> argparse.ArgumentParser:
     return flags
 
 
-def by_name(pairs: Sequence[str]) -> dict[str, str]:
-    """Read NAME=ROOT of every out-of-distribution set.
+def by_name(asked: Sequence[str], data_root: str | None = None) -> dict[str, str]:
+    """Read out-of-distribution sets: NAME=ROOT, or the NAME of one of the field's.
+
+    Args:
+        asked: The sets.
+        data_root: The folder above the field's data sets.
 
     Raises:
-        ConfigError: for a pair that is none, or a name given twice.
+        ConfigError: for a set without a folder, or a name given twice.
+        DataError: if a set of the field is not under the data root.
     """
     found: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, root = pair.partition("=")
-        if not (name and equals and root):
-            raise ConfigError(f"--ood: expected NAME=ROOT, such as dtd=data/dtd, got {pair!r}")
+    for one in asked:
+        name, equals, root = one.partition("=")
+        if not equals and name in OOD_BENCHMARKS and data_root is not None:
+            root = str(find_ood_folder(name, data_root))
+        if not (name and root):
+            raise ConfigError(
+                f"--ood: expected NAME=ROOT, such as dtd=data/dtd, got {one!r}. By name, under "
+                f"--data-root: {', '.join(OOD_BENCHMARKS)}"
+            )
         if name in found:
             raise ConfigError(f"--ood: expected each name once, got {name!r} twice")
         found[name] = root

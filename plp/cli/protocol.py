@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     asked = Asked(
         arguments.protocol, wanted_of(arguments), expand(arguments.targets, arguments.data_root),
-        by_name(arguments.ood), arguments.near,
+        by_name(arguments.ood, arguments.data_root), arguments.near,
     )  # fmt: skip
     if arguments.dry_run:
         plan = plan_protocol(asked)
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         help="cross-dataset, domain: data sets to test on, as --datasets",
     )  # fmt: skip
     flags.add_argument(
-        "--ood", nargs="+", default=(), metavar="NAME=ROOT",
+        "--ood", nargs="+", default=(), metavar="NAME[=ROOT]",
         help="ood: out-of-distribution sets, as tools/ood.py takes them",
     )  # fmt: skip
     flags.add_argument(

@@ -1,17 +1,13 @@
 """Features of a set's images through the disk: encoded once for all methods that share a tower."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxtyping import Int
-from PIL import Image
 from torch import Tensor, tensor
 
-from plp.datasets import FeatureDataset, ImageDataset, Item, read_image
+from plp.datasets import FeatureDataset, ImageDataset, find_unreadable
 from plp.engine.feature_cache import CachedViews, fill_stores, find_views
-from plp.errors import DataError
 from plp.learners.prompt_learner import PromptLearner
 
 _PART = "test"  # as the stores of training call it: their features serve here and the other way
@@ -52,7 +48,7 @@ def store_features(
     found = _find(images, learner, folder, workers)
     if found is None:
         return None
-    reasons = _reasons(found.unproved(), images.root, max(workers, 1))
+    reasons = find_unreadable(found.unproved(), images.root, workers)
     unreadable = [(i, reasons[item]) for i, item in enumerate(images.items) if item in reasons]
     places = [i for i, item in enumerate(images.items) if item not in reasons]
     if not places:
@@ -71,19 +67,3 @@ def _find(
     images: ImageDataset, learner: PromptLearner, folder: Path, workers: int
 ) -> CachedViews | None:
     return find_views(folder, {_PART: images}, 1, learner, max(workers, 1)).get(_PART)
-
-
-def _reasons(items: Sequence[Item], root: Path, workers: int) -> dict[Item, str]:
-    """Return why images cannot be read, those that can be left out."""
-
-    def reason(item: Item) -> str:
-        try:
-            read_image(root / item.path)
-        except DataError as error:
-            return str(error)
-        return ""
-
-    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
-    with ThreadPoolExecutor(workers) as pool:
-        found = zip(items, pool.map(reason, items), strict=True)
-        return {item: text for item, text in found if text}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from plp.engine.work_dir import differences
 from plp.errors import DataError
+from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
 from plp.results.run import RESULT, Run, read_result, read_run
 
 COMPARED = "compare.json"  # what a comparison calls the run beside it
@@ -23,35 +24,42 @@ class Collection(NamedTuple):
     """The runs of a tree.
 
     Attributes:
-        runs: Rows, sorted by method, data set, shots, seed; none is there twice.
+        runs: Rows, sorted by method, data set, shots, seed; none is there twice. The test of a
+            checkpoint elsewhere has for its data set where it was trained, an arrow, and where it
+            was tested.
+        ood: Tests of out-of-distribution detection as rows, sorted likewise.
         notes: What a reader of their table must know: runs left out, settings that differ.
     """
 
     runs: list[Run]
+    ood: list[OODRun]
     notes: tuple[str, ...]
 
 
-def collect_runs(roots: Sequence[str | Path]) -> Collection:
-    """Read every `result.json` below some folders.
+def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Collection:
+    """Read every `result.json` and `ood.json` below some folders.
 
-    Of runs of one method, data set, shots and seed the newest counts. Damaged results, older runs
-    and settings that differ between runs of one method on one data set are told in the notes.
+    Of runs of one method, data set, shots and seed the newest counts, and likewise of tests.
+    Damaged results, results of another version of the schema, older runs, and settings that differ
+    between runs of one method on one data set are told in the notes.
 
     Args:
         roots: Folders; outdated runs that a comparison has set aside are passed over.
+        score: Score of the rows of out-of-distribution detection, see `read_ood_run`.
 
     Raises:
         DataError: if there is no such folder, or no result in it.
     """
-    rows: dict[tuple[Any, ...], tuple[float, Run]] = {}
+    rows: dict[tuple[Any, ...], tuple[float, Run | OODRun]] = {}
     notes: list[str] = []
     for path in _results(roots):
         try:
-            run = read_run(path, *_names(path.parent))
+            run = _row(path, score)
         except DataError as error:
             notes.append(f"Left out: {error}.")
             continue
-        key, age = (run.method, run.dataset, run.shots, run.seed), path.stat().st_mtime
+        key = (type(run).__name__, run.method, run.dataset, run.shots, run.seed)
+        age = path.stat().st_mtime
         if key in rows:
             older = min(rows[key], (age, run), key=lambda row: (row[0], row[1].path))[1]
             notes.append(f"Left out: {older.path} is older than another run of the same.")
@@ -60,8 +68,20 @@ def collect_runs(roots: Sequence[str | Path]) -> Collection:
     if not rows:
         where = ", ".join(map(str, roots))
         raise DataError(f"no finished run below {where}" + "".join(f". {n}" for n in notes))
-    runs = [run for _, (_, run) in sorted(rows.items(), key=lambda row: row[0])]
-    return Collection(runs, (*notes, *_differing(runs)))
+    found = [run for _, (_, run) in sorted(rows.items(), key=lambda row: row[0])]
+    runs = [run for run in found if isinstance(run, Run)]
+    ood = [run for run in found if isinstance(run, OODRun)]
+    return Collection(runs, ood, (*notes, *_differing(runs)))
+
+
+def _row(path: Path, score: str | None) -> Run | OODRun:
+    method, dataset = _names(path.parent)
+    if path.name == OOD_RESULT:
+        return read_ood_run(path, method, dataset, score)
+    run = read_run(path, method, dataset)
+    if run.kind == "run" or run.trained_on in (None, run.dataset):
+        return run
+    return run._replace(dataset=f"{run.trained_on} → {run.dataset}")
 
 
 def _results(roots: Sequence[str | Path]) -> Iterator[Path]:
@@ -71,19 +91,25 @@ def _results(roots: Sequence[str | Path]) -> Iterator[Path]:
             raise DataError(f"no such folder: {str(root)!r}. Expected a folder of runs")
         for folder, inner, files in os.walk(root):
             inner[:] = sorted(name for name in inner if name != SET_ASIDE)
-            path = Path(folder) / RESULT
-            if RESULT in files and path.resolve() not in seen:
-                seen.add(path.resolve())
-                yield path
+            for name in (RESULT, OOD_RESULT):
+                path = Path(folder) / name
+                if name in files and path.resolve() not in seen:
+                    seen.add(path.resolve())
+                    yield path
 
 
 def _names(folder: Path) -> tuple[str | None, str | None]:
-    """Return what a comparison called method and data set; None for a run of none."""
-    try:
-        content = json.loads((folder / COMPARED).read_text(encoding="utf-8"))
-        return str(content["method"]), str(content["dataset"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, None
+    """Return what a comparison called method and data set; None for a run of none.
+
+    `tools/ood.py` writes to a folder within that of the run.
+    """
+    for place in (folder, folder.parent):
+        try:
+            content = json.loads((place / COMPARED).read_text(encoding="utf-8"))
+            return str(content["method"]), str(content["dataset"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None, None
 
 
 def _differing(runs: Sequence[Run]) -> Iterator[str]:

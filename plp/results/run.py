@@ -31,6 +31,10 @@ class Run(NamedTuple):
         config_file: Config it was started from, if known.
         key: Content hash of what the run depends on, if it was run by a comparison.
         other_code: Whether it was run by another state of plp's code than the rest.
+        kind: 'run' for a training and its test, 'test' for the test of a checkpoint.
+        trained_on: Data set of the training, of a 'test'.
+        validation: Accuracy on validation images as `accuracy`, where there are such images.
+        backbone: Architecture, or class of the backbone.
     """
 
     method: str
@@ -48,6 +52,10 @@ class Run(NamedTuple):
     config_file: str | None = None
     key: str = ""
     other_code: bool = False
+    kind: str = "run"
+    trained_on: str | None = None
+    validation: Mapping[str, float] | None = None
+    backbone: str = ""
 
     @property
     def training_seconds(self) -> float:
@@ -96,6 +104,9 @@ def read_run(
     """
     path = Path(path)
     result = read_result(path)
+    if result["kind"] not in ("run", "test"):
+        raise DataError(f"{path}: expected a test of accuracy, got the kind {result['kind']!r}")
+    validation = result.get("validation")
     return Run(
         method=method or name_of_config(result.get("config_file")),
         dataset=dataset or result["dataset"],
@@ -112,7 +123,22 @@ def read_run(
         config_file=result.get("config_file"),
         key=key,
         other_code=other_code,
+        kind=result["kind"],
+        trained_on=result.get("trained_on"),
+        validation=validation and validation["accuracy"],
+        backbone=backbone_of(result["config"]),
     )
+
+
+def backbone_of(config: Mapping[str, Any]) -> str:
+    """Return the architecture a config names, else the class of its backbone, else ''.
+
+    Example:
+        >>> backbone_of({'model': {'backbone': {'type': 'OpenCLIPBackbone', 'arch': 'ViT-B-16'}}})
+        'ViT-B-16'
+    """
+    backbone = config.get("model", {}).get("backbone", {})
+    return str(backbone.get("arch") or backbone.get("type") or "")
 
 
 def name_of_config(file: str | None) -> str:

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from plp.engine.files import write_text
-from plp.results.csv_text import runs_to_csv, summary_to_csv
+from plp.results.csv_text import ood_to_csv, runs_to_csv, summary_to_csv
 from plp.results.figure import draw_accuracy_over_shots, save_if_possible
+from plp.results.ood_run import OODRun
+from plp.results.ood_tables import ood_tables
+from plp.results.plane import draw_plane
 from plp.results.render import to_latex, to_markdown
 from plp.results.run import Run
 from plp.results.tables import Table, accuracy_tables
 
 SCHEMA = 1
-FIGURE = "accuracy_over_shots"
+FIGURE, PLANE = "accuracy_over_shots", "plane"
 
 
 def write_outputs(
@@ -25,10 +28,12 @@ def write_outputs(
     extra: Mapping[str, Any] | None = None,
     more_tables: Sequence[Table] = (),
     notes: Sequence[str] = (),
+    ood: Sequence[OODRun] = (),
 ) -> list[Path]:
-    """Write results.json, table.md, table.tex, table.csv, summary.csv and the figure.
+    """Write results.json, table.md, table.tex, table.csv, summary.csv and the figures.
 
-    Without matplotlib the figure is left out, and that is said.
+    With tests of out-of-distribution detection their tables, ood.csv and the accuracy-robustness
+    plane too. Without matplotlib the figures are left out, and that is said.
 
     Args:
         folder: Where to write; made if it is missing.
@@ -38,27 +43,35 @@ def write_outputs(
         extra: Further entries of results.json, such as the environment.
         more_tables: Tables put behind ours, such as published numbers with their sources.
         notes: Sentences put in front of the tables.
+        ood: Rows of out-of-distribution detection.
 
     Returns:
         The files.
     """
     folder = Path(folder)
-    tables = [*accuracy_tables(runs, methods, datasets), *more_tables]
+    shown = None if methods is None else [m for m in methods if m in {run.method for run in ood}]
+    tables = [*accuracy_tables(runs, methods, datasets), *ood_tables(ood, shown), *more_tables]
     rows = [_entry(run, folder) for run in runs]
-    result = {"schema": SCHEMA, **(extra or {}), "notes": list(notes), "runs": rows}
+    result = {
+        "schema": SCHEMA, **(extra or {}), "notes": list(notes), "runs": rows,
+        **({"ood": [_entry(run, folder) for run in ood]} if ood else {}),
+    }  # fmt: skip
     local = [run._replace(path=row["path"]) for run, row in zip(runs, rows, strict=True)]
     texts = {
         "results.json": json.dumps(result, indent=1, ensure_ascii=False, default=str) + "\n",
         **to_text(tables, "Comparison", notes),
         "table.csv": runs_to_csv(local),
         "summary.csv": summary_to_csv(runs),
+        **({"ood.csv": ood_to_csv(ood)} if ood else {}),
     }
     files = [write_text(folder / name, text) for name, text in texts.items()]
-    if not runs:
-        return files
-    return files + save_if_possible(
-        folder, FIGURE, lambda: draw_accuracy_over_shots(runs, methods, datasets)
-    )
+    if runs:
+        files += save_if_possible(
+            folder, FIGURE, lambda: draw_accuracy_over_shots(runs, methods, datasets)
+        )
+    if ood:
+        files += save_if_possible(folder, PLANE, lambda: draw_plane(ood, shown))
+    return files
 
 
 def to_text(tables: Sequence[Table], title: str, notes: Sequence[str] = ()) -> dict[str, str]:
@@ -78,10 +91,12 @@ def _markdown(tables: Sequence[Table], title: str, notes: Sequence[str]) -> str:
     return "\n".join([heading, *map(to_markdown, own)])
 
 
-def _entry(run: Run, folder: Path) -> dict[str, Any]:
+def _entry(run: Run | OODRun, folder: Path) -> dict[str, Any]:
     """Return a row as JSON; paths below `folder`, or the current folder, are relative to it."""
-    config = _relative(run.config_file, Path.cwd()) if run.config_file else None
-    return run._asdict() | {"path": _relative(run.path, folder), "config_file": config}
+    entry = run._asdict() | {"path": _relative(run.path, folder)}
+    if isinstance(run, Run):
+        entry["config_file"] = run.config_file and _relative(run.config_file, Path.cwd())
+    return entry
 
 
 def _relative(path: str, folder: Path) -> str:

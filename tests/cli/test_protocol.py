@@ -81,6 +81,7 @@ def test_methods_bound_to_their_classes_are_refused_by_name(run, tiny_config, co
         assert not list(out.rglob("result.json")), "told before anything ran"
 
 
+@pytest.mark.slow
 def test_transfer_and_a_shift(run, coop, tiny_config, animals, photos, tmp_path):
     flags = ("--datasets", f"zoo={animals}", *QUICK)
     status, said, out = run(
@@ -114,6 +115,7 @@ def test_a_shift_must_have_the_classes_of_the_training(run, tiny_config, animals
     assert "'dog', 'elk'" in said
 
 
+@pytest.mark.slow
 def test_out_of_distribution(run, coop, animals, photos):
     sets = (f"bugs={photos}", f"zoo2={animals}")
     flags = ("--methods", coop, "--datasets", f"zoo={animals}", *QUICK, "--ood", *sets,

@@ -135,7 +135,7 @@ def test_collecting_a_tree(tmp_path):
     compared = write_result(tmp_path / "d", seed=1)
     (compared / "compare.json").write_text('{"method": "CoOp", "dataset": "textures"}')
     write_result(tmp_path / "set_aside/x", seed=3)
-    runs, notes = collect_runs([tmp_path, tmp_path / "a"])
+    runs, _, notes = collect_runs([tmp_path, tmp_path / "a"])
     assert [run[:4] for run in runs] == [
         ("CoOp", "textures", 4, 1),
         ("coop/lite_16shot", "dtd", 4, 1),
@@ -150,7 +150,7 @@ def test_collecting_tells_what_it_leaves_out(tmp_path):
     for name, age in (("old", 100), ("new", 200), ("older", 50)):
         os.utime(write_result(tmp_path / name) / "result.json", (age, age))
     write_result(tmp_path / "broken", accuracy={})
-    runs, notes = collect_runs([tmp_path])
+    runs, _, notes = collect_runs([tmp_path])
     assert [run.path for run in runs] == [str(tmp_path / "new")]
     told = "\n".join(notes)
     for name in ("old is older", "older is older", "broken"):
@@ -162,7 +162,7 @@ def test_collecting_tells_of_settings_that_differ(tmp_path):
     other = {"data": {"shots": 8}, "randomness": {"seed": 2}}
     other["optim_wrapper"] = {"optimizer": {"lr": 0.2}}
     write_result(tmp_path / "2", seed=2, config=other)
-    _, notes = collect_runs([tmp_path])
+    _, _, notes = collect_runs([tmp_path])
     assert notes == ("Runs of coop/lite_16shot on dtd differ in optim_wrapper.optimizer.lr.",)
 
 

@@ -71,7 +71,7 @@ def plan_protocol(asked: Asked) -> ProtocolPlan:
     if asked.protocol == BASE_TO_NEW:
         wanted = wanted._replace(options={**(wanted.options or {}), CLASSES_KEY: "base"})
     plan = make_plan(wanted, keys)
-    datasets, targets = plan.datasets, find_datasets(asked.targets)
+    datasets, targets = plan.datasets, find_datasets(asked.targets, "--targets")
     if asked.protocol == BASE_TO_NEW:
         jobs = [job._replace(dataset=f"{job.dataset}-base") for job in plan.jobs]
         plan = plan._replace(jobs=jobs, datasets=tuple(f"{name}-base" for name in datasets))
