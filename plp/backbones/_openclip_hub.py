@@ -50,10 +50,9 @@ def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
     Raises:
         WeightsError: if they are not cached and cannot be downloaded.
     """
-    repo, _, name = tag.get("hf_hub", "").rpartition("/")
-    names = (Path(name).stem + ".safetensors", name) if name else WEIGHT_FILES
+    repo, names = _on_hub(tag)
     url = tag.get("url", "")
-    cached = (_cached(repo, names, cache_dir) if repo else None) or _cached_url(url, cache_dir)
+    cached = cached_tag(tag, cache_dir)
     if cached:
         return cached
     if repo:
@@ -63,6 +62,13 @@ def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
         return Path(download_pretrained_from_url(url, cache_dir=cache_dir))
     except Exception as error:  # urllib and open_clip raise many kinds
         raise no_network(what, f"{url} failed ({error})") from error
+
+
+def cached_tag(tag: Mapping[str, Any], cache_dir: str | None = None) -> Path | None:
+    """Return the weights of an open_clip tag if they are on this machine; asks no network."""
+    repo, names = _on_hub(tag)
+    found = _cached(repo, names, cache_dir) if repo else None
+    return found or _cached_url(tag.get("url", ""), cache_dir)
 
 
 def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) -> Path:
@@ -118,6 +124,12 @@ def require_network(url: str, what: str) -> None:
     thread.join(PROBE_SECONDS)
     if failure:
         raise no_network(what, failure[0])
+
+
+def _on_hub(tag: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
+    """Return a tag's repository on the hub, if it has one, and what its file may be called."""
+    repo, _, name = tag.get("hf_hub", "").rpartition("/")
+    return repo, (Path(name).stem + ".safetensors", name) if name else WEIGHT_FILES
 
 
 def _cached(repo: str, names: Sequence[str], cache_dir: str | None) -> Path | None:

@@ -70,30 +70,45 @@ def choices_of(arguments: argparse.Namespace) -> Choices:
 
 
 def run_tool(
-    main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None
+    main: Callable[[Sequence[str] | None], None],
+    argv: Sequence[str] | None = None,
+    prints_data: bool = False,
 ) -> int:
     """Run a tool; return its exit status.
 
     A user's mistake is told in one message with status 2, an interrupt with status 130. Set
     `PLP_TRACEBACK=1` to see where a message comes from.
+
+    Args:
+        main: The tool.
+        argv: Its flags; None for those of the process.
+        prints_data: Whether standard output is the tool's result, so that the log must not be.
     """
     logger = logging.getLogger("plp")
     logger.setLevel(logging.INFO)
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(sys.stderr if prints_data else sys.stdout)
     logger.addHandler(handler)
     logger.propagate = False
     for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads us has seen enough, as in `plp predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (PlpError, OSError) as error:
         if os.environ.get("PLP_TRACEBACK"):
             raise
         print(f"error: {plain_message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        message = "interrupted; --resume continues from the last state saved between epochs, if any"
-        print(message, file=sys.stderr)
+        after = (
+            ""
+            if prints_data
+            else ("; --resume continues from the last state saved between epochs, if any")
+        )
+        print(f"interrupted{after}", file=sys.stderr)
         return 130
     finally:
         logger.removeHandler(handler)

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from plp.branches.base import Branch
-from plp.branches.local_branch import LocalBranch, support_mask
+from plp.branches.local_branch import LocalBranch
+from plp.branches.support import support_mask
 from plp.datasets.base import some
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner

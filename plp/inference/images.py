@@ -96,6 +96,8 @@ def _read_file(path: Path) -> Image.Image:
             f"{str(path)!r} is a folder, expected an image. Give its files, such as "
             f"sorted(Path({str(path)!r}).glob('*.jpg')); `plp predict` takes folders"
         )
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise DataError(f"{str(path)!r} is no regular file, expected an image")
     return read_image(path)
 
 

@@ -1,5 +1,7 @@
 """One image in every form it may come in; whatever is none is named and says what to do."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -106,6 +108,7 @@ def bad_files(tmp_path, pixels):
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
     Image.fromarray(pixels).save(tmp_path / "whole.png")
     cut = (tmp_path / "whole.png").read_bytes()[:-900]
     (tmp_path / "cut.png").write_bytes(cut)
@@ -120,6 +123,7 @@ def bad_files(tmp_path, pixels):
         ("text.png", "not an image that PIL knows"),
         ("folder.png", "is a folder, expected an image"),
         ("cut.png", "truncated"),
+        ("pipe.png", "is no regular file"),
     ],
 )
 def test_files_that_are_no_image_are_named(bad_files, name, message):

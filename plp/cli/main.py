@@ -1,0 +1,84 @@
+"""The command `plp`: one door to all tools.
+
+A new command is one line in `COMMANDS`: its name, the module whose `main(argv)` runs it, and what
+`plp --help` says. Modules are imported when their command is called, so that help comes at once.
+"""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from plp import __version__
+
+
+class Command(NamedTuple):
+    """A command of `plp`.
+
+    Attributes:
+        module: Module with `main(argv)`, imported when the command is called.
+        summary: What it does, a line.
+        prints_data: Whether standard output is the result, for other programs to read; messages
+            then go to standard error.
+    """
+
+    module: str
+    summary: str
+    prints_data: bool = False
+
+
+COMMANDS = {
+    "train": Command("plp.cli.train", "train a classifier from a few images a class"),
+    "test": Command("plp.cli.test", "test a checkpoint on the test images of a data set"),
+    "predict": Command("plp.cli.predict", "classify images: files, folders, patterns", True),
+    "compare": Command("plp.cli.compare", "run methods on data sets, shots and seeds; tables"),
+    "protocol": Command("plp.cli.protocol", "few-shot, base-to-new, cross-dataset and others"),
+    "collect": Command("plp.cli.collect", "tables and a figure of finished runs"),
+    "ood": Command("plp.cli.ood", "tell test images from images of other kinds; calibration"),
+    "list": Command("plp.cli.listing", "registered components, a line each", True),
+    "doctor": Command("plp.cli.doctor", "versions, devices, weights and data found here", True),
+    "config": Command(
+        "plp.cli.print_config", "print the config of a run as it would be used", True
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"plp {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        print(f"error: plp has no command {name!r}.{hint} See `plp --help`", file=sys.stderr)
+        return 2
+    return run(name, rest)
+
+
+def run(name: str, argv: Sequence[str] | None = None) -> int:
+    """Run a command by its name with its flags; return its exit status."""
+    from plp.cli.options import run_tool
+
+    command = COMMANDS[name]
+    called, sys.argv[0] = sys.argv[0], f"plp {name}"  # what argparse calls the program
+    try:
+        tool = importlib.import_module(command.module).main
+        return run_tool(tool, argv, prints_data=command.prints_data)
+    finally:
+        sys.argv[0] = called
+
+
+def usage() -> str:
+    """Return what `plp --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        ["usage: plp COMMAND [flags]", "", *lines, "", "`plp COMMAND --help` tells the flags."]
+    )

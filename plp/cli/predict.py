@@ -1,0 +1,132 @@
+"""Classify images with a trained classifier: files, folders, patterns.
+
+Unreadable images are passed over and named at the end, with exit status 2. Predictions go to
+standard output or to --out, which is written whole or not at all; messages go to standard error.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from plp.cli.rows import FORMATS, shown
+from plp.engine.compare.progress import clock
+from plp.engine.files import write_atomically
+from plp.errors import DataError
+from plp.inference import Classifier, Prediction, Unreadable, list_images, load
+from plp.inference.rejection import RECALL
+
+_EVERY = 2.0  # seconds between two lines of progress
+_MOST_NAMED = 20
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, classify, write.
+
+    Raises:
+        DataError: at the end, if images could not be read.
+    """
+    arguments = parser().parse_args(argv)
+    paths = list_images(arguments.images)
+    classifier = load_asked(arguments)
+    if arguments.calibrate is not None:
+        classifier.calibrate(arguments.calibrate)
+    _say(classifier.rejection.describe())
+    bad: list[Unreadable] = []
+    found = classifier.stream(
+        paths, arguments.top_k, batch_size=arguments.batch_size, workers=arguments.workers
+    )
+    rows = FORMATS[arguments.format](classifier, paths, arguments.top_k)
+    lines = rows.lines(_watched(found, len(paths), bad))
+    if arguments.out is None:
+        for line in lines:
+            print(line, flush=True)
+    else:
+        write_atomically(arguments.out, lambda path: _write(path, lines))
+        _say(f"written to {arguments.out}")
+    if bad:
+        raise DataError(_unreadable(bad, len(paths)))
+
+
+def load_asked(arguments: argparse.Namespace) -> Classifier:
+    """Load the classifier that the flags of `add_classifier` ask for."""
+    return load(
+        arguments.checkpoint,
+        pretrained=arguments.pretrained,
+        device=arguments.device,
+        score=arguments.score,
+        recall=arguments.recall,
+        trust_code=arguments.trust_code,
+    )
+
+
+def add_classifier(flags: argparse.ArgumentParser) -> None:
+    """Add the flags that say which classifier, and where it computes."""
+    flags.add_argument("checkpoint", help="work directory of a run, or its model.safetensors")
+    flags.add_argument("images", nargs="+", help="files, folders, patterns such as 'new/*.jpg'")
+    flags.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    flags.add_argument(
+        "--pretrained", metavar="FILE",
+        help="weights of the backbone, if they are not where they were in training",
+    )  # fmt: skip
+    flags.add_argument(
+        "--score", help="out-of-distribution score; default: GlobalLocalMCM, or MCM without patches"
+    )
+    flags.add_argument(
+        "--recall", type=float, default=RECALL, metavar="R",
+        help=f"share of in-distribution images to accept (default {RECALL})",
+    )  # fmt: skip
+    flags.add_argument(
+        "--trust-code", action="store_true",
+        help="import the modules that the checkpoint's config names",
+    )  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the tool's flags."""
+    flags = argparse.ArgumentParser(description=__doc__)
+    add_classifier(flags)
+    flags.add_argument(
+        "--calibrate", metavar="FOLDER",
+        help="choose the threshold on these images of the classes, which nothing was trained on",
+    )  # fmt: skip
+    flags.add_argument("--format", choices=tuple(FORMATS), default="table")
+    flags.add_argument("--out", metavar="FILE", help="write here; default: standard output")
+    flags.add_argument("--top-k", type=int, default=3, metavar="K", help="classes an image")
+    flags.add_argument("--batch-size", type=int, default=64, metavar="B")
+    flags.add_argument("--workers", type=int, default=2, metavar="W", help="threads that decode")
+    return flags
+
+
+def _watched(
+    found: Iterable[Prediction | Unreadable], total: int, bad: list[Unreadable]
+) -> Iterator[Prediction | Unreadable]:
+    """Pass predictions on; collect the unreadable, show progress."""
+    begin = told = time.monotonic()
+    for done, one in enumerate(found, start=1):
+        if isinstance(one, Unreadable):
+            bad.append(one)
+        yield one
+        now = time.monotonic()
+        if now - told >= _EVERY:
+            told, left = now, (now - begin) / done * (total - done)
+            _say(f"{done} of {total} images, {clock(left)} left")
+    seconds = time.monotonic() - begin
+    _say(f"{total - len(bad)} of {total} images classified in {clock(seconds)}")
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def _unreadable(bad: Sequence[Unreadable], total: int) -> str:
+    named = "\n  ".join(shown(one.reason) for one in bad[:_MOST_NAMED])
+    rest = len(bad) - _MOST_NAMED
+    more = f"\n  and {rest} more" if rest > 0 else ""
+    return f"{len(bad)} of {total} images could not be read:\n  {named}{more}"
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,130 @@
+"""Predictions as text: a table for people, CSV and JSON lines for programs."""
+
+import csv
+import io
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import final
+
+from plp.inference import Classifier, Prediction, Unreadable
+
+_WIDEST = 60  # characters of a path in a table; longer ones are not cut, they push the rest
+
+
+def shown(text: str) -> str:
+    """Return text that can be written as UTF-8: a file name may hold any bytes.
+
+    Example:
+        >>> shown('caf' + chr(0xdce9) + '.jpg') == 'caf' + chr(0xfffd) + '.jpg'
+        True
+    """
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+class Rows(ABC):
+    """Writes predictions line by line, as they come.
+
+    Args:
+        classifier: Whose predictions they are.
+        paths: All images that will come.
+        top_k: Classes an image.
+    """
+
+    def __init__(self, classifier: Classifier, paths: Sequence[Path], top_k: int) -> None:
+        self.rejection = classifier.rejection
+        self.top_k = min(top_k, len(classifier.class_names))
+        self.width = min(max(len(shown(str(path))) for path in paths), _WIDEST)
+
+    def lines(self, found: Iterable[Prediction | Unreadable]) -> Iterator[str]:
+        """Yield the head, then a line an image."""
+        yield from self.head()
+        for one in found:
+            yield self.error(one) if isinstance(one, Unreadable) else self.row(one)
+
+    def head(self) -> list[str]:
+        """Return the lines before the first image."""
+        return []
+
+    @abstractmethod
+    def row(self, one: Prediction) -> str:
+        """Return the line of a prediction."""
+
+    @abstractmethod
+    def error(self, one: Unreadable) -> str:
+        """Return the line of an image that could not be read."""
+
+
+@final
+class TableRows(Rows):
+    """For people: aligned columns; `accepted` is `-` without a threshold."""
+
+    def head(self) -> list[str]:
+        """Return the names of the columns."""
+        return [f"{'image':<{self.width}}  accepted  {'OOD score':>10}  classes"]
+
+    def row(self, one: Prediction) -> str:
+        """Return path, decision, score, and the best classes with their probabilities."""
+        word = {None: "-", True: "yes", False: "no"}[one.accepted]
+        pairs = zip(one.labels, one.probabilities, strict=True)
+        best = ", ".join(f"{label} {100 * p:.1f} %" for label, p in pairs)
+        name = f"{shown(one.name):<{self.width}}"
+        return f"{name}  {word:<8}  {one.ood_score:>10.5g}  {best}"
+
+    def error(self, one: Unreadable) -> str:
+        """Return path and the fact; the reasons stand at the end."""
+        return f"{shown(one.name):<{self.width}}  {'-':<8}  {'-':>10}  (unreadable)"
+
+
+@final
+class CsvRows(Rows):
+    """CSV: a column a class rank; `accepted` is empty without a threshold."""
+
+    def head(self) -> list[str]:
+        """Return the header."""
+        ranks = [f"{key}_{k}" for k in range(1, self.top_k + 1) for key in ("label", "probability")]
+        return [self._line(["image", "accepted", "ood_score", *ranks, "error"])]
+
+    def row(self, one: Prediction) -> str:
+        """Return a record."""
+        word = {None: "", True: "true", False: "false"}[one.accepted]
+        pairs = zip(one.labels, one.probabilities, strict=True)
+        best = [value for pair in pairs for value in pair]
+        return self._line([shown(one.name), word, one.ood_score, *best, ""])
+
+    def error(self, one: Unreadable) -> str:
+        """Return a record with nothing but path and reason."""
+        return self._line([shown(one.name), *[""] * (2 + 2 * self.top_k), shown(one.reason)])
+
+    def _line(self, values: Sequence[object]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(values)
+        return text.getvalue()
+
+
+@final
+class JsonRows(Rows):
+    """JSON lines: an object an image; `accepted` and `threshold` are null without a threshold."""
+
+    def row(self, one: Prediction) -> str:
+        """Return an object."""
+        entries = {
+            "image": shown(one.name),
+            "labels": one.labels,
+            "probabilities": one.probabilities,
+            "score": self.rejection.score,
+            "ood_score": one.ood_score,
+            "threshold": self.rejection.threshold,
+            "accepted": one.accepted,
+        }
+        return json.dumps(entries, ensure_ascii=False)
+
+    def error(self, one: Unreadable) -> str:
+        """Return an object with path and reason."""
+        entries = {"image": shown(one.name), "error": shown(one.reason)}
+        return json.dumps(entries, ensure_ascii=False)
+
+
+FORMATS: dict[str, type[Rows]] = {"table": TableRows, "csv": CsvRows, "jsonl": JsonRows}
