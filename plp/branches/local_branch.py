@@ -2,10 +2,10 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal, final
+from typing import Any, Literal, cast, final
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,6 +13,7 @@ from plp.aligners.base import Aligner
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
 from plp.branches.losses import LossKind, class_loss
+from plp.branches.support import Supported, join, support_mask, walk_classes
 from plp.projections.base import Projection
 from plp.prompts.base import Prompt
 from plp.registry import ALIGNERS, BRANCHES, PROJECTIONS, PROMPTS, SELECTORS
@@ -42,6 +43,9 @@ class LocalBranch(Branch):
             patches and then averages over prompts; with N = 4 local logits are a quarter of the
             global ones, which changes the balance of the fusion and the temperature.
         loss: 'mean' trains the class score; 'per_prompt' lets each prompt answer for itself.
+        class_chunk: Classes that are compared with the patches at a time; None for as many as keep
+            their cosines [B, P, c, N] within 32 MiB, on a GPU within 1 GiB. The numbers do not
+            depend on it.
         dense_dim: W; supplied when a learner is built.
         inputs: What the learner supplies for building the parts.
     """
@@ -57,6 +61,7 @@ class LocalBranch(Branch):
         projection: Projection | Mapping[str, Any] | None = None,
         score_scale: ScoreScale = "paper",
         loss: LossKind = "mean",
+        class_chunk: int | None = None,
         dense_dim: int | None = None,
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
@@ -67,11 +72,16 @@ class LocalBranch(Branch):
             )
         if loss not in ("mean", "per_prompt"):
             raise ValueError(f"expected loss 'mean' or 'per_prompt', got {loss!r}")
+        if class_chunk is not None and (isinstance(class_chunk, bool) or class_chunk < 1):
+            raise ValueError(
+                f"expected class_chunk to be a number from 1 up or None, got {class_chunk!r}"
+            )
         inputs = dict(inputs or {}, width=dense_dim)
         projection = dict(type="IdentityProjection") if projection is None else projection
         self.stream = stream
         self.score_scale = score_scale
         self.loss_kind = loss
+        self.class_chunk = class_chunk
         self.prompt = PROMPTS.build_if_config(prompt, **inputs)
         self.projection = PROJECTIONS.build_if_config(projection, **inputs)
         self.selector = SELECTORS.build_if_config(selector, **inputs)
@@ -85,15 +95,22 @@ class LocalBranch(Branch):
         patch_scores: bool = False,
     ) -> Evidence:
         """Score every class for every image from the patches of its support."""
-        cosines = self.patch_cosines(features, text, project_dense)
-        with torch.autocast(cosines.device.type, enabled=False):
-            support = self.selector(cosines)
-            _warn_of_unlike_rows(self.aligner, support)
-            similarity = gather_support(cosines, support)  # [B, C, K, N]
-            plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
-            prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
-            scores = prompt_scores.mean(-1) * self._factor(similarity.shape[-1])
-            singles = cosines.detach().mean(-1) if patch_scores else None  # [B, P, C]
+        joint = project_dense(self.projection(features.dense[self.stream]))
+        with torch.autocast(joint.device.type, enabled=False):
+            patches = F.normalize(joint.float(), dim=-1)
+            texts = F.normalize(text.float(), dim=-1)
+            walk = walk_classes(patches, texts, self.selector, self.class_chunk, patch_scores)
+            parts = [self._align(found) for found in walk]
+        whole = _joined(parts)
+        _warn_of_unlike_rows(self.aligner, whole.support)
+        return whole
+
+    def _align(self, found: Supported) -> Evidence:
+        """Score some of the classes on their support."""
+        similarity, support, singles = found
+        plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
+        prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
+        scores = prompt_scores.mean(-1) * self._factor(similarity.shape[-1])
         return Evidence(scores, prompt_scores, similarity, support, plan, singles)
 
     def patch_cosines(
@@ -125,9 +142,21 @@ class LocalBranch(Branch):
         return f"stream={self.stream!r}, score_scale={self.score_scale!r}, loss={self.loss_kind!r}"
 
 
-def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
+def _joined(parts: list[Evidence]) -> Evidence:
+    """Put the evidence of parts of the classes together."""
+    if len(parts) == 1:
+        return parts[0]
+    support = join([cast(Support, part.support) for part in parts])
+    fields = ("scores", "prompt_scores", "similarity", "plan")
+    whole = {name: torch.cat([getattr(part, name) for part in parts], dim=1) for name in fields}
+    singles = [part.patch_scores for part in parts if part.patch_scores is not None]
+    patch_scores = torch.cat(singles, dim=-1) if singles else None  # [B, P, C]
+    return Evidence(**whole, support=support, patch_scores=patch_scores)
+
+
+def _warn_of_unlike_rows(aligner: Aligner, support: Support | None) -> None:
     """Say so where a plan keeps a marginal over patches that are not the same for all prompts."""
-    if aligner.needs_shared_patches and support.indices.shape[-1] > 1:
+    if support and aligner.needs_shared_patches and support.indices.shape[-1] > 1:
         ragged = "" if support.kept is None else ", and prompts that keep fewer cannot meet it"
         warnings.warn(
             f"{type(aligner).__name__} shares out each patch among the prompts, but the selector "
@@ -136,19 +165,3 @@ def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
             "(MeanAligner, MaxSimAligner)",
             stacklevel=3,
         )
-
-
-def gather_support(cosines: Float[Tensor, "B P C N"], support: Support) -> Float[Tensor, "B C K N"]:
-    """Take the cosines of each class's support."""
-    index = support.indices.transpose(1, 2)  # [B, K, C, 1 or N]
-    index = index.expand(-1, -1, -1, cosines.shape[-1])
-    return cosines.gather(1, index).transpose(1, 2)
-
-
-def support_mask(support: Support, num_prompts: int) -> Bool[Tensor, "K N"] | None:
-    """Which pairs count where prompts keep different numbers of patches."""
-    if support.kept is None:
-        return None
-    rank = torch.arange(support.indices.shape[2], device=support.indices.device)
-    kept = torch.tensor(support.kept, device=support.indices.device).expand(num_prompts)
-    return rank[:, None] < kept

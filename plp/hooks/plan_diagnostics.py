@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from plp.aligners.diagnostics import plan_diagnostics
-from plp.branches.local_branch import support_mask
+from plp.branches.support import support_mask
 from plp.registry import HOOKS
 from plp.structures import Evidence
 

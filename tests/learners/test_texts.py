@@ -158,7 +158,7 @@ def test_both_branches_teach_a_borrowed_prompt(build, pixels):
         learner(pixels, LABELS, mode="loss")[name].backward()
         single.append(learner.get_parameter(key).grad.clone())
         assert single[-1].abs().max() > 0
-    assert_close(both[key], sum(single), atol=1e-6, rtol=1e-4)
+    assert_close(both[key], sum(single), atol=5e-6, rtol=1e-4)
 
 
 def test_a_borrowed_prompt_follows_its_lender(build, pixels):
