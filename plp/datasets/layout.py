@@ -39,8 +39,8 @@ def find_folder(name: str, root: str | Path, folder: str) -> Path:
     there = sorted(path.name for path in root.iterdir() if path.is_dir())
     raise DataError(
         f"{name}: no folder {folder}/ in the data root {str(root)!r}, which has "
-        f"{some(there) or 'no folder'}. A link of that name to where it lies will do; "
-        f"`python tools/data.py check {name} --root {root}` says what is expected"
+        f"{some(there) or 'no folder'}. A link of that name to where it lies will do; the layout "
+        "of every data set is in docs/datasets.md"
     )
 
 

@@ -5,7 +5,7 @@ import hashlib
 from plp.datasets.base import Splits
 from plp.datasets.benchmarks import Benchmark, Counts, SplitFile
 
-_COMPARABLE = "numbers are not comparable with published ones"
+NOT_COMPARABLE = "numbers are not comparable with published ones"
 
 
 def list_digest(splits: Splits) -> str:
@@ -52,7 +52,7 @@ def _count_note(facts: Benchmark, found: Splits, counts: Counts) -> str:
     ]
     if len(found.class_names) != facts.classes:
         differ.append(f"{len(found.class_names)} classes, published {facts.classes}")
-    return f"{facts.name}: not the published set ({'; '.join(differ)}): {_COMPARABLE}" * bool(
+    return f"{facts.name}: not the published set ({'; '.join(differ)}): {NOT_COMPARABLE}" * bool(
         differ
     )
 
@@ -62,7 +62,7 @@ def _digest_note(facts: Benchmark, found: Splits) -> str:
     if split is None or split.digest is None or list_digest(found).startswith(split.digest):
         return ""
     return (
-        f"{facts.name}: not the published split, though it has as many images: {_COMPARABLE}. "
+        f"{facts.name}: not the published split, though it has as many images: {NOT_COMPARABLE}. "
         f"CoOp's code writes such a file where the published one is missing; that is at "
         f"{link_to(split)}"
     )

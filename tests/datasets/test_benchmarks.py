@@ -34,7 +34,9 @@ def test_a_whole_tree_of_each_published_split(facts, tmp_path):
         assert len({item.path for item in items}) == sum(facts.counts)
         rows = rows_of(SPLITS_ROOT / facts.split.file)
         assert [[*item] for item in splits.test] == [row[:2] for row in rows["test"]]
-        published = rows_of(SPLITS_ROOT / "draws_seed1.json")[facts.split.file[len("split_zhou_") : -len(".json")]]
+        published = rows_of(SPLITS_ROOT / "draws_seed1.json")[
+            facts.split.file[len("split_zhou_") : -len(".json")]
+        ]
         for sampler, row in published["seed1_shot16"].items():
             assert sample(splits, 16, 1, sampler).split_hash == row["sha256"]
     finally:
@@ -111,7 +113,7 @@ def test_a_root_that_is_too_high(tmp_path):
 
 def test_a_root_without_the_set(tmp_path):
     (tmp_path / "dtd").mkdir()
-    with pytest.raises(DataError, match=r"no folder eurosat/ .* which has 'dtd'.*data.py check"):
+    with pytest.raises(DataError, match=r"no folder eurosat/ .* which has 'dtd'.*docs/datasets.md"):
         build_source("eurosat", tmp_path)
     with pytest.raises(DataError, match=r"no such folder: .*Expected the one above eurosat/"):
         build_source("eurosat", tmp_path / "nowhere")

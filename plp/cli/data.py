@@ -1,0 +1,128 @@
+"""List, check and download the field's data sets, in the folders that CoOp gives them."""
+
+import argparse
+from collections.abc import Sequence
+
+from plp.datasets.benchmarks import BENCHMARKS, Benchmark
+from plp.datasets.check import Check, Found, check_benchmark
+from plp.datasets.download import Downloaded, download
+from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
+from plp.errors import DataError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, do it.
+
+    Raises:
+        SystemExit: with status 1 if something is wrong with a data set that was named.
+    """
+    arguments = parser().parse_args(argv)
+    if arguments.command == "list":
+        print("\n".join(list_lines()))
+    elif arguments.command == "download":
+        _download(arguments.names, arguments.root)
+    else:
+        _check(arguments.names, arguments.root, arguments.read)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the tool's flags."""
+    flags = argparse.ArgumentParser(description=__doc__)
+    commands = flags.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="name, folder, classes and images of each set")
+    check = commands.add_parser("check", help="what is there, what is missing, what to do")
+    check.add_argument("names", nargs="*", metavar="NAME", help="default: all, in a table")
+    check.add_argument("--read", action="store_true", help="decode every image, too")
+    fetch = commands.add_parser("download", help="get images, where torchvision can")
+    fetch.add_argument("names", nargs="+", metavar="NAME")
+    for command in (check, fetch):
+        command.add_argument("--root", required=True, help="data root: the folder above the sets")
+    return flags
+
+
+def list_lines() -> list[str]:
+    """Return a line a data set."""
+    rows = [("name", "folder", "classes", "train/val/test", "images from")]
+    rows += [
+        (
+            name,
+            f"{one.folder}/{one.images}".removesuffix("/."),
+            str(one.classes),
+            _counts(one),
+            _origin(one),
+        )
+        for name, one in BENCHMARKS.items()
+    ]
+    rows += [
+        (name, " or ".join(one.folders), "-", str(one.size), one.by_hand)
+        for name, one in OOD_BENCHMARKS.items()
+    ]
+    return _aligned(rows)
+
+
+def check_lines(check: Check) -> list[str]:
+    """Return what was found of one data set."""
+    counts = ", ".join(f"{part} {count}" for part, count in check.counts.items())
+    head = f"{check.name}: {check.found.value}" + (f" ({counts})" if counts else "")
+    return [head, *(f"  {line}" for line in (*check.details, *check.problem.splitlines()))]
+
+
+def table_lines(checks: Sequence[Check]) -> list[str]:
+    """Return a line a data set, and what to ask next."""
+    rows = [("name", "found", "images")]
+    rows += [
+        (one.name, one.found.value, "/".join(map(str, one.counts.values())) or "-")
+        for one in checks
+    ]
+    return [*_aligned(rows), "More about one: python tools/data.py check NAME --root DIR"]
+
+
+def _check(names: Sequence[str], root: str, read: bool) -> None:
+    every = names or [*BENCHMARKS, *OOD_BENCHMARKS]
+    checks = [check_benchmark(name, root, read) for name in every]
+    if not names:
+        print("\n".join(table_lines(checks)))
+        return
+    print("\n".join(line for one in checks for line in check_lines(one)))
+    if any(one.found is not Found.WHOLE for one in checks):
+        raise SystemExit(1)
+
+
+def _download(names: Sequence[str], root: str) -> None:
+    """Download each; what went wrong is told at the end."""
+    errors = []
+    for name in names:
+        try:
+            _show(name, download(name, root))
+        except DataError as error:
+            errors.append(str(error))
+    if errors:
+        raise DataError("\n".join(errors))
+
+
+def _show(name: str, done: Downloaded) -> None:
+    print(f"{name}: {', '.join(done.entries)} in {done.folder}")
+    if terms := BENCHMARKS[name].terms:
+        print(f"  terms of use: {terms}, {BENCHMARKS[name].page}")
+    if done.missing:
+        print(f"  still needed: {done.missing}")
+
+
+def _folder(one: Benchmark) -> str:
+    return f"{one.folder}/{one.images}".removesuffix("/.")
+
+
+def _counts(one: Benchmark) -> str:
+    return "/".join("-" if count is None else str(count) for count in one.counts)
+
+
+def _origin(one: Benchmark) -> str:
+    return f"download {one.name}" if one.fetched else f"by hand: {one.by_hand}"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
