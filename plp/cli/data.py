@@ -44,13 +44,7 @@ def list_lines() -> list[str]:
     """Return a line a data set."""
     rows = [("name", "folder", "classes", "train/val/test", "images from")]
     rows += [
-        (
-            name,
-            f"{one.folder}/{one.images}".removesuffix("/."),
-            str(one.classes),
-            _counts(one),
-            _origin(one),
-        )
+        (name, _folder(one), str(one.classes), _counts(one), _origin(one))
         for name, one in BENCHMARKS.items()
     ]
     rows += [

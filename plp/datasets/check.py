@@ -72,7 +72,7 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
             problem += f"\n{how_to_get(facts)}"
         return Check(name, Found.BROKEN if there else Found.NOTHING, {}, problem)
     counts = {part: len(getattr(splits, part)) for part in PARTS}
-    details = (
+    details: tuple[str, ...] = (
         f"images: {splits.root}",
         f"classes: {len(splits.class_names)}, {some(list(splits.class_names), most=3)}",
         f"lists: SHA-256 {list_digest(splits)[:16]}",

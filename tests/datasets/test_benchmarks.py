@@ -34,9 +34,8 @@ def test_a_whole_tree_of_each_published_split(facts, tmp_path):
         assert len({item.path for item in items}) == sum(facts.counts)
         rows = rows_of(SPLITS_ROOT / facts.split.file)
         assert [[*item] for item in splits.test] == [row[:2] for row in rows["test"]]
-        published = rows_of(SPLITS_ROOT / "draws_seed1.json")[
-            facts.split.file[len("split_zhou_") : -len(".json")]
-        ]
+        title = facts.split.file.removeprefix("split_zhou_").removesuffix(".json")
+        published = rows_of(SPLITS_ROOT / "draws_seed1.json")[title]
         for sampler, row in published["seed1_shot16"].items():
             assert sample(splits, 16, 1, sampler).split_hash == row["sha256"]
     finally:
