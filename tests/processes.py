@@ -4,6 +4,23 @@ A fork of a process whose OpenMP threads are up waits for threads that it does n
 """
 
 import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["torch", "plp.cli.train"])
+
+
+def torchrun(
+    processes: int, script: Path, *arguments: object, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run a script in several processes of one thread each, and wait for the end of all."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    meet = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]  # at any free port
+    return subprocess.run(
+        [*launch, *meet, str(script), *map(str, arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip

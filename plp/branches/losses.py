@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
+from mmengine.dist import get_dist_info
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,8 +44,15 @@ class PromptDropout(nn.Module):
             return prompt_scores.mean(-1)
         images, classes, prompts = prompt_scores.shape
         kept = max(prompts - int(self.p * prompts), 1)
-        drawn = torch.randint(prompts, (images, 1, kept), device=prompt_scores.device)
+        drawn = self._draw(prompts, images, kept, prompt_scores.device)
         return prompt_scores.gather(-1, drawn.expand(-1, classes, -1)).mean(-1)
+
+    @staticmethod
+    def _draw(prompts: int, images: int, kept: int, device: torch.device) -> Int[Tensor, "B 1 _"]:
+        """Draw for all images of the step, and take those of this process: every R-th."""
+        rank, processes = get_dist_info()
+        drawn = torch.randint(prompts, (images * processes, 1, kept), device=device)
+        return drawn[rank::processes]
 
     def extra_repr(self) -> str:
         """Show the rate in the printed module."""

@@ -50,7 +50,7 @@ def build_loader(
 
     Returns:
         The loader and the notes that were also given as warnings: a batch cut down, fewer than five
-        steps a training epoch.
+        steps a training epoch, images seen twice because processes do not divide them.
 
     Raises:
         ConfigError: for a batch size below 1 or a negative number of workers.
@@ -86,6 +86,11 @@ def build_loader(
         notes.append(
             f"fewer than {FEWEST_STEPS} steps an epoch: {steps} ({len(sampler)} images, batches of "
             f"{batch_size}); results vary more between seeds, consider smaller batches"
+        )
+    if shuffle and (repeats := -length % sampler.world_size):
+        notes.append(
+            f"{length} images cannot be shared out evenly among {sampler.world_size} processes: "
+            f"{repeats} are seen twice an epoch"
         )
     for note in notes:
         warnings.warn(note, stacklevel=2)

@@ -23,6 +23,7 @@ from plp.datasets.base import some
 from plp.datasets.class_subset import PARTS, Part, take_classes
 from plp.engine.encoding import encode_views
 from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
+from plp.engine.processes import share_of_batch
 from plp.errors import ConfigError, DataError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
@@ -36,7 +37,8 @@ class DataOptions:
         shots: Training images a class.
         sampler: 'exact' (K of every class) or 'stratified' (published GalLoP and SOT-GLP).
         classes: 'all', or 'base' or 'new' for one half of them, see `take_classes`.
-        batch_size: Training batch; cut to the number of shots where it is larger.
+        batch_size: Training batch, of all processes together; cut to the number of shots where it
+            is larger.
         eval_batch_size: Batch of validation and test.
         num_workers: Processes that decode images; 0 decodes in the main process. The numbers of a
             run do not depend on it.
@@ -262,7 +264,7 @@ def _loader(
         warnings.simplefilter("ignore", UserWarning)
         return build_loader(
             dataset,
-            batch_size=options.batch_size if train else options.eval_batch_size,
+            batch_size=share_of_batch(options.batch_size) if train else options.eval_batch_size,
             shuffle=train,
             drop_last=train and options.drop_last,
             views=views,

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.config import Config
@@ -13,6 +13,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from plp.engine.data import Loaders
+from plp.engine.processes import DataParallelLearner
 from plp.errors import ConfigError, PlpError
 from plp.learners.prompt_learner import PromptLearner
 
@@ -27,14 +28,11 @@ class PlpRunner(Runner):
     device: str = ""
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Move the model; in a distributed run, let mmengine wrap it."""
-        if self.distributed:
-            if self.device.startswith("cuda"):
-                return super().wrap_model(model_wrapper_cfg, model)
-            from mmengine.model import MMDistributedDataParallel
-
-            return MMDistributedDataParallel(model, broadcast_buffers=False)
-        return model.to(self.device or get_device())
+        """Move the model; in a distributed run, keep it in step with the other processes."""
+        model = model.to(self.device or get_device())
+        learns = any(parameter.requires_grad for parameter in model.parameters())
+        learner = cast(PromptLearner, model)
+        return DataParallelLearner(learner) if self.distributed and learns else model
 
     def _log_env(self, env_cfg: dict) -> None:
         """Stay silent: `result.json` has the environment."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed, is_main_process
+from mmengine.dist import barrier, is_main_process
 
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
@@ -15,6 +15,7 @@ from plp.engine.config import Choices
 from plp.engine.data import WITHOUT_EFFECT, Loaders, build_loaders
 from plp.engine.fitting import fit, in_order, tune
 from plp.engine.predict import predict_loader
+from plp.engine.processes import join
 from plp.engine.result import (
     NAME,
     Stopwatch,
@@ -68,13 +69,13 @@ def train(
             data set, the shots and the seed.
         resume: Continue an interrupted run in its work directory.
         device: Such as 'cpu' or 'cuda:1'; by default a GPU if there is one.
-        launcher: 'none', or 'pytorch' under torchrun.
+        launcher: 'none', or 'pytorch' under torchrun: this process is one of several, of which the
+            first writes; see docs/many_gpus.md.
 
     Raises:
         PlpError: for anything a user can mend.
     """
-    if launcher != "none" and not is_distributed():
-        init_dist(launcher, backend="nccl" if torch.cuda.is_available() else "gloo")
+    join(launcher, device)
     config, recipe, seed, device, options, few = set_up(config, choices, device)
     default = default_work_dir(config, few, seed)
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
@@ -103,6 +104,7 @@ def train(
     with watch("train"):
         if epochs:
             runner.train()
+            barrier()  # the first process has written
     epoch = epochs
     if select == "val" and epochs:
         best = checkpoints.load_checkpoint(folder / BEST)

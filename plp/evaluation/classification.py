@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
@@ -67,6 +68,9 @@ def classification_report(
 class ClassificationMetric(BaseMetric):
     """Collects predictions of `PromptLearner.predict`; no image counts twice.
 
+    In a distributed run the first process puts the others' predictions together and reports; the
+    others get its report without the logits.
+
     Args:
         class_names: Names in label order.
     """
@@ -74,7 +78,7 @@ class ClassificationMetric(BaseMetric):
     default_prefix = ""
 
     def __init__(self, class_names: Sequence[str], **keywords: Any) -> None:
-        super().__init__(**keywords)
+        super().__init__(**{"collect_device": "gpu", **keywords})  # no files to collect through
         self.class_names = list(class_names)
         self._report: ClassificationReport | None = None
 
@@ -88,6 +92,17 @@ class ClassificationMetric(BaseMetric):
         if self._report is None:
             raise RuntimeError("nothing has been evaluated yet")
         return self._report
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Evaluate the predictions of all processes."""
+        metrics = super().evaluate(size)
+        if get_world_size() > 1:
+            shared: list[ClassificationReport | None] = [None]
+            if is_main_process():
+                shared = [self.report._replace(logits={}, labels=self.report.labels[:0])]
+            broadcast_object_list(shared)
+            self._report = self._report if is_main_process() else shared[0]
+        return metrics
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Keep the logits, label and index of each image."""

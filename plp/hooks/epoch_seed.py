@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 from plp.registry import HOOKS
@@ -13,10 +12,12 @@ from plp.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seeds the global generators at the start of every epoch from (seed, epoch, rank).
+    """Seeds the global generators at the start of every epoch from (seed, epoch).
 
     Whatever a component draws in training (prompt dropout, noise of a user's own) is then the same
-    whether the run was interrupted or not. Data order and augmentation have their own generators.
+    whether the run was interrupted or not, and the same in all processes of a distributed run: what
+    is drawn for a prompt must be, and what is drawn for an image is drawn for all images of the
+    step (`PromptDropout`). Data order and augmentation have their own generators.
 
     Args:
         seed: Seed of the run.
@@ -29,7 +30,7 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         """Seed Python, NumPy and torch on all devices."""
-        state = np.random.SeedSequence([self.seed, runner.epoch, get_rank()]).generate_state(1)[0]
+        state = np.random.SeedSequence([self.seed, runner.epoch, 0]).generate_state(1)[0]
         seed = int(state)
         random.seed(seed)
         np.random.seed(seed)

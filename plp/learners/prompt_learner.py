@@ -259,6 +259,13 @@ class PromptLearner(BaseModel):
         self._texts.forget(learned_only=True)
         return super().train(mode)
 
+    def split_texts(self) -> None:
+        """Let each process of a distributed run encode a part of the classes in training.
+
+        From now on all processes must take their steps together, as data parallel training does.
+        """
+        self._texts.split = True
+
     @property
     def names(self) -> NameTokens:
         """Token embeddings of the class names."""

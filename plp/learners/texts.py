@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
+from plp.learners.sharded_texts import encode_share
 from plp.prompts.base import Prompt
 from plp.structures import NameTokens, PromptTokens
 
@@ -28,6 +29,8 @@ class Texts:
       encoded once and kept until a parameter, the device or the precision changes.
     - With `chunk`, gradient is recomputed `chunk` classes at a time: the memory of the text tower's
       activations does not grow with the number of classes, at the price of a second forward pass.
+    - With `split`, each process of a distributed run encodes a part of the texts that carry
+      gradient, see `encode_share`.
 
     Args:
         backbone: The frozen model.
@@ -43,6 +46,7 @@ class Texts:
         self.backbone = backbone
         self.autocast = autocast
         self.chunk = chunk
+        self.split = False
         self._kept: dict[int, tuple[Any, Tensor]] = {}
 
     def forget(self, learned_only: bool = False) -> None:
@@ -83,7 +87,8 @@ class Texts:
             return self._of_images(prompt, names, pooled)
         parameters = list(prompt.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            return self._encoded(prompt(names))
+            tokens = prompt(names)
+            return encode_share(tokens, self._encoded) if self.split else self._encoded(tokens)
         # In-place updates bump `_version`.
         key = (tuple((id(p), p._version) for p in parameters), key)
         kept = self._kept.get(id(prompt))

@@ -4,6 +4,7 @@ from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
 from plp.losses.base import LossInputs, LossTerm, named
@@ -64,7 +65,10 @@ class BackgroundEntropy(LossTerm):
         log_p = logits.log_softmax(-1)
         entropy = -(log_p.exp() * log_p).sum(-1)  # [B, P]
         background = self.background(logits, inputs.labels)
-        share = background / background.sum().clamp(min=1)
+        patches = background.sum()
+        if torch.is_grad_enabled():  # of the whole batch, where processes have parts of it
+            all_reduce(patches)
+        share = background * get_world_size() / patches.clamp(min=1)
         return -self.weight * (entropy * share).sum()
 
     def background(
