@@ -69,6 +69,7 @@ EPOCHS, BATCH = "train_cfg.max_epochs", "data.batch_size"
 BY_SHOTS = """
 train_cfg = dict(max_epochs=2, val_interval=2)
 shot_recipes = {
+    "_delete_": True,
     "1": {"train_cfg.max_epochs": 5, "data.batch_size": 2},
     "4": {"train_cfg.max_epochs": 3},
 }
@@ -112,7 +113,7 @@ def test_without_the_flag_the_shots_of_the_config_count(settled, by_shots):
 
 def test_sizes_are_numbers_whatever_their_order(settled, config_with):
     config = config_with(
-        "shot_recipes = {'16': {'data.batch_size': 16}, '2': {'data.batch_size': 2},"
+        "shot_recipes = {'_delete_': True, '16': {'data.batch_size': 16}, '2': {'data.batch_size': 2},"
         " '4': {'data.batch_size': 4}}\n"
     )
     found = [value(settled(config, "--shots", shots), BATCH) for shots in (1, 2, 3, 4, 9, 16, 17)]
@@ -169,6 +170,7 @@ def test_the_data_set_wins_over_the_number_of_shots(tool, config_with, textures)
     ],
 )
 def test_shot_recipes_that_are_none_are_refused(tool, config_with, photos, recipes, message):
+    recipes = recipes.replace("{", "{'_delete_': True, ", 1)
     config = config_with(f"shot_recipes = {recipes}\n")
     ended = tool("print_config", config, "--dataset", "folder", "--data-root", photos)
     assert message in ended.told()
