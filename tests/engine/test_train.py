@@ -30,6 +30,16 @@ def test_result_has_all_that_is_needed_to_compare_runs(trained, photos, root):
     mean = sum(result["per_class_accuracy"].values()) / len(CLASSES)  # six test images a class
     assert abs(mean - result["accuracy"]["fused"]) < 1e-3
     assert (result["epochs"], result["steps"], result["resumed"]) == (4, 12, False)
+    assert result["validation"]["num_images"] == 6
+    assert set(result["validation"]["accuracy"]) == set(result["accuracy"])
+
+
+def test_curves_have_the_validation_accuracy_of_the_epochs_that_were_looked_at(trained):
+    rows = [json.loads(line) for line in (trained / "curves.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert ["val_accuracy" in row for row in rows] == [False, True, False, True]  # val_interval=2
+    last = read_result(trained)["validation"]["accuracy"]["fused"]
+    assert rows[-1]["val_accuracy"] == pytest.approx(last, abs=1e-3)
 
 
 def test_checkpoint_holds_learned_parameters_and_validation_scores(trained):

@@ -42,3 +42,34 @@ def write_result(folder, **entries):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text(json.dumps(result_of(**entries)), encoding="utf-8")
     return folder
+
+
+def metrics_of(fpr95, auroc):
+    """Return the metrics of a score on a set; the two meanings of FPR95 differ."""
+    return {"auroc": auroc, "aupr_in": 70.0, "aupr_out": 60.0, "fpr95_id": fpr95,
+            "fpr95_ood": fpr95 + 7.0}  # fmt: skip
+
+
+def ood_result(scores=("GlobalLocalMCM", "MCM"), near=(40.0, 80.0), far=(20.0, 90.0), **entries):
+    """Return a whole result of OOD detection, with a near and a far set."""
+    mean = tuple((a + b) / 2 for a, b in zip(near, far, strict=True))
+    score = {
+        "score": "MCM",
+        "sets": {"dogs": metrics_of(*near), "textures": metrics_of(*far)},
+        "average": {"near": metrics_of(*near), "far": metrics_of(*far), "all": metrics_of(*mean)},
+    }
+    result = result_of() | {
+        "kind": "ood", "checkpoint": "run", "trained_on": "dtd", "on_error": "stop",
+        "in_distribution": {"images": 20, "accuracy": {"fused": 50.0}, "calibration": {}},
+        "ood_sets": {"dogs": {"group": "near"}, "textures": {"group": "far"}},
+        "scores": dict.fromkeys(scores, score),
+    }  # fmt: skip
+    return result | entries
+
+
+def write_ood_result(folder, **entries):
+    """Write an ood.json with all that is needed."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ood.json").write_text(json.dumps(ood_result(**entries)), encoding="utf-8")
+    return folder
