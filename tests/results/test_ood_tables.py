@@ -117,8 +117,9 @@ def tree(tmp_path):
     write_result(tmp_path / "tree/a")
     (tmp_path / "tree/a/compare.json").write_text(compared)
     write_ood_result(tmp_path / "tree/a/ood")
-    other = result_of(kind="test", checkpoint="a", trained_on="textures", classes="new",
-                      dataset="pets", config={"model": {"backbone": {"arch": "ViT-B-16"}}})  # fmt: skip
+    config = {"model": {"backbone": {"arch": "ViT-B-16"}}}
+    where = {"checkpoint": "a", "trained_on": "textures", "classes": "new", "dataset": "pets"}
+    other = result_of(kind="test", config=config, **where)
     (tmp_path / "tree/b").mkdir()
     (tmp_path / "tree/b/result.json").write_text(json.dumps(other))
     return tmp_path / "tree"
