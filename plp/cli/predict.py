@@ -45,8 +45,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         write_atomically(arguments.out, lambda path: _write(path, lines))
         _say(f"written to {arguments.out}")
+    refuse_unreadable(bad, len(paths))
+
+
+def refuse_unreadable(bad: Sequence[Unreadable], total: int) -> None:
+    """Name the images that were passed over.
+
+    Raises:
+        DataError: if there are any.
+    """
     if bad:
-        raise DataError(_unreadable(bad, len(paths)))
+        named = "\n  ".join(shown(one.reason) for one in bad[:_MOST_NAMED])
+        rest = len(bad) - _MOST_NAMED
+        more = f"\n  and {rest} more" if rest > 0 else ""
+        raise DataError(f"{len(bad)} of {total} images could not be read:\n  {named}{more}")
 
 
 def load_asked(arguments: argparse.Namespace) -> Classifier:
@@ -119,13 +131,6 @@ def _watched(
 def _write(path: Path, lines: Iterable[str]) -> None:
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
-
-
-def _unreadable(bad: Sequence[Unreadable], total: int) -> str:
-    named = "\n  ".join(shown(one.reason) for one in bad[:_MOST_NAMED])
-    rest = len(bad) - _MOST_NAMED
-    more = f"\n  and {rest} more" if rest > 0 else ""
-    return f"{len(bad)} of {total} images could not be read:\n  {named}{more}"
 
 
 def _say(message: str) -> None:

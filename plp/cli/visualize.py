@@ -1,0 +1,119 @@
+"""Draw which patches of images speak for a class, prompt by prompt.
+
+For each image: NAME.png (support, plan and similarities of each prompt), NAME_classes.png (the
+class beside its strongest rival), NAME_plans.png (the plans of both as matrices); sheet.png with a
+row an image. Only methods with a LocalBranch compare patches, such as sotglp, gallop and plot.
+"""
+
+import argparse
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from plp.cli.predict import add_classifier, load_asked, refuse_unreadable
+from plp.engine.files import write_atomically
+from plp.errors import ConfigError, DataError
+from plp.inference import Classifier, Unreadable, list_images
+from plp.inference.images import as_images, decode
+from plp.visualization import (
+    Explained,
+    draw_class_comparison,
+    draw_explanation,
+    draw_plan_matrices,
+    draw_sheet,
+)
+
+_MOST_ROWS = 24  # of the sheet
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse flags, draw, write.
+
+    Raises:
+        DataError: at the end, if images could not be read.
+    """
+    arguments = parser().parse_args(argv)
+    if find_spec("matplotlib") is None:
+        raise ConfigError('pictures need matplotlib: pip install "plp[plots]"')
+    paths = list_images(arguments.images)
+    classifier = load_asked(arguments)
+    folder = Path(arguments.out)
+    drawn: list[Explained] = []
+    bad: list[Unreadable] = []
+    names = file_names(paths)
+    for path, name in zip(paths, names, strict=True):
+        try:
+            shown = explain_image(classifier, path, arguments.class_name, arguments.branch)
+        except DataError as error:
+            bad.append(Unreadable(str(path), str(error)))
+            continue
+        save(draw_explanation(shown[0]), folder / f"{name}.png")
+        save(draw_class_comparison(shown), folder / f"{name}_classes.png")
+        save(draw_plan_matrices(shown), folder / f"{name}_plans.png")
+        drawn.append(shown[0])
+        print(f"{folder / name}.png: {', '.join(one.title for one in shown)}")
+    for number, start in enumerate(range(0, len(drawn), _MOST_ROWS), start=1):
+        sheet = folder / ("sheet.png" if number == 1 else f"sheet_{number}.png")
+        save(draw_sheet(drawn[start : start + _MOST_ROWS]), sheet)
+        print(f"{sheet}: {min(len(drawn) - start, _MOST_ROWS)} images")
+    refuse_unreadable(bad, len(paths))
+
+
+def explain_image(
+    classifier: Classifier, path: Path, class_name: str | None, branch: str | None = None
+) -> list[Explained]:
+    """Explain an image for a class (the predicted one if None) and for its strongest rival.
+
+    Raises:
+        DataError: for an image that cannot be read.
+        ConfigError: for an unknown class or branch, or a method without patches.
+    """
+    (named,) = as_images(path)
+    image = decode(named)
+    (found,) = classifier.predict(image, top_k=len(classifier.class_names))
+    shares = dict(zip(found.labels, found.probabilities, strict=True))
+    chosen = found.label if class_name is None else class_name
+    rival = next(label for label in found.labels if label != chosen)
+    explanations = [classifier.explain(image, label, branch) for label in (chosen, rival)]
+    return [
+        Explained(image, one, f"{one.class_name} ({shares[one.class_name]:.0%})")
+        for one in explanations
+    ]
+
+
+def file_names(paths: Sequence[Path]) -> list[str]:
+    """Return a file name for each image: its own, with a number where that is taken.
+
+    Example:
+        >>> file_names([Path('a/1.png'), Path('b/1.jpg'), Path('b/sheet.jpg')])
+        ['1', '1_2', 'sheet_2']
+    """
+    taken = {"sheet"}
+    names = []
+    for path in paths:
+        name, number = path.stem, 1
+        while name in taken:
+            number += 1
+            name = f"{path.stem}_{number}"
+        taken |= {name, f"{name}_classes", f"{name}_plans"}
+        names.append(name)
+    return names
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the tool's flags."""
+    flags = argparse.ArgumentParser(description=__doc__)
+    add_classifier(flags)
+    flags.add_argument(
+        "--class", dest="class_name", metavar="NAME",
+        help="class to explain; default: the predicted one of each image",
+    )  # fmt: skip
+    flags.add_argument("--branch", help="branch that compares patches; default: the first")
+    flags.add_argument("--out", required=True, metavar="DIR", help="folder of the pictures")
+    return flags

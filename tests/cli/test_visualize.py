@@ -1,0 +1,86 @@
+"""`plp visualize`: a picture an image, whole or not at all, and clear words where there is none."""
+
+import pytest
+from PIL import Image
+from tiny_runs import CLASSES, Ended
+
+import plp
+from plp.cli import visualize as cli
+from plp.cli.options import run_tool
+from plp.engine.build import build_learner
+from plp.engine.checkpoint import save_checkpoint
+from plp.engine.config import load_config
+
+
+@pytest.fixture
+def visualize(trained, capsys, tmp_path):
+    """Run the tool on the trained run."""
+
+    def run(*flags, checkpoint=trained, out=tmp_path / "pictures"):
+        capsys.readouterr()
+        argv = [str(checkpoint), *map(str, flags), "--device", "cpu", "--out", str(out)]
+        return Ended(run_tool(cli.main, argv), *capsys.readouterr())
+
+    return run
+
+
+def test_pictures_of_a_class(visualize, photos, tmp_path):
+    images = [photos / "ant" / "000.png", photos / "bee" / "000.png"]
+    ended = visualize(*images, "--class", "bee")
+    assert ended.status == 0, ended.err
+    folder = tmp_path / "pictures"
+    assert {path.name for path in folder.iterdir()} == {
+        *(f"{name}{kind}.png" for name in ("000", "000_2") for kind in ("", "_classes", "_plans")),
+        "sheet.png",
+    }
+    for path in folder.iterdir():
+        with Image.open(path) as picture:
+            picture.load()
+            assert min(picture.size) > 100
+    assert all("bee (" in line for line in ended.out.splitlines() if "000" in line)
+
+
+def test_class_and_strongest_rival(trained, photos):
+    clf = plp.load(trained, device="cpu")
+    path = photos / "cat" / "003.png"
+    labels = clf.predict(path)[0].labels
+    chosen, rival = cli.explain_image(clf, path, None)
+    assert (chosen.explanation.class_name, rival.explanation.class_name) == labels[:2]
+    chosen, rival = cli.explain_image(clf, path, labels[-1])
+    assert (chosen.explanation.class_name, rival.explanation.class_name) == (labels[-1], labels[0])
+    assert chosen.title.startswith(f"{labels[-1]} (")
+
+
+def test_unreadable_images_are_passed_over_and_named(visualize, photos, tmp_path):
+    (tmp_path / "bad.png").touch()
+    ended = visualize(tmp_path / "bad.png", photos / "ant" / "000.png")
+    assert "1 of 2 images could not be read:" in ended.told()
+    assert (tmp_path / "pictures" / "000.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (("--class", "dog"), "expected a class among 'ant', 'bee', 'cat', got 'dog'"),
+        (("--branch", "global"), "expected a branch that compares patches (local), got 'global'"),
+    ],
+)
+def test_wrong_flags(visualize, photos, flags, part, tmp_path):
+    assert part in visualize(photos / "ant" / "000.png", *flags).told()
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_methods_without_patches_are_told(visualize, root, tiny_options, photos, tmp_path):
+    file = root / "configs/coop/vitb16_16shot.py"
+    learner = build_learner(file, CLASSES, tiny_options)
+    config = load_config(file)
+    config.merge_from_dict(tiny_options)
+    path = save_checkpoint(tmp_path / "m.safetensors", learner, {"config": config.to_dict()})
+    message = visualize(photos / "ant" / "000.png", checkpoint=path).told()
+    assert "compares whole images only (global (GlobalBranch))" in message
+    assert "sotglp" in message
+
+
+def test_without_matplotlib(visualize, photos, monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    assert 'pip install "plp[plots]"' in visualize(photos / "ant" / "000.png").told()
