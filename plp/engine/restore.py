@@ -92,7 +92,8 @@ def restore_learner(
 def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | None:
     """Return where each name stands among known ones; None if they are the same in one order.
 
-    An underscore is a space, as in prompts.
+    An underscore is a space, as in prompts. Of two known classes with one name (ImageNet has two
+    such pairs) the first is meant, then the second.
 
     Raises:
         CheckpointError: for names that are not known.
@@ -100,8 +101,12 @@ def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | N
     Example:
         >>> places_of(['sea_lion', 'ant'], ['ant', 'bee', 'sea lion'])
         (2, 0)
+        >>> places_of(['bee', 'ant', 'bee'], ['bee', 'ant', 'cat', 'bee'])
+        (0, 1, 3)
     """
-    index = {name.replace("_", " "): i for i, name in enumerate(known)}
+    index: dict[str, list[int]] = {}
+    for i, name in enumerate(known):
+        index.setdefault(name.replace("_", " "), []).append(i)
     wanted = [name.replace("_", " ") for name in names]
     if unknown := [name for name in wanted if name not in index]:
         raise CheckpointError(
@@ -109,5 +114,7 @@ def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | N
             f"{len(known)} that the checkpoint was trained for: {some(unknown)}. Test it as one of "
             "new classes, if its method can take them"
         )
-    places = tuple(index[name] for name in wanted)
+    places = tuple(
+        index[name].pop(0) if len(index[name]) > 1 else index[name][0] for name in wanted
+    )
     return None if places == tuple(range(len(known))) else places

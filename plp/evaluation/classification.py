@@ -1,5 +1,6 @@
 """Accuracy of the fused prediction and of each branch, in all and by class."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,8 @@ class ClassificationReport(NamedTuple):
 
     Attributes:
         accuracy: Percent correct by line of evidence; `fused` is the prediction.
-        per_class: Percent correct of the fused prediction by class name.
+        per_class: Percent correct of the fused prediction by class name; where two classes have one
+            name, as in ImageNet, with the label behind it.
         confusion: How many images of class i (row) were taken for class j.
         num_images: Images tested.
         logits: Logits by line of evidence, in the order of the images.
@@ -59,9 +61,22 @@ def classification_report(
     confusion = torch.bincount(pairs, minlength=size * size).reshape(size, size)
     right, total = confusion.diagonal().double(), confusion.sum(1)
     per_class = {
-        name: (100 * right[i] / total[i]).item() for i, name in enumerate(class_names) if total[i]
+        name: (100 * right[i] / total[i]).item()
+        for i, name in enumerate(distinct(class_names))
+        if total[i]
     }
     return ClassificationReport(accuracy, per_class, confusion, len(labels), dict(logits), labels)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names that are all different: those of several classes with the label behind.
+
+    Example:
+        >>> distinct(["missile", "cat", "missile"])
+        ['missile (0)', 'cat', 'missile (2)']
+    """
+    shared = {name for name, count in Counter(names).items() if count > 1}
+    return [f"{name} ({i})" if name in shared else name for i, name in enumerate(names)]
 
 
 @METRICS.register_module()
