@@ -1,5 +1,6 @@
 """A hook that stops a run between two epochs."""
 
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 from plp.registry import HOOKS
@@ -11,13 +12,14 @@ class StoppedError(Exception):
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """Raises at the start of an epoch, counted from 0."""
+    """Raises at the start of an epoch, counted from 0, in one process or in all."""
 
     priority = "LOWEST"
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, rank: int | None = None) -> None:
         self.epoch = epoch
+        self.rank = rank
 
     def before_train_epoch(self, runner) -> None:
-        if runner.epoch == self.epoch:
+        if runner.epoch == self.epoch and self.rank in (None, get_rank()):
             raise StoppedError(f"before epoch {self.epoch}")

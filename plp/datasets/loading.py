@@ -90,7 +90,7 @@ def build_loader(
     if shuffle and (repeats := -length % sampler.world_size):
         notes.append(
             f"{length} images cannot be shared out evenly among {sampler.world_size} processes: "
-            f"{repeats} are seen twice an epoch"
+            f"images seen twice an epoch: {repeats}"
         )
     for note in notes:
         warnings.warn(note, stacklevel=2)
