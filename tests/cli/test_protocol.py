@@ -1,13 +1,20 @@
 """tools/protocol.py: who can take part, what is tested where, going on after an interruption."""
 
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
 from tiny_runs import make_photos, read_result, write_config
 
 from plp.cli import protocol
+from plp.cli.ood import by_name
 from plp.cli.options import run_tool
+from plp.datasets import BENCHMARKS, OOD_BENCHMARKS
+from plp.engine.compare import find_methods
+from plp.engine.compare.sources import GROUPS
+from plp.errors import ConfigError, DataError
 from plp.results.protocol_tables import harmonic_mean
 
 QUICK = ("--cfg-options", "train_cfg.max_epochs=1")
@@ -179,3 +186,27 @@ def test_a_subset_classifies_as_the_columns_of_all_classes(
     logits, labels = predict_loader(learner, loaders.test)
     right = logits["fused"][:, :3].argmax(-1) == labels
     assert subset["accuracy"]["fused"] == pytest.approx(100 * np.mean(right.numpy()), abs=1e-3)
+
+
+@pytest.mark.parametrize("file", ["docs/protocols.md", "configs/sotglp/README.md"])
+def test_the_commands_of_the_documentation_are_commands(root, file):
+    text = (root / file).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^python tools/protocol\.py (?!PROTOCOL)(.*)$", text, re.M)
+    assert lines
+    for line in lines:
+        arguments = protocol.parser().parse_args(shlex.split(line))
+        methods = find_methods(arguments.methods, arguments.variant)
+        assert all("vitb16" in method.config.stem for method in methods), line
+        known = {*BENCHMARKS, *GROUPS}
+        assert known.issuperset([*arguments.datasets, *arguments.targets]), line
+        assert set(arguments.ood) <= set(OOD_BENCHMARKS), line
+
+
+def test_sets_of_the_field_by_name(tmp_path):
+    (tmp_path / "iNaturalist").mkdir()
+    found = by_name(["inaturalist", "mine=photos"], str(tmp_path))
+    assert found == {"inaturalist": str(tmp_path / "iNaturalist"), "mine": "photos"}
+    with pytest.raises(ConfigError, match="By name, under --data-root: inaturalist"):
+        by_name(["inaturalist"])
+    with pytest.raises(DataError, match="none of SUN"):
+        by_name(["sun"], str(tmp_path))
