@@ -1,7 +1,8 @@
 """Encoding the prompts of a learner's branches: each once, frozen ones once and for all."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.learners.sharded_texts import encode_share
-from plp.prompts.base import Prompt
+from plp.prompts.base import MakePart, Prompt, cut_tokens
 from plp.structures import NameTokens, PromptTokens
 
 _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
@@ -27,8 +28,9 @@ class Texts:
     - Branches that share a prompt share its texts.
     - Texts that no gradient can reach (frozen prompts always, learned ones outside training) are
       encoded once and kept until a parameter, the device or the precision changes.
-    - With `chunk`, gradient is recomputed `chunk` classes at a time: the memory of the text tower's
-      activations does not grow with the number of classes, at the price of a second forward pass.
+    - With `chunk`, prompts are made and encoded `chunk` classes at a time, and again for their
+      gradient: the memory of token embeddings and of the text tower's activations does not grow
+      with the number of classes, at the price of a second forward pass.
     - With `split`, each process of a distributed run encodes a part of the texts that carry
       gradient, see `encode_share`.
 
@@ -87,14 +89,16 @@ class Texts:
             return self._of_images(prompt, names, pooled)
         parameters = list(prompt.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            tokens = prompt(names)
-            return encode_share(tokens, self._encoded) if self.split else self._encoded(tokens)
+            if self.split:
+                return encode_share(prompt(names), self._encoded)
+            return self._parts(prompt.parts(names, self.chunk or len(names.lengths)))
         # In-place updates bump `_version`.
         key = (tuple((id(p), p._version) for p in parameters), key)
         kept = self._kept.get(id(prompt))
         if kept is None or kept[0] != key:
             with torch.no_grad():
-                kept = self._kept[id(prompt)] = (key, self._encoded(prompt(names)))
+                text = self._parts(prompt.parts(names, self.chunk or len(names.lengths)))
+            kept = self._kept[id(prompt)] = (key, text)
         return kept[1]
 
     def _of_images(self, prompt: Prompt, names: NameTokens, pooled: Tensor) -> Tensor:
@@ -105,19 +109,17 @@ class Texts:
         return torch.cat(parts).unflatten(0, (len(pooled), classes))
 
     def _encoded(self, tokens: PromptTokens) -> Tensor:
-        chunk, shared = self.chunk or len(tokens.end), tokens.shared
-        pairs = zip(tokens.embeddings.split(chunk), tokens.end.split(chunk), strict=True)
-        parts = [(embeddings, end, shared) for embeddings, end in pairs]
-        if chunk >= len(tokens.end) or not tokens.embeddings.requires_grad:
-            return torch.cat([self._tower(*part) for part in parts])
-        return torch.cat(
-            [
-                checkpoint(self._tower, *part, use_reentrant=False, preserve_rng_state=False)
-                for part in parts
-            ]
-        )
+        return self._parts(cut_tokens(tokens, self.chunk or len(tokens.end)))
 
-    def _tower(self, embeddings: Tensor, end: Tensor, shared: int) -> Tensor:
+    def _parts(self, parts: Sequence[MakePart]) -> Tensor:
+        """Make and encode parts of the prompts; with gradient, both again in the backward pass."""
+        if len(parts) == 1 or not torch.is_grad_enabled():
+            return torch.cat([self._part(part) for part in parts])
+        again = partial(checkpoint, self._part, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([again(part) for part in parts])
+
+    def _part(self, make: MakePart) -> Tensor:
+        tokens = make()
         with self.autocast():
-            text = self.backbone.encode_text(PromptTokens(embeddings, end, shared))
+            text = self.backbone.encode_text(tokens)
         return text.float()

@@ -1,11 +1,15 @@
 """The contract of a prompt: class names in, token embeddings of whole texts out."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.structures import NameTokens, PromptTokens
+
+MakePart = Callable[[], PromptTokens]
 
 
 class Prompt(nn.Module):
@@ -33,6 +37,28 @@ class Prompt(nn.Module):
     def forward(self, names: NameTokens, *pooled: Float[Tensor, "B E"]) -> PromptTokens:
         """Assemble the prompts of C classes; `pooled` is there for prompts that see images."""
 
+    def parts(self, names: NameTokens, size: int) -> list[MakePart]:
+        """Return functions that make the prompts of `size` classes each, in order.
+
+        So that the prompts of many classes need not be in memory at once. Here they are, and are
+        cut; a prompt that can make a part alone does better.
+        """
+        return cut_tokens(self(names), size)
+
     @abstractmethod
     def describe(self) -> list[str]:
         """Return each prompt as text, with `{}` for the class name and `[v]` for a random token."""
+
+
+def cut_tokens(tokens: PromptTokens, size: int) -> list[MakePart]:
+    """Return functions that give the prompts of `size` classes each."""
+    pairs = zip(tokens.embeddings.split(size), tokens.end.split(size), strict=True)
+    return [partial(PromptTokens, embeddings, end, tokens.shared) for embeddings, end in pairs]
+
+
+def cut_names(names: NameTokens, size: int) -> list[NameTokens]:
+    """Return the names of `size` classes each."""
+    pairs = zip(names.embeddings.split(size), names.lengths.split(size), strict=True)
+    return [
+        NameTokens(embeddings, lengths, names.start, names.end) for embeddings, lengths in pairs
+    ]

@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, final
 
 import torch
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import Prompt
+from plp.prompts.base import MakePart, Prompt, cut_names
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
@@ -106,7 +107,15 @@ class ContextPrompt(Prompt):
 
     def forward(self, names: NameTokens, *_: Tensor) -> PromptTokens:
         """Assemble the prompts of C classes, differentiable with respect to `context`."""
-        context = self._broadcast(len(names.lengths))
+        return self._assembled(names, self._broadcast(len(names.lengths)))
+
+    def parts(self, names: NameTokens, size: int) -> list[MakePart]:
+        """Return functions that make the prompts of `size` classes each."""
+        context, named = self._broadcast(len(names.lengths)), cut_names(names, size)
+        contexts = [context] * len(named) if len(context) == 1 else context.split(size)
+        return [partial(self._assembled, *pair) for pair in zip(named, contexts, strict=True)]
+
+    def _assembled(self, names: NameTokens, context: Float[Tensor, "_ N T D"]) -> PromptTokens:
         num_tokens = context.shape[2]
         cut = {"end": num_tokens, "middle": num_tokens // 2, "front": 0}[self.position]
         before, after = context[:, :, :cut], context[:, :, cut:]
