@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from plp.testing.laws import Law, require, require_close
-from plp.testing.strategies import TransportProblem, assignments, problems
+from plp.testing.strategies import Draw, TransportProblem, assignments, problems
 
 Solver = Callable[..., Any]
 _require_close = partial(require_close, rtol=1e-6, atol=1e-9)
@@ -80,6 +80,28 @@ def _transposition(solver: Solver, problem: TransportProblem) -> None:
     result, other = _solve(solver, problem), _solve(solver, problem, cost=cost.mT, a=b, b=a)
     _require_close(other.plan.mT, result.plan)
     require_close(other.row_potential, result.column_potential, rtol=1e-6, atol=1e-7)
+
+
+def _rows_and_columns_have_no_order(
+    solver: Solver, example: tuple[TransportProblem, list[int], list[int]]
+) -> None:
+    problem, rows, columns = example
+    cost, a, b, _ = problem
+    result = _solve(solver, problem)
+    shuffled = {"cost": cost[:, rows][:, :, columns], "a": a[:, rows], "b": b[:, columns]}
+    other = _solve(solver, problem, **shuffled)
+    _require_close(other.plan, result.plan[:, rows][:, :, columns])
+    require_close(other.row_potential, result.row_potential[:, rows], rtol=1e-6, atol=1e-7)
+
+
+def _the_same_twice(solver: Solver, problem: TransportProblem) -> None:
+    cost, a, b, epsilon = problem
+    before = [tensor.clone() for tensor in (cost, a, b)]
+    first, second = (solver(cost, epsilon=epsilon, a=a, b=b) for _ in range(2))
+    for name, value in first._asdict().items():
+        require_close(getattr(second, name), value)
+    untouched = all(map(torch.equal, (cost, a, b), before))
+    require(untouched, "cost or marginals were overwritten")
 
 
 def _cost_and_epsilon_scale_together(
@@ -163,6 +185,13 @@ def _single_precision_agrees_with_double(solver: Solver, problem: TransportProbl
     require_close(single.plan.double(), double.plan, rtol=1e-3, atol=1e-5)
 
 
+@st.composite
+def _shuffles(draw: Draw) -> tuple[TransportProblem, list[int], list[int]]:
+    problem = draw(problems())
+    rows, columns = (list(draw(st.permutations(range(n)))) for n in problem.cost.shape[1:])
+    return problem, rows, columns
+
+
 def _scaled(low: float, high: float) -> st.SearchStrategy[tuple[TransportProblem, float]]:
     return st.tuples(problems(), st.floats(low, high))
 
@@ -180,6 +209,8 @@ TRANSPORT_LAWS: dict[str, Law] = {
         st.tuples(problems(), st.floats(-5, 5), st.floats(-5, 5)),
     ),
     "transposition": Law(_transposition, problems()),
+    "rows and columns have no order": Law(_rows_and_columns_have_no_order, _shuffles()),
+    "the same twice, inputs untouched": Law(_the_same_twice, problems()),
     "cost and epsilon scale together": Law(_cost_and_epsilon_scale_together, _scaled(0.1, 10.0)),
     "a large epsilon gives the product": Law(_a_large_epsilon_gives_the_product, problems()),
     "a small epsilon gives the assignment": Law(

@@ -95,6 +95,18 @@ def works_in_half(cost, **keywords):
     return right(cost, **keywords)
 
 
+def likes_the_first_row(cost, **keywords):
+    """Breaks ties by an order of its own."""
+    K, N = cost.shape[-2:]
+    bias = torch.arange(K).view(K, 1) * torch.arange(N)  # with the first column it cancels
+    return right(cost + 0.1 * bias.to(cost), **keywords)
+
+
+def starts_anywhere(cost, **keywords):
+    """Adds a little noise to the cost so that the start is not symmetric."""
+    return right(cost + 1e-6 * torch.rand_like(cost), **keywords)
+
+
 BROKEN = [
     (wrong_marginal, "marginals hold within the reported error"),
     (unnormalised, "marginals hold within the reported error"),
@@ -104,6 +116,8 @@ BROKEN = [
     (transport_cost_only, "the cost is the primal value"),
     (normalises_the_cost, "row and column constants cancel"),
     (always_converged, "row and column constants cancel"),
+    (likes_the_first_row, "rows and columns have no order"),
+    (starts_anywhere, "the same twice, inputs untouched"),
     (adds_to_epsilon, "cost and epsilon scale together"),
     (caps_epsilon, "a large epsilon gives the product"),
     (smooths_at_least, "a small epsilon gives the assignment"),
