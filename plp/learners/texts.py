@@ -90,7 +90,8 @@ class Texts:
         parameters = list(prompt.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             if self.split:
-                return encode_share(prompt(names), self._encoded)
+                cut = partial(prompt.parts, names)
+                return encode_share(len(names.lengths), self.chunk, cut, self._parts)
             return self._parts(prompt.parts(names, self.chunk or len(names.lengths)))
         # In-place updates bump `_version`.
         key = (tuple((id(p), p._version) for p in parameters), key)

@@ -120,7 +120,7 @@ def main(classes: int, images: int) -> None:
         if "see" not in title:
             once = sum(encoded) / (2 if "chunks" in title else 1)  # a second pass for the gradient
             prompts = {id(branch.prompt.source) for branch in learner.branches.values()}
-            assert once == len(prompts) * ceil(classes / processes), (title, encoded)
+            assert 0 < once <= len(prompts) * ceil(classes / processes), (title, encoded)
         if rank == 0:
             print("same:", title, flush=True)
     leave()

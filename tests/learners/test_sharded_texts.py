@@ -3,6 +3,7 @@
 Processes are started by torchrun and talk by gloo; they compare for themselves (`sharded_step.py`).
 """
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from processes import torchrun
 
 from plp.branches import losses
 from plp.branches.losses import PromptDropout
+from plp.learners import sharded_texts
 from plp.learners.sharded_texts import encode_share
+from plp.prompts.base import cut_tokens
 from plp.structures import PromptTokens
 
 SCRIPT = Path(__file__).with_name("sharded_step.py")
@@ -40,10 +43,29 @@ def test_a_wrong_gradient_would_be_noticed(mistake):
     assert "same: " not in ended.stdout
 
 
-def test_one_process_encodes_everything():
-    tokens = PromptTokens(torch.rand(3, 2, 4, 5), torch.full((3, 2), 3))
-    found = encode_share(tokens, lambda given: given.embeddings.sum(2))
-    assert torch.equal(found, tokens.embeddings.sum(2))
+@pytest.mark.parametrize("chunk", [None, 1, 2, 9])
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("classes", [2, 5, 9])
+def test_every_class_is_encoded_once_where_it_belongs(monkeypatch, classes, processes, chunk):
+    """The shares, put together as they are gathered."""
+    tokens = PromptTokens(torch.arange(classes * 1.0).view(-1, 1, 1, 1), torch.zeros(classes, 1))
+    shares, rooms = [], set()
+
+    def gather(own, room, count):
+        rooms.add(room)
+        return torch.cat([own, own.new_full((room - len(own), 1, 1), -1.0)])
+
+    def encode(parts):
+        assert all(len(part().end) <= (chunk or classes) for part in parts)
+        return torch.cat([part().embeddings[:, 0] for part in parts])
+
+    monkeypatch.setattr(sharded_texts._Gather, "apply", gather)
+    for rank in range(processes):
+        monkeypatch.setattr(sharded_texts, "get_dist_info", lambda r=rank: (r, processes))
+        cut = partial(cut_tokens, tokens)
+        shares.append(encode_share(classes, chunk, cut, encode))
+    assert len(rooms) <= 1
+    assert torch.cat(shares)[:classes].flatten().tolist() == list(range(classes))
 
 
 def test_images_of_a_step_draw_together(monkeypatch):
