@@ -1,6 +1,7 @@
 """The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
 
 import contextlib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, final
@@ -378,11 +379,18 @@ def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
     names = tuple(class_names)
     if isinstance(class_names, str) or len(names) < 2:
         raise ConfigError(f"expected a list of at least two class names, got {class_names!r}")
-    times = Counter(map(_spaced, names))
-    doubled = [name for name in names if times[_spaced(name)] > 1]
-    if doubled:
+    times = Counter(map(_spaced, set(names)))
+    alike = [name for name in names if times[_spaced(name)] > 1]
+    if alike:
         raise ConfigError(
-            f"expected class names that differ (an underscore is a space), got {doubled}"
+            f"expected class names that differ (an underscore is a space), got {alike}"
+        )
+    if len(set(names)) < len(names):  # CLIP's names of ImageNet have two such pairs
+        doubled = sorted(name for name, count in Counter(names).items() if count > 1)
+        warnings.warn(
+            f"several classes are called {', '.join(map(repr, doubled))}: only prompts of a "
+            "class's own can tell them apart",
+            stacklevel=2,
         )
     return names
 

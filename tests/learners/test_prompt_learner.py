@@ -305,7 +305,6 @@ def test_class_context_refuses_new_classes(learner, pixels):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["cat", "dog", "cat"], r"class names that differ .*, got \['cat', 'cat'\]"),
         (["old oak", "dog", "old_oak"], r"underscore is a space\), got \['old oak', 'old_oak'\]"),
         (["cat"], r"at least two class names, got .*cat"),
         ([], "at least two class names"),
@@ -316,6 +315,15 @@ def test_class_context_refuses_new_classes(learner, pixels):
 def test_class_names_refused(build, names, message):
     with pytest.raises(ConfigError, match=message):
         build(class_names=names)
+
+
+def test_classes_of_one_name_are_warned_about(build, pixels):
+    with pytest.warns(UserWarning, match="several classes are called 'cat': only prompts of a"):
+        learner = build(SHARED, class_names=["cat", "dog", "cat"])
+    with torch.no_grad():
+        logits = learner(pixels)["logits"]
+    assert torch.equal(logits[:, 0], logits[:, 2])
+    assert not torch.equal(logits[:, 0], logits[:, 1])
 
 
 def test_refused_names_leave_the_learner_as_it_was(build, pixels):
