@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plp.datasets import ImageDataset, build_source, sample, verify_images
+from plp.datasets import BENCHMARKS, ImageDataset, build_source, sample, verify_images
+from plp.datasets.check import Found, check_benchmark
 from plp.datasets.loading import build_loader
 from plp.transforms import ClipEval
 
@@ -29,3 +30,12 @@ def test_one_shot_of_each_data_set(folder):
     batch = next(iter(build_loader(dataset, batch_size=2, shuffle=False).loader))
     assert batch["images"].shape == (2, 3, 64, 64)
     assert batch["images"].float().std() > 1
+
+
+@pytest.mark.parametrize("name", [n for n, one in BENCHMARKS.items() if one.folder in FOLDERS])
+def test_published_sets_that_are_here_are_whole_and_readable(name):
+    if not (ROOT / BENCHMARKS[name].folder / BENCHMARKS[name].split.file).is_file():
+        pytest.skip("not with the published split")
+    check = check_benchmark(name, ROOT, read=True)
+    assert (check.found, check.problem) == (Found.WHOLE, "")
+    assert check.counts == BENCHMARKS[name].counts._asdict()
