@@ -10,6 +10,7 @@ exchange between threads, and with four prompts a row is one word of 16 bytes.
 
 # mypy: disable-error-code="no-untyped-def"
 
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +22,14 @@ except ImportError:  # `_fused` says what to do to those who ask for the kernel
 
 
 def _jit(**options: Any) -> Any:
-    """Let Triton compile a function, where there is Triton."""
-    return triton.jit(**options) if triton is not None else lambda function: function
+    """Let Triton compile a function, where there is Triton.
+
+    Triton reads the source, and looks names up where the function itself was defined; a wrapper of
+    jaxtyping's import hook would lead it elsewhere.
+    """
+    if triton is None:
+        return lambda function: function
+    return lambda function: triton.jit(inspect.unwrap(function), **options)
 
 
 @_jit()
