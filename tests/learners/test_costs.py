@@ -1,0 +1,132 @@
+"""What a step costs, in counts that do not jitter: products and bytes of tensors."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import plp
+from plp.structures import ImageFeatures
+from plp.testing.tensor_bytes import PeakTensorBytes
+
+CLASSES = ["cat", "old oak tree", "red car", "golden retriever", "dog"]
+BATCH = 3
+
+
+def learner_of(root, options, names=CLASSES, **more):
+    changed = {f"model.{key}": value for key, value in more.items()}
+    config = root / "configs/sotglp/vitb16_16shot.py"
+    return plp.build_learner(config, names, options | changed).train()
+
+
+def products(run):
+    """Floating-point operations of matrix products and convolutions, attention's own left out."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    counts = counter.get_flop_counts()["Global"]
+    return sum(count for op, count in counts.items() if "attention" not in str(op))
+
+
+def vision_products(vision, images, embed):
+    """Every block once; in the last only what the class token and the V-V stream need."""
+    width, layers = vision.conv1.out_channels, len(vision.transformer.resblocks)
+    patches = vision.grid_size[0] * vision.grid_size[1]
+    tokens, square = patches + 1, 2 * width**2
+    pixels = 2 * vision.conv1.weight[0].numel() * width * patches
+    blocks = (layers - 1) * tokens * 12 * square + tokens * 2 * square + 10 * square
+    return images * (pixels + blocks + layers * patches * square + 2 * width * embed)
+
+
+def text_products(learner):
+    """One pass over tokens that differ; in the last block only what end tokens need."""
+    backbone = learner.backbone
+    width, embed = backbone.token_dim, backbone.embed_dim
+    layers, total = len(backbone.model.transformer.resblocks), 0
+    for branch in learner.branches.values():
+        tokens = branch.prompt(learner.names)
+        classes, prompts = tokens.end.shape
+        rows = int((tokens.end + 1).sum()) - (classes - 1) * prompts * tokens.shared
+        texts = classes * prompts
+        total += (layers - 1) * rows * 24 * width**2
+        total += rows * 4 * width**2 + texts * (20 * width**2 + 2 * width * embed)
+    return total
+
+
+def local_products(learner, patches):
+    """Projections and cosines, with the gradient of all but the frozen patches and features."""
+    width, embed = learner.backbone.dense_dim, learner.backbone.embed_dim
+    project = 2 * BATCH * patches * (width**2 + width * embed)
+    cosines = 2 * BATCH * patches * len(CLASSES) * 4 * embed
+    pooled = 2 * BATCH * len(CLASSES) * 3 * embed
+    return 2 * project + 3 * cosines + 2 * pooled
+
+
+def check_products(learner):
+    size = learner.backbone.image_size
+    vision = learner.backbone.model.visual
+    images = torch.zeros(BATCH, 3, size, size, dtype=torch.uint8)
+    found = []
+    expected = vision_products(vision, BATCH, learner.backbone.embed_dim)
+    assert products(lambda: found.append(learner.encode_image(images))) == expected
+    (features,) = found
+    labels = torch.arange(BATCH)
+
+    def step():
+        sum(learner(features, labels, mode="loss").values()).backward()
+
+    patches = features.grid[0] * features.grid[1]
+    expected = 2 * text_products(learner) + local_products(learner, patches)
+    assert products(step) == expected, "forward and gradient of each product, none for the frozen"
+
+
+def test_products_of_a_step(root, tiny_options):
+    check_products(learner_of(root, tiny_options))
+
+
+@pytest.mark.slow
+def test_products_of_a_step_of_vit_b_16(root):
+    check_products(learner_of(root, {"model.backbone.pretrained": None}))
+
+
+def peak(learner, classes):
+    """Most bytes of tensors at one time in a step on features, beside parameters and gradient."""
+    backbone = learner.backbone
+    generator = torch.Generator().manual_seed(0)
+    dense = torch.randn(BATCH, 36, backbone.dense_dim, generator=generator)
+    features = ImageFeatures(torch.randn(BATCH, backbone.embed_dim), {"vv": dense}, (6, 6))
+    learned = [p for p in learner.parameters() if p.requires_grad]
+    for parameter in learned:
+        parameter.grad = torch.zeros_like(parameter)  # grows with C, and is made before
+    with PeakTensorBytes() as used:
+        labels = torch.arange(BATCH) % classes
+        sum(learner(features, labels, mode="loss").values()).backward()
+    return used.peak
+
+
+def test_memory_of_a_step_hardly_grows_with_the_classes(root, tiny_options):
+    """With `text_chunk`; without, it grows in proportion."""
+
+    def peaks(chunk):
+        found = []
+        for classes in (40, 160):
+            names = [f"thing number {i}" for i in range(classes)]
+            learner = learner_of(root, tiny_options, names, text_chunk=chunk)
+            found.append(peak(learner, classes))
+        return found
+
+    few, many = peaks(20)
+    whole_few, whole_many = peaks(None)
+    assert whole_many > 3.5 * whole_few
+    grown = (many - few) / 120  # bytes a class: texts, evidence on the support, gradients
+    assert grown < 0.1 * (whole_many - whole_few) / 120
+    assert many < 1.5 * few
+
+
+def test_peak_bytes_notice_what_a_graph_keeps():
+    x = torch.ones(1000, requires_grad=True)
+    with PeakTensorBytes() as used:
+        y = x.exp()
+        z = y.exp()
+        del y  # kept for the gradient of z
+        assert used.live == 8000
+        del z
+    assert (used.live, used.peak) == (0, 8000)
