@@ -51,10 +51,10 @@ def write_outputs(
     folder = Path(folder)
     shown = None if methods is None else [m for m in methods if m in {run.method for run in ood}]
     tables = [*accuracy_tables(runs, methods, datasets), *ood_tables(ood, shown), *more_tables]
-    rows = [_entry(run, folder) for run in runs]
+    rows = [entry_of(run, folder) for run in runs]
     result = {
         "schema": SCHEMA, **(extra or {}), "notes": list(notes), "runs": rows,
-        **({"ood": [_entry(run, folder) for run in ood]} if ood else {}),
+        **({"ood": [entry_of(run, folder) for run in ood]} if ood else {}),
     }  # fmt: skip
     local = [run._replace(path=row["path"]) for run, row in zip(runs, rows, strict=True)]
     texts = {
@@ -91,7 +91,7 @@ def _markdown(tables: Sequence[Table], title: str, notes: Sequence[str]) -> str:
     return "\n".join([heading, *map(to_markdown, own)])
 
 
-def _entry(run: Run | OODRun, folder: Path) -> dict[str, Any]:
+def entry_of(run: Run | OODRun, folder: Path) -> dict[str, Any]:
     """Return a row as JSON; paths below `folder`, or the current folder, are relative to it."""
     entry = run._asdict() | {"path": _relative(run.path, folder)}
     if isinstance(run, Run):

@@ -75,6 +75,8 @@ def test_base_to_new(run, coop, animals):
     status, said, _ = run("base-to-new", *flags)
     assert status == 0, said
     assert said.count("0 to run") == 2
+    for row in read(out)["runs"]:
+        assert (out / row["path"] / "result.json").is_file(), "paths are relative to the folder"
     assert stamps == {f: (f / "result.json").stat().st_mtime_ns for f in results}
 
 

@@ -29,7 +29,7 @@ from plp.results.published import published_protocol
 from plp.results.run import Run, read_run
 from plp.results.schema import VERSION
 from plp.results.tables import Table
-from plp.results.write import to_text
+from plp.results.write import entry_of, to_text
 
 
 class Finished(NamedTuple):
@@ -153,12 +153,14 @@ def _files(
         "environment": {**versions(), "git_commit": git_commit(), "device": plan.trainings.device},
         "failures": failures,
         "missing": missing,
-        "runs": [run._asdict() for run in runs],
-        "ood": [one._asdict() for one in ood],
+        "runs": [entry_of(run, out) for run in runs],
+        "ood": [entry_of(one, out) for one in ood],
     }
+    paths = [entry["path"] for entry in content["runs"]]
+    local = [run._replace(path=path) for run, path in zip(runs, paths, strict=True)]
     texts = {
         "protocol.json": json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n",
-        "runs.csv": runs_to_csv(runs),
+        "runs.csv": runs_to_csv(local),
         **({"ood.csv": ood_to_csv(ood)} if ood else {}),
         **to_text(tables, f"Protocol {plan.protocol}"),
     }
