@@ -79,6 +79,12 @@ def share_of_batch(batch_size: int) -> int:
     return batch_size // processes
 
 
+def notes() -> tuple[str, ...]:
+    """Return what a result should say about the processes that made it."""
+    processes = get_world_size()
+    return (f"{processes} processes, each with a part of every batch",) if processes > 1 else ()
+
+
 class DataParallelLearner(MMDistributedDataParallel):
     """A learner in one of several processes, each of which has a part of every batch.
 

@@ -10,12 +10,12 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from plp.engine import checkpoint as checkpoints
+from plp.engine import processes
 from plp.engine.build import build_learner
 from plp.engine.config import Choices
 from plp.engine.data import WITHOUT_EFFECT, Loaders, build_loaders
 from plp.engine.fitting import fit, in_order, tune
 from plp.engine.predict import predict_loader
-from plp.engine.processes import join
 from plp.engine.result import (
     NAME,
     Stopwatch,
@@ -75,7 +75,7 @@ def train(
     Raises:
         PlpError: for anything a user can mend.
     """
-    join(launcher, device)
+    processes.join(launcher, device)
     config, recipe, seed, device, options, few = set_up(config, choices, device)
     default = default_work_dir(config, few, seed)
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
@@ -86,7 +86,7 @@ def train(
         fitted = fit(learner, loaders)
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
-        recipe=recipe, seed=seed, device=device, notes=loaders.notes,
+        recipe=recipe, seed=seed, device=device, notes=loaders.notes + processes.notes(),
     )  # fmt: skip
     state = read_state(folder, _identity(run), resume)
     epochs = check_schedule(config, learner)

@@ -79,6 +79,7 @@ def assert_close_end(folder: Path, expected: Path) -> None:
 def test_two_processes_end_where_one_does(runs):
     one, two, _ = runs
     assert_close_end(two, one)
+    assert "2 processes, each with a part of every batch" in read_result(two / "run")["notes"]
     assert read_result(two / "run")["num_test_images"] % 2 == 1
 
 
