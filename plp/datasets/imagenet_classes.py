@@ -30,8 +30,8 @@ def synsets() -> tuple[str, ...]:
 def clip_names() -> tuple[str, ...]:
     """Return the class names that CLIP's authors wrote for zero-shot classification.
 
-    The names of CoOp's classnames.txt are these. Two of them stand for two classes each: 'missile'
-    (labels 657 and 744) and 'sunglasses' (836 and 837).
+    Two of them stand for two classes each: 'missile' (labels 657 and 744) and 'sunglasses' (836 and
+    837).
 
     Example:
         >>> clip_names()[0], clip_names()[657] == clip_names()[744]

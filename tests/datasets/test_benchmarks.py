@@ -5,9 +5,10 @@ import shutil
 import pytest
 from image_trees import SPLITS_ROOT, grow, grow_split, rows_of, write_split
 
-from plp.datasets import BENCHMARKS, build_source, normalise_dataset_name, sample
+from plp.datasets import BENCHMARKS, build_source, normalise_dataset_name, sample, source_names
 from plp.datasets.benchmarks import Counts, templates
 from plp.datasets.published_lists import list_digest
+from plp.engine.config import load_config
 from plp.errors import ConfigError, DataError, UnknownComponentError
 from plp.registry import DATASETS
 
@@ -169,3 +170,14 @@ def test_the_templates_of_the_field():
         "food101": "a photo of {}, a type of food.",
         "ucf101": "a photo of a person doing {}.",
     }
+
+
+@pytest.mark.parametrize("method", ["sotglp", "gallop", "tip_adapter", "zeroshot"])
+def test_recipes_are_of_data_sets_by_their_names(root, method):
+    name = "vitb16_16shot_dataset" if method == "zeroshot" else "vitb16_16shot"
+    recipes = load_config(root / f"configs/{method}/{name}.py").recipes
+    assert set(recipes) <= {*source_names()}
+    if method in ("sotglp", "tip_adapter"):
+        eleven = {one.name for one in BENCHMARKS.values() if one.source != "ImageNetShift"}
+        assert len(eleven) == 11
+        assert set(recipes) >= eleven
