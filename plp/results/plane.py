@@ -76,6 +76,7 @@ def _draw_panel(
     axis.set_xlabel(f"test accuracy, %   ({_BETTER[metric]})")
     axis.set_ylabel(f"{TITLES[metric]}, %, mean of{several} {len(_sets(one, group))} OOD sets")
     axis.margins(0.1)
+    axis.locator_params(nbins=6)
     axis.grid(color="0.9", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
