@@ -95,7 +95,7 @@ class ImageDataset(Dataset[Sample]):
             DataError: if the file is missing or no readable image.
         """
         index, view = which if isinstance(which, View) else (which, 0)
-        image = self._read(index)
+        image = self.read(index)
         # Not torch.manual_seed: that reseeds the GPUs too.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(mix_seed(*self.draw(View(index, view))))
@@ -106,7 +106,12 @@ class ImageDataset(Dataset[Sample]):
         """Return what decides the random numbers of a view."""
         return self.seed, which.item, which.view
 
-    def _read(self, index: int) -> Image.Image:
+    def read(self, index: int) -> Image.Image:
+        """Return a decoded image, from memory if it is kept there.
+
+        Raises:
+            DataError: if the file is missing or no readable image.
+        """
         if index in self._cache:
             return self._cache[index]
         image = read_image(self.root / self.items[index].path, exif=self.exif)

@@ -21,6 +21,7 @@ from plp.datasets import (
 )
 from plp.datasets.base import some
 from plp.datasets.class_subset import PARTS, Part, take_classes
+from plp.engine.crop_dataset import CropDataset
 from plp.engine.encoding import encode_views
 from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
 from plp.engine.processes import share_of_batch
@@ -50,6 +51,10 @@ class DataOptions:
             training with a number of views or a deterministic transform) on disk, for this run and
             later ones, and read them from there. A folder; True for `$PLP_CACHE_DIR/features`,
             else `~/.cache/plp/features`; None or False for nothing on disk.
+        image_cache: Decoded training images are kept in memory up to so many MiB, in all worker
+            processes together; 0 keeps none. The numbers of a run do not depend on it.
+        augment: Where training images are resized: 'cpu' (by PIL, as published) or 'device' (the
+            same crops of `FewShotTrain`, a batch at a time; pixels are off by PIL's rounding).
         train_transform: Config of the training transform.
         eval_transform: Config of the transform for validation and test.
         verify: Open every image before training, so that all unreadable ones are named at once; an
@@ -68,6 +73,8 @@ class DataOptions:
     views: int | Literal["epoch"] = "epoch"
     cache_features: bool = False
     feature_cache: str | bool | None = None
+    image_cache: int = 0
+    augment: Literal["cpu", "device"] = "cpu"
     train_transform: dict[str, Any] = field(default_factory=lambda: dict(type="FewShotTrain"))
     eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
     verify: bool = True
@@ -91,9 +98,9 @@ class DataOptions:
 
 
 # Of the section; the numbers of a run do not depend on them.
-WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache")
+WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache", "image_cache")
 
-_LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
+_LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "image_cache": 0}
 
 
 def _check_values(given: Mapping[str, Any]) -> None:
@@ -112,6 +119,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
         )
     if given.get("on_error", "stop") not in ("stop", "skip"):
         raise ConfigError(f"expected data.on_error 'stop' or 'skip', got {given['on_error']!r}")
+    if given.get("augment", "cpu") not in ("cpu", "device"):
+        raise ConfigError(
+            f"expected data.augment to be 'cpu' or 'device', got {given['augment']!r}"
+        )
     folder = given.get("feature_cache")
     if not isinstance(folder, str | bool | None) or folder == "":
         raise ConfigError(
@@ -187,10 +198,12 @@ def build_loaders(
     size = dict(size=learner.backbone.image_size, interpolation=learner.backbone.interpolation)
     augment = TRANSFORMS.build(options.train_transform, **size)
     plain = TRANSFORMS.build(options.eval_transform, **size)
+    keep = options.image_cache * 2**20 // max(options.num_workers, 1)  # bytes a process
     images = {
         part: ImageDataset(
             items, few.root, augment if part == "train" else plain,
             seed=seed, class_names=few.class_names,
+            cache_bytes=keep if part == "train" else 0,
         )
         for part in parts
         if (items := getattr(few, part))
@@ -260,6 +273,8 @@ def _loader(
             learner, images, int(views), options.eval_batch_size, workers, references=not train
         )
         workers = 0
+    elif train and options.augment == "device":
+        dataset = CropDataset(images)
     with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
         warnings.simplefilter("ignore", UserWarning)
         return build_loader(

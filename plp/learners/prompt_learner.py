@@ -21,8 +21,9 @@ from plp.losses.base import LossInputs, LossTerm
 from plp.prompts.base import Prompt
 from plp.registry import BACKBONES, BRANCHES, LOSSES, MODELS
 from plp.structures import Evidence, ImageFeatures, NameTokens, Shots
+from plp.transforms.crops import Crops
 
-Images = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | ImageFeatures
+Images = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | Crops | ImageFeatures
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -107,7 +108,8 @@ class PromptLearner(BaseModel):
         """Run the learner.
 
         Args:
-            images: uint8 pixels, normalised float images, or features of the backbone.
+            images: uint8 pixels, normalised float images, crops that are still to be resized, or
+                features of the backbone.
             labels: Class indices; needed for 'loss', carried along by 'predict'.
             indices: Positions of the images in their data set; carried along by 'predict'.
             mode: 'tensor' returns `logits` [B, C] (fused, temperature applied) and one [B, C] entry
@@ -202,6 +204,8 @@ class PromptLearner(BaseModel):
             return images
         branches = [*_items(self.branches), *(_items(self.references) if references else ())]
         streams = dict.fromkeys(b.stream for _, b in branches if b.stream is not None)
+        if isinstance(images, Crops):
+            images = images.resized(self.backbone.image_size, self.backbone.interpolation)
         if images.dtype == torch.uint8:
             images = self.backbone.normalise(images)
         with torch.no_grad(), self._autocast():

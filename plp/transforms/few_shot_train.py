@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import final
 
+import torch
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
 from plp.errors import ConfigError
 from plp.registry import TRANSFORMS
 from plp.transforms.base import Transform
 from plp.transforms.pixels import to_rgb
+from plp.transforms.random_crop import RandomCrop, draw_crop
 
 
 @TRANSFORMS.register_module()
@@ -46,17 +48,19 @@ class FewShotTrain(Transform):
             raise ConfigError(f"expected flip to be a probability, got {flip}.")
         self.scale = (float(scale[0]), float(scale[1]))
         self.flip = float(flip)
-        self._steps = v2.Compose(
-            [
-                v2.RandomResizedCrop(self.size, scale=self.scale, interpolation=self.mode),
-                v2.RandomHorizontalFlip(self.flip),
-                v2.PILToTensor(),
-            ]
-        )
+
+    def draw(self, width: int, height: int, generator: torch.Generator) -> RandomCrop:
+        """Draw what to look at in an image of `width` x `height` pixels."""
+        return draw_crop(width, height, self.scale, self.flip, generator)
 
     def __call__(self, image: Image.Image) -> UInt8[Tensor, "3 size size"]:
         """Cut, resize and mirror by torch's global generator."""
-        return self._steps(to_rgb(image))
+        image = to_rgb(image)
+        crop = self.draw(*image.size, torch.default_generator)
+        resized = F.resized_crop(
+            image, crop.top, crop.left, crop.height, crop.width, [self.size] * 2, self.mode
+        )
+        return F.pil_to_tensor(F.hflip(resized) if crop.flip else resized)
 
     def describe(self) -> str:
         """Return all settings in one line."""
