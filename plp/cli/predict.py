@@ -13,7 +13,7 @@ from pathlib import Path
 from plp.cli.rows import FORMATS, shown
 from plp.engine.compare.progress import clock
 from plp.engine.files import write_atomically
-from plp.errors import DataError
+from plp.errors import ConfigError, DataError
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
 from plp.inference.rejection import RECALL
 
@@ -30,8 +30,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(argv)
     paths = list_images(arguments.images)
     classifier = load_asked(arguments)
+    if arguments.save is not None and arguments.calibrate is None:
+        raise ConfigError("--save keeps a new threshold, and needs --calibrate FOLDER to choose it")
     if arguments.calibrate is not None:
         classifier.calibrate(arguments.calibrate)
+    if arguments.save is not None:
+        _say(f"saved {classifier.save(arguments.save)}")
     _say(classifier.rejection.describe())
     bad: list[Unreadable] = []
     found = classifier.stream(
@@ -103,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
         "--calibrate", metavar="FOLDER",
         help="choose the threshold on these images of the classes, which nothing was trained on",
     )  # fmt: skip
+    flags.add_argument(
+        "--save", metavar="FILE", help="save the checkpoint with the threshold of --calibrate"
+    )
     flags.add_argument("--format", choices=tuple(FORMATS), default="table")
     flags.add_argument("--out", metavar="FILE", help="write here; default: standard output")
     flags.add_argument("--top-k", type=int, default=3, metavar="K", help="classes an image")

@@ -39,12 +39,14 @@ class Rejection(NamedTuple):
                 f"images with {self.score} up to {self.threshold:.6g} are accepted: at least "
                 f"{self.recall:.4g} of in-distribution images, by {self.images} validation images"
             )
+        most = math.floor(100 * self.images / (self.images + 1)) / 100
+        lower = f", or ask for a recall up to {most} (recall={most}, --recall {most})"
         return (
             f"nothing is accepted or rejected: accepting {self.recall:.4g} of in-distribution "
             f"images takes a threshold from at least {fewest_images(self.recall)} validation "
             f"images, and there are {self.images}. Calibrate on more images of your classes that "
-            "were not trained on (clf.calibrate(FOLDER), --calibrate FOLDER), or ask for a lower "
-            "recall"
+            "were not trained on (clf.calibrate(FOLDER), --calibrate FOLDER)"
+            + (lower if self.images else "")
         )
 
 

@@ -80,6 +80,16 @@ def test_table(predict, photos, expected):
         )
 
 
+def test_a_calibrated_checkpoint_can_be_kept(predict, photos, tmp_path):
+    file = tmp_path / "calibrated.safetensors"
+    first = predict(photos / "ant", "--calibrate", photos, "--save", file)
+    assert first.status == 0
+    again = predict(photos / "ant", checkpoint=file)
+    assert again.out == first.out
+    assert "by 36 validation images" in again.err
+    assert "needs --calibrate FOLDER" in predict(photos, "--save", file).err
+
+
 def test_too_few_validation_images_decide_nothing(predict, photos):
     ended = predict(photos / "ant")
     assert {line.split()[1] for line in ended.out.splitlines()[1:]} == {"-"}

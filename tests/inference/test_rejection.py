@@ -49,7 +49,19 @@ def test_what_is_said():
     few = choose_rejection("MCM", torch.zeros(12))
     assert few.accepts(-100.0) is None
     assert "at least 19 validation images, and there are 12" in few.describe()
-    assert "--calibrate FOLDER" in few.describe()
+    assert few.describe().endswith(
+        "(clf.calibrate(FOLDER), --calibrate FOLDER), or ask for a recall up to 0.92 "
+        "(recall=0.92, --recall 0.92)"
+    )
+    assert choose_rejection("MCM", torch.zeros(0)).describe().endswith("--calibrate FOLDER)")
+
+
+@pytest.mark.parametrize("images", [1, 2, 6, 12, 18])
+def test_the_recall_that_is_offered_can_be_had(images):
+    values = torch.arange(float(images))
+    most = float(choose_rejection("MCM", values).describe().rpartition("--recall ")[2][:-1])
+    assert choose_rejection("MCM", values, most).threshold is not None
+    assert choose_rejection("MCM", values, most + 0.02).threshold is None
 
 
 @pytest.mark.parametrize("recall", [0, 1, 1.5, -0.1, float("nan"), True, "0.9"])
