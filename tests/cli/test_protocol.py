@@ -174,6 +174,10 @@ def test_a_subset_classifies_as_the_columns_of_all_classes(
                  "--classes", "subset", "--device", "cpu", "--out", out)  # fmt: skip
     assert ended.status == 0, ended.err
     subset = json.loads(out.read_text())
+    assert "cannot take new class names" in tool(
+        "test", tiny_config, trained, "--dataset", "folder", "--data-root", photos,
+        "--classes", "new", "--device", "cpu",
+    ).told()  # fmt: skip
     from plp.engine.build import build_learner
     from plp.engine.checkpoint import load_checkpoint, restore
     from plp.engine.config import Choices
