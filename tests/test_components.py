@@ -131,9 +131,11 @@ def texts_of(prompt, names):
 def test_prompt_contract(name, row):
     prompt = build("prompt", name, row, **INPUTS)
     names = toy_words(NAMES)
-    embeddings, end = texts_of(prompt, names)
+    embeddings, end, shared = texts_of(prompt, names)
     assert embeddings.shape[:2] == end.shape == (NUM_CLASSES, prompt.num_prompts)
     assert embeddings.shape[-1] == TOKEN_DIM
+    beginning = embeddings[:, :, :shared]
+    assert torch.equal(beginning, beginning[:1].expand_as(beginning)), "shared by all classes"
     for c, length in enumerate(names.lengths.tolist()):
         for text, last in zip(embeddings[c], end[c].tolist(), strict=True):
             assert_close(text[0], names.start)

@@ -113,8 +113,8 @@ def test_without_the_flag_the_shots_of_the_config_count(settled, by_shots):
 
 def test_sizes_are_numbers_whatever_their_order(settled, config_with):
     config = config_with(
-        "shot_recipes = {'_delete_': True, '16': {'data.batch_size': 16}, '2': {'data.batch_size': 2},"
-        " '4': {'data.batch_size': 4}}\n"
+        "shot_recipes = {'_delete_': True, '16': {'data.batch_size': 16},"
+        " '2': {'data.batch_size': 2}, '4': {'data.batch_size': 4}}\n"
     )
     found = [value(settled(config, "--shots", shots), BATCH) for shots in (1, 2, 3, 4, 9, 16, 17)]
     assert found == [2, 2, 4, 4, 16, 16, 5]
