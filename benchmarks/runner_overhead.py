@@ -84,9 +84,9 @@ def trained(folder: Path, classes: int, batch: int, epochs: int) -> dict[str, An
     )  # fmt: skip
     plain = learner.train_step
 
-    def timed(*given: Any) -> Any:
+    def timed(*given: Any, **named: Any) -> Any:
         with clock("model"):
-            return plain(*given)
+            return plain(*given, **named)
 
     learner.train_step = timed
     runner.train_loop.dataloader = TimedLoader(runner.train_loop.dataloader, clock)
