@@ -4,7 +4,6 @@ import importlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,17 +69,15 @@ def test_program_name_is_put_back(capsys):
 
 
 def test_help_imports_nothing_heavy(root):
-    """Measured here: 0.05 s; torch alone takes seconds."""
+    """What keeps it at hundredths of a second: torch alone takes seconds."""
     code = (
         "import sys; from plp.cli.main import main; main(['--help']); "
         "print(sorted({'torch', 'mmengine', 'numpy', 'PIL'} & {*sys.modules}))"
     )
-    begin = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
-    assert time.monotonic() - begin < 5, "on a busy machine; a torch import takes longer"
 
 
 def test_console_script_and_module_lead_here(root):
@@ -95,11 +92,15 @@ def test_console_script_and_module_lead_here(root):
 
 def test_a_reader_that_leaves_is_no_error(root):
     """As in `plp list | head -1`: no message, no traceback."""
+    code = (
+        "import sys; from plp.cli.options import run_tool; "
+        "sys.exit(run_tool(lambda _: print('a line'), []))"
+    )
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as out:
         done = subprocess.run(
-            [sys.executable, "-m", "plp", "list"], cwd=root, stdout=out, stderr=subprocess.PIPE
+            [sys.executable, "-c", code], cwd=root, stdout=out, stderr=subprocess.PIPE
         )
     assert done.stderr == b""
     assert done.returncode == 141
