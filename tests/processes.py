@@ -5,12 +5,23 @@ A fork of a process whose OpenMP threads are up waits for threads that it does n
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["torch", "plp.cli.train"])
+
+
+def start(root: Path, *argv: object, **options: object) -> subprocess.Popen:
+    """Start a command as a terminal does; what runs in a shell's background ignores Ctrl-C."""
+    return subprocess.Popen(
+        list(map(str, argv)), cwd=root, text=True, stdout=subprocess.PIPE,
+        **{"stderr": subprocess.STDOUT, **options},
+        start_new_session=True, env={**os.environ, "PYTHONUTF8": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
 
 
 def torchrun(

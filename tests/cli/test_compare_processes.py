@@ -3,11 +3,11 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
+from processes import start
 
 DEADLY = """\
 import os
@@ -33,15 +33,6 @@ def command(config, photos, out, *flags):
     return [sys.executable, "-u", "tools/compare.py", "--methods", config,
             "--datasets", f"mine={photos}", "--shots", 2, 4, "--seeds", 1, 2, "--out", out,
             "--device", "cpu", "--jobs", 2, *flags]  # fmt: skip
-
-
-def start(root, *argv):
-    """Start a command as a terminal does; what runs in a shell's background ignores Ctrl-C."""
-    return subprocess.Popen(
-        list(map(str, argv)), cwd=root, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PYTHONUTF8": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
 
 
 def finish(process):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from processes import start
 from tiny_runs import CLASSES, Ended
 
 import plp
@@ -216,10 +217,9 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_signal_leaves_nothing_behind(trained, photos, root, tmp_path):
     """Ctrl-C in a process of its own, in the middle of its work."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, "predict", trained, photos, "--device", "cpu",
-         "--batch-size", "2", "--out", tmp_path / "t.csv"],
-        cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    process = start(
+        root, sys.executable, "-c", SLOWLY, "predict", trained, photos, "--device", "cpu",
+        "--batch-size", "2", "--out", tmp_path / "t.csv", stderr=subprocess.PIPE,
     )  # fmt: skip
     line = ""
     while "nothing is accepted" not in line:
