@@ -12,6 +12,7 @@ import plp
 from plp.engine.build import build_learner
 from plp.engine.checkpoint import load_checkpoint, restore, save_checkpoint
 from plp.errors import CheckpointError, ConfigError, WeightsError
+from plp.registry import TRANSFORMS
 from plp.structures import Shots
 from plp.testing.clip_weights import TINY, write_clip_weights
 
@@ -99,6 +100,7 @@ def test_trusted_code_is_imported(trained, clf, tmp_path, monkeypatch, paths):
     with pytest.raises(ConfigError, match=r"mine_for_loading.*must be on PYTHONPATH"):
         plp.load(path, device="cpu", trust_code=True)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(TRANSFORMS, "_module_dict", dict(TRANSFORMS.module_dict))
     found = plp.load(path, device="cpu", trust_code=True)
     assert repr(found.transform) == "TopLeft"
     assert found.predict(paths[0]) != clf.predict(paths[0])
