@@ -21,6 +21,7 @@ from plp.errors import ConfigError
 SCALING_LIMIT = 30.0
 # Pairs a block holds: as many as fit into a core's second-level cache.
 BLOCK_ELEMENTS = 1 << 18
+_MASS_TOLERANCE = 0.01  # 196 equal shares in bfloat16 sum to 1.002
 
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 SCHEMA = (
@@ -130,11 +131,12 @@ def _block(problems: Tensor, a: Tensor, b: Tensor, settings: SolverSettings) -> 
         largest = torch.where(finite, cost, -math.inf).amax((0, 1), keepdim=True)
         empty = smallest == math.inf
         smallest, largest = smallest.masked_fill(empty, 0.0), largest.masked_fill(empty, 0.0)
+    a, b = checked_marginal(a.T.contiguous()), checked_marginal(b.T.contiguous())
     if settings.tau_a == 1.0 and settings.tau_b == 1.0:
+        _check_masses(a, b)
         shift, spread = smallest, largest - smallest
     else:
         shift, spread = torch.zeros_like(smallest), torch.maximum(smallest.abs(), largest.abs())
-    a, b = checked_marginal(a.T.contiguous()), checked_marginal(b.T.contiguous())
     spread = spread / settings.epsilon
     return Block(cost, a.view(K, 1, count), b.view(1, N, count), shift, spread, exists, settings)
 
@@ -147,6 +149,19 @@ def checked_marginal(marginal: Tensor) -> Tensor:
             "not log-weights"
         )
     return marginal
+
+
+def _check_masses(a: Tensor, b: Tensor) -> None:
+    """Raise ConfigError where balanced marginals differ in mass: no plan has both."""
+    rows, columns = a.sum(0), b.sum(0)
+    if a.device.type != "cpu" or bool(((rows - columns).abs() <= _MASS_TOLERANCE).all()):
+        return
+    worst = int((rows - columns).abs().argmax())
+    raise ConfigError(
+        f"expected marginals a and b of the same mass, got {float(rows[worst]):g} and "
+        f"{float(columns[worst]):g} (problem {worst}); divide each by its sum, or use "
+        "unbalanced_sinkhorn or partial_sinkhorn"
+    )
 
 
 def _domains(block: Block) -> Iterator[tuple[Tensor | None, Domain]]:

@@ -67,7 +67,7 @@ def sinkhorn(
 
     Raises:
         ConfigError: for a setting out of range, a shape that does not fit, a mask that is not
-            boolean.
+            boolean; on a CPU also for marginals that are negative or differ in mass.
 
     Example:
         >>> import torch

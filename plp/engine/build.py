@@ -48,7 +48,7 @@ def build_learner(
     if seed is None:
         seed = run_seed(config)
     with local_seed(seed):
-        learner = MODELS.build(config.model, class_names=tuple(class_names))
+        learner = MODELS.build(config.model, class_names=class_names)
     return learner.eval()
 
 

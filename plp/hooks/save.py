@@ -1,5 +1,6 @@
 """Saving the state of training, so that a run killed at any moment can be resumed exactly."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,8 @@ class SaveHook(Hook):
         identity: What must agree between the run that wrote the state and the one that resumes.
         keep_best: Also keep `best.safetensors`, of the first epoch with the best accuracy on
             validation images.
-        min_seconds: Shortest time between two states; the last epoch's is always written.
+        min_seconds: Shortest time between two states; the first and the last epoch's are always
+            written.
     """
 
     priority = "VERY_LOW"
@@ -46,7 +48,7 @@ class SaveHook(Hook):
         self.keep_best = keep_best
         self.min_seconds = min_seconds
         self.best: float | None = None
-        self._written = time.monotonic()
+        self._written = -math.inf
 
     def before_train_epoch(self, runner: Any) -> None:
         """Write the state after the last epoch, if enough time has passed."""

@@ -220,6 +220,14 @@ def test_negative_marginals_are_refused():
         sinkhorn(torch.zeros(2, 2), epsilon=0.1, a=torch.tensor([1.5, -0.5]))
 
 
+def test_marginals_of_unequal_mass_are_refused():
+    with pytest.raises(ConfigError, match=r"same mass, got 3 and 1 \(problem 0\).*unbalanced"):
+        sinkhorn(torch.rand(2, 3, 4), epsilon=0.1, a=torch.ones(3))
+    shares = torch.full((196,), 1 / 196, dtype=torch.bfloat16)
+    rounded = sinkhorn(torch.rand(196, 4), epsilon=0.1, a=shares)
+    assert rounded.plan.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -406,6 +406,11 @@ def test_build_learner_leaves_the_random_state_alone(root, tiny_options):
     assert not torch.equal(start, other.state_dict()["branches.local.prompt.context"])
 
 
+def test_build_learner_takes_a_list_of_names_and_not_one(root, tiny_options):
+    with pytest.raises(ConfigError, match="at least two class names, got 'oak'"):
+        plp.build_learner(root / CONFIG, class_names="oak", cfg_options=tiny_options)
+
+
 def test_build_learner_takes_a_config_and_leaves_it_as_it_is(root, tiny_options):
     config = Config.fromfile(root / CONFIG)
     before = config._cfg_dict.to_dict()
