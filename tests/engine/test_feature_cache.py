@@ -273,6 +273,7 @@ def train_killed(argv, number, how):
     run_tool(main, argv)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(cached, configs, photos, tmp_path, root):
     """Two fresh processes fill one cache; what each made of it is the same."""
     runs = []
