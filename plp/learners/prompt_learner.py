@@ -1,9 +1,7 @@
 """The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
 
 import contextlib
-import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast, final
 
 import torch
@@ -14,12 +12,14 @@ from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
+from plp.branches.collection import Branches
 from plp.branches.fusion import Fusion, fused_scores
 from plp.errors import ConfigError
+from plp.learners.class_names import checked, spaced
 from plp.learners.texts import Texts
 from plp.losses.base import LossInputs, LossTerm
 from plp.prompts.base import Prompt
-from plp.registry import BACKBONES, BRANCHES, LOSSES, MODELS
+from plp.registry import BACKBONES, LOSSES, MODELS
 from plp.structures import Evidence, ImageFeatures, NameTokens, Shots
 from plp.transforms.crops import Crops
 
@@ -86,8 +86,9 @@ class PromptLearner(BaseModel):
         self.backbone: Backbone = BACKBONES.build_if_config(backbone)
         self._texts = Texts(self.backbone, self._autocast, text_chunk)
         self._set_names(class_names)
-        self.branches = self._build(branches)
-        self.references = self._build(references or {}).requires_grad_(False)
+        self.branches = Branches(branches, self.backbone, len(self.class_names))
+        self.references = Branches(references or {}, self.backbone, len(self.class_names))
+        self.references.requires_grad_(False)
         _check_apart("reference", self.references, "branch", self.branches)
         taken = self.branches if objective == "branches" else ["fused"]
         _check_apart("loss term", losses or {}, "loss", taken)
@@ -143,7 +144,7 @@ class PromptLearner(BaseModel):
         else:
             losses = {
                 f"loss_{name}": branch.loss(evidence[name], labels, scale)
-                for name, branch in _items(self.branches)
+                for name, branch in self.branches.named()
             }
         if terms:
             texts = texts | self.encode_text(features, references=True)
@@ -202,14 +203,13 @@ class PromptLearner(BaseModel):
         """Encode images once for all branches, without a graph; features pass through."""
         if isinstance(images, ImageFeatures):
             return images
-        branches = [*_items(self.branches), *(_items(self.references) if references else ())]
-        streams = dict.fromkeys(b.stream for _, b in branches if b.stream is not None)
+        streams = {*self.branches.streams, *(self.references.streams if references else ())}
         if isinstance(images, Crops):
             images = images.resized(self.backbone.image_size, self.backbone.interpolation)
         if images.dtype == torch.uint8:
             images = self.backbone.normalise(images)
         with torch.no_grad(), self._autocast():
-            return self.backbone.encode_image(images, tuple(streams))
+            return self.backbone.encode_image(images, tuple(sorted(streams)))
 
     def encode_text(
         self, features: ImageFeatures | None = None, references: bool = False
@@ -217,45 +217,32 @@ class PromptLearner(BaseModel):
         """Encode the prompts of every branch (or reference), not normalised: [C, N, E], or
         [B, C, N, E] where the prompt sees images, which needs their features. See `Texts`.
         """
-        return self._encoded(
-            dict(_items(self.references if references else self.branches)), features
-        )
+        branches = self.references if references else self.branches
+        return self._encoded(branches.prompts, features)
 
     def fit(self, shots: Shots, val: Shots | None) -> list[str]:
         """Fit, before training, the branches that need the shots; return what was done."""
-        return [
-            f"{name}: {branch.fit(shots, val)}"
-            for name, branch in _items(self.branches)
-            if branch.needs_shots
-        ]
+        return self.branches.fit(shots, val)
 
     def tune(self, val: Shots) -> list[str]:
         """Tune, after training, the branches that ask for it; return what was chosen."""
-        tuned = {name: b for name, b in _items(self.branches) if b.needs_tuning}
-        texts = self._encoded(tuned)
-        return [f"{name}: {branch.tune(val, texts.get(name))}" for name, branch in tuned.items()]
+        tuned = {name for name, branch in self.branches.named() if branch.needs_tuning}
+        prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in tuned}
+        return self.branches.tune(val, self._encoded(prompts))
 
     @property
     def needs_shots(self) -> bool:
         """Whether `fit` must be called before training."""
-        return any(branch.needs_shots for _, branch in _items(self.branches))
+        return self.branches.needs_shots
 
     @property
     def needs_tuning(self) -> bool:
         """Whether `tune` wants to be called after training."""
-        return any(branch.needs_tuning for _, branch in _items(self.branches))
+        return self.branches.needs_tuning
 
     def accommodate(self, state: Mapping[str, Tensor]) -> None:
         """Make room for a state whose tensors depend on the number of shots."""
-        for name, branch in _items(self.branches):
-            prefix = f"branches.{name}."
-            branch.accommodate(
-                {
-                    k.removeprefix(prefix): tuple(v.shape)
-                    for k, v in state.items()
-                    if k.startswith(prefix)
-                }
-            )
+        self.branches.accommodate(state, "branches.")
 
     def train(self, mode: bool = True) -> "PromptLearner":
         """Switch the mode, and forget texts: hooks that swap weights around an evaluation (EMAHook
@@ -282,7 +269,7 @@ class PromptLearner(BaseModel):
         Raises:
             ConfigError: if a branch's prompts are bound to the classes they were trained with.
         """
-        bound = [n for n, b in _items(self.branches) if not b.supports_new_classes]
+        bound = self.branches.bound_to_classes
         if bound and tuple(class_names) != self.class_names:
             raise ConfigError(
                 f"branch {', '.join(bound)} belongs to the classes it was trained with and cannot "
@@ -293,46 +280,16 @@ class PromptLearner(BaseModel):
     def describe(self) -> list[str]:
         """Return the prompts as text, a line a prompt, with how they start."""
         lines = []
-        for name, branch in _items(self.branches):
-            if branch.prompt is None:
-                continue
-            start = getattr(branch.prompt.source, "start_text", "fixed")
-            for n, text in enumerate(branch.prompt.describe()):
-                filled = text.format(_spaced(self.class_names[0]))
+        for name, prompt in self.branches.prompts.items():
+            start = getattr(prompt.source, "start_text", "fixed")
+            for n, text in enumerate(prompt.describe()):
+                filled = text.format(spaced(self.class_names[0]))
                 lines.append(f"{name} prompt {n}: {filled!r} (start: {start})")
         return lines
 
-    def _build(self, configs: Mapping[str, Any]) -> nn.ModuleDict:
-        prompts: dict[str, Prompt] = {}
-        inputs = dict(
-            embed_words=self.backbone.embed_words,
-            num_classes=len(self.class_names),
-            token_dim=self.backbone.token_dim,
-            dense_dim=self.backbone.dense_dim,
-            embed_dim=self.backbone.embed_dim,
-            logit_scale=float(self.backbone.logit_scale),
-            prompts=prompts,
-        )
-        branches = nn.ModuleDict()
-        for name, config in configs.items():
-            if name == "logits" or "." in name:
-                raise ConfigError(f"a branch cannot be called {name!r}")
-            branches[name] = BRANCHES.build_if_config(config, inputs=inputs, **inputs)
-            branch = cast(Branch, branches[name])
-            if branch.prompt is not None:
-                prompts[name] = branch.prompt
-            stream = branch.stream
-            if stream is not None and stream not in self.backbone.streams:
-                has = ", ".join(self.backbone.streams) or "none"
-                raise ConfigError(
-                    f"branch {name!r} asks for the dense stream {stream!r}, "
-                    f"{type(self.backbone).__name__} has: {has}"
-                )
-        return branches
-
     def _set_names(self, class_names: Sequence[str]) -> None:
-        names = _checked(class_names)
-        tokens = self.backbone.embed_words([_spaced(name) for name in names])
+        names = checked(class_names)
+        tokens = self.backbone.embed_words([spaced(name) for name in names])
         empty = [n for n, k in zip(names, tokens.lengths.tolist(), strict=True) if not k]
         if empty:
             raise ConfigError(f"expected class names with words in them, got {empty}")
@@ -343,60 +300,27 @@ class PromptLearner(BaseModel):
         self._texts.forget()
 
     def _encoded(
-        self, branches: Mapping[str, Branch], features: ImageFeatures | None = None
+        self, prompts: Mapping[str, Prompt], features: ImageFeatures | None = None
     ) -> dict[str, Float[Tensor, "..."]]:
-        prompts = {name: b.prompt for name, b in branches.items() if b.prompt is not None}
         pooled = None if features is None else features.pooled
         key = (self.backbone.device, self.precision)
         return self._texts.encode(prompts, self.names, pooled, key)
 
     def _evidence(
         self,
-        branches: nn.ModuleDict,
+        branches: Branches,
         features: ImageFeatures,
         texts: Mapping[str, Tensor],
         patch_scores: bool = False,
     ) -> dict[str, Evidence]:
         with self._autocast():
-            return {
-                name: branch(features, texts.get(name), self.backbone.project_dense, patch_scores)
-                for name, branch in _items(branches)
-            }
+            return branches.evidence(features, texts, self.backbone, patch_scores)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         dtype = PRECISIONS[self.precision]
         if dtype is None:
             return contextlib.nullcontext()
         return torch.autocast(self.backbone.device.type, dtype)
-
-
-def _items(branches: nn.ModuleDict) -> Iterator[tuple[str, Branch]]:
-    """Iterate over a dict of branches, typed."""
-    return iter(cast(dict[str, Branch], branches).items())
-
-
-def _spaced(class_name: str) -> str:
-    return class_name.replace("_", " ")
-
-
-def _checked(class_names: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(class_names)
-    if isinstance(class_names, str) or len(names) < 2:
-        raise ConfigError(f"expected a list of at least two class names, got {class_names!r}")
-    times = Counter(map(_spaced, set(names)))
-    alike = [name for name in names if times[_spaced(name)] > 1]
-    if alike:
-        raise ConfigError(
-            f"expected class names that differ (an underscore is a space), got {alike}"
-        )
-    if len(set(names)) < len(names):  # CLIP's names of ImageNet have two such pairs
-        doubled = sorted(name for name, count in Counter(names).items() if count > 1)
-        warnings.warn(
-            f"several classes are called {', '.join(map(repr, doubled))}: only prompts of a "
-            "class's own can tell them apart",
-            stacklevel=2,
-        )
-    return names
 
 
 def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[str]) -> None:

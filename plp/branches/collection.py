@@ -1,0 +1,118 @@
+"""The branches of a learner, by name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from plp.backbones.base import Backbone
+from plp.branches.base import Branch
+from plp.errors import ConfigError
+from plp.prompts.base import Prompt
+from plp.registry import BRANCHES
+from plp.structures import Evidence, ImageFeatures, Shots
+
+
+class Branches(nn.ModuleDict):
+    """Branches by name, built one after the other: a later prompt may borrow an earlier one.
+
+    In a state dict they are `<name>...`.
+
+    Args:
+        configs: Branches, or their configs, by name.
+        backbone: The frozen model they stand on; not kept.
+        num_classes: C.
+
+    Raises:
+        ConfigError: for a name that cannot be one, or a stream the backbone does not have.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, Branch | Mapping[str, Any]],
+        backbone: Backbone,
+        num_classes: int,
+    ) -> None:
+        super().__init__()
+        inputs: dict[str, Any] = dict(
+            embed_words=backbone.embed_words,
+            num_classes=num_classes,
+            token_dim=backbone.token_dim,
+            dense_dim=backbone.dense_dim,
+            embed_dim=backbone.embed_dim,
+            logit_scale=float(backbone.logit_scale),
+            prompts={},
+        )
+        for name, config in configs.items():
+            if name == "logits" or "." in name:
+                raise ConfigError(f"a branch cannot be called {name!r}")
+            self[name] = BRANCHES.build_if_config(config, inputs=inputs, **inputs)
+            branch = cast(Branch, self[name])
+            if branch.prompt is not None:
+                inputs["prompts"][name] = branch.prompt
+            if branch.stream is not None and branch.stream not in backbone.streams:
+                has = ", ".join(backbone.streams) or "none"
+                raise ConfigError(
+                    f"branch {name!r} asks for the dense stream {branch.stream!r}, "
+                    f"{type(backbone).__name__} has: {has}"
+                )
+
+    def named(self) -> Iterator[tuple[str, Branch]]:
+        """Iterate over names and branches: `items`, typed."""
+        return iter(cast(dict[str, Branch], self).items())
+
+    @property
+    def prompts(self) -> dict[str, Prompt]:
+        """The prompts of the branches that have any."""
+        return {name: b.prompt for name, b in self.named() if b.prompt is not None}
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The dense streams they look at, each once."""
+        return tuple(dict.fromkeys(b.stream for _, b in self.named() if b.stream is not None))
+
+    @property
+    def bound_to_classes(self) -> list[str]:
+        """Names of the branches that cannot take new class names."""
+        return [name for name, branch in self.named() if not branch.supports_new_classes]
+
+    @property
+    def needs_shots(self) -> bool:
+        """Whether `fit` must be called before training."""
+        return any(branch.needs_shots for _, branch in self.named())
+
+    @property
+    def needs_tuning(self) -> bool:
+        """Whether `tune` wants to be called after training."""
+        return any(branch.needs_tuning for _, branch in self.named())
+
+    def evidence(
+        self,
+        features: ImageFeatures,
+        texts: Mapping[str, Tensor],
+        backbone: Backbone,
+        patch_scores: bool = False,
+    ) -> dict[str, Evidence]:
+        """Return what each branch has to say about images, see `Branch.forward`."""
+        return {
+            name: branch(features, texts.get(name), backbone.project_dense, patch_scores)
+            for name, branch in self.named()
+        }
+
+    def fit(self, shots: Shots, val: Shots | None) -> list[str]:
+        """Fit the branches that need the shots; return what was done, a line a branch."""
+        fitted = [(name, branch) for name, branch in self.named() if branch.needs_shots]
+        return [f"{name}: {branch.fit(shots, val)}" for name, branch in fitted]
+
+    def tune(self, val: Shots, texts: Mapping[str, Tensor]) -> list[str]:
+        """Tune the branches that ask for it; return what was chosen, a line a branch."""
+        tuned = [(name, branch) for name, branch in self.named() if branch.needs_tuning]
+        return [f"{name}: {branch.tune(val, texts.get(name))}" for name, branch in tuned]
+
+    def accommodate(self, state: Mapping[str, Tensor], prefix: str = "") -> None:
+        """Make room for a state whose tensors depend on the number of shots."""
+        for name, branch in self.named():
+            own = f"{prefix}{name}."
+            branch.accommodate(
+                {k.removeprefix(own): tuple(v.shape) for k, v in state.items() if k.startswith(own)}
+            )
