@@ -44,7 +44,7 @@ class LocalBranch(Branch):
             global ones, which changes the balance of the fusion and the temperature.
         loss: 'mean' trains the class score; 'per_prompt' lets each prompt answer for itself.
         class_chunk: Classes that are compared with the patches at a time; None for as many as keep
-            their cosines [B, P, c, N] within 32 MiB, on a GPU within 1 GiB. The numbers do not
+            their cosines [B, P, c, N] within 8 MiB, on a GPU within 1 GiB. The numbers do not
             depend on it.
         dense_dim: W; supplied when a learner is built.
         inputs: What the learner supplies for building the parts.

@@ -14,7 +14,7 @@ from plp.structures import Support
 # Of the cosines [B, P, c, N] of one part. On a CPU 8 to 32 MiB take the same time and less of them
 # more (docs/performance.md). On a GPU each part costs the start of hundreds of kernels, so that few
 # large ones are wanted; that has not been measured.
-_CPU_BYTES, _GPU_BYTES = 32 * 2**20, 2**30
+_CPU_BYTES, _GPU_BYTES = 8 * 2**20, 2**30
 
 
 class Supported(NamedTuple):
@@ -47,7 +47,7 @@ def walk_classes(
         patches: Patch features of length one.
         text: Texts of length one, of all images or one set an image.
         selector: Picks the support.
-        chunk: Classes of a part; None: as many as keep its cosines within 32 MiB, on a
+        chunk: Classes of a part; None: as many as keep its cosines within 8 MiB, on a
             GPU within 1 GiB.
         patch_scores: Also return the mean cosines of all patches.
     """
@@ -98,7 +98,7 @@ class _OnSupport(torch.autograd.Function):
         images, count = patches.shape[:2]
         with torch.autocast(patches.device.type, enabled=False):
             whole = grads[0].new_zeros(images, count, *text.shape[-3:-1])  # [B, P, c, N]
-            whole = whole.scatter_add(1, index, grads[0].transpose(1, 2))
+            whole.scatter_add_(1, index, grads[0].transpose(1, 2))
             texts = "cne" if text.ndim == 3 else "bcne"
             to_patches = to_text = None
             if ctx.needs_input_grad[0]:

@@ -14,14 +14,14 @@ from mmengine.dist import get_dist_info
 from torch import Tensor
 from torch import distributed as dist
 
-from plp.prompts.base import MakePart
+from plp.prompts.base import PromptPart
 
 
 def encode_share(
     classes: int,
     chunk: int | None,
-    parts: Callable[[int], Sequence[MakePart]],
-    encode: Callable[[Sequence[MakePart]], Float[Tensor, "c N E"]],
+    parts: Callable[[int], Sequence[PromptPart]],
+    encode: Callable[[Sequence[PromptPart]], Float[Tensor, "c N E"]],
 ) -> Float[Tensor, "C N E"]:
     """Encode this process's share of the classes, and gather the others' with gradient.
 

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
+from plp.learners.recompute import recomputed
 from plp.learners.sharded_texts import encode_share
-from plp.prompts.base import MakePart, Prompt, cut_tokens
+from plp.prompts.base import Prompt, PromptPart, cut_tokens
 from plp.structures import NameTokens, PromptTokens
 
 _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
@@ -112,15 +112,17 @@ class Texts:
     def _encoded(self, tokens: PromptTokens) -> Tensor:
         return self._parts(cut_tokens(tokens, self.chunk or len(tokens.end)))
 
-    def _parts(self, parts: Sequence[MakePart]) -> Tensor:
+    def _parts(self, parts: Sequence[PromptPart]) -> Tensor:
         """Make and encode parts of the prompts; with gradient, both again in the backward pass."""
         if len(parts) == 1 or not torch.is_grad_enabled():
-            return torch.cat([self._part(part) for part in parts])
-        again = partial(checkpoint, self._part, use_reentrant=False, preserve_rng_state=False)
-        return torch.cat([again(part) for part in parts])
+            return torch.cat([self._part(part.make, *part.inputs) for part in parts])
+        return torch.cat(
+            [recomputed(partial(self._part, part.make), *part.inputs) for part in parts]
+        )
 
-    def _part(self, make: MakePart) -> Tensor:
-        tokens = make()
+    def _part(self, make: Callable[..., PromptTokens], *inputs: Tensor) -> Tensor:
+        with torch.autocast(self.backbone.device.type, enabled=False):
+            tokens = make(*inputs)
         with self.autocast():
             text = self.backbone.encode_text(tokens)
         return text.float()

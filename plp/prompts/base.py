@@ -3,13 +3,28 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plp.structures import NameTokens, PromptTokens
 
-MakePart = Callable[[], PromptTokens]
+
+class PromptPart(NamedTuple):
+    """Prompts of some of the classes, to be made by `make(*inputs)` when they are wanted.
+
+    Attributes:
+        make: Makes them. It is called again for the gradient, which goes to `inputs` alone.
+        inputs: What they are made of and carries gradient.
+    """
+
+    make: Callable[..., PromptTokens]
+    inputs: tuple[Tensor, ...] = ()
+
+    def __call__(self) -> PromptTokens:
+        """Make them."""
+        return self.make(*self.inputs)
 
 
 class Prompt(nn.Module):
@@ -37,8 +52,8 @@ class Prompt(nn.Module):
     def forward(self, names: NameTokens, *pooled: Float[Tensor, "B E"]) -> PromptTokens:
         """Assemble the prompts of C classes; `pooled` is there for prompts that see images."""
 
-    def parts(self, names: NameTokens, size: int) -> list[MakePart]:
-        """Return functions that make the prompts of `size` classes each, in order.
+    def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
+        """Return the prompts of `size` classes each, in order, not made yet.
 
         So that the prompts of many classes need not be in memory at once. Here they are, and are
         cut; a prompt that can make a part alone does better.
@@ -50,10 +65,14 @@ class Prompt(nn.Module):
         """Return each prompt as text, with `{}` for the class name and `[v]` for a random token."""
 
 
-def cut_tokens(tokens: PromptTokens, size: int) -> list[MakePart]:
-    """Return functions that give the prompts of `size` classes each."""
+def cut_tokens(tokens: PromptTokens, size: int) -> list[PromptPart]:
+    """Return prompts that are made already as parts of `size` classes each."""
+
+    def part(end: Int[Tensor, "c N"], embeddings: Float[Tensor, "c N L D"]) -> PromptTokens:
+        return PromptTokens(embeddings, end, tokens.shared)
+
     pairs = zip(tokens.embeddings.split(size), tokens.end.split(size), strict=True)
-    return [partial(PromptTokens, embeddings, end, tokens.shared) for embeddings, end in pairs]
+    return [PromptPart(partial(part, end), (embeddings,)) for embeddings, end in pairs]
 
 
 def cut_names(names: NameTokens, size: int) -> list[NameTokens]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import MakePart, Prompt, cut_names
+from plp.prompts.base import Prompt, PromptPart, cut_names
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
@@ -109,11 +109,14 @@ class ContextPrompt(Prompt):
         """Assemble the prompts of C classes, differentiable with respect to `context`."""
         return self._assembled(names, self._broadcast(len(names.lengths)))
 
-    def parts(self, names: NameTokens, size: int) -> list[MakePart]:
-        """Return functions that make the prompts of `size` classes each."""
+    def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
+        """Return the prompts of `size` classes each, not made yet."""
         context, named = self._broadcast(len(names.lengths)), cut_names(names, size)
         contexts = [context] * len(named) if len(context) == 1 else context.split(size)
-        return [partial(self._assembled, *pair) for pair in zip(named, contexts, strict=True)]
+        return [
+            PromptPart(partial(self._assembled, part), (own,))
+            for part, own in zip(named, contexts, strict=True)
+        ]
 
     def _assembled(self, names: NameTokens, context: Float[Tensor, "_ N T D"]) -> PromptTokens:
         num_tokens = context.shape[2]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import MakePart, Prompt, cut_names
+from plp.prompts.base import Prompt, PromptPart, cut_names
 from plp.prompts.context import EmbedWords
 from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS
@@ -64,9 +64,9 @@ class TemplatePrompt(Prompt):
         shared = min(prompt.shared for prompt in filled)
         return PromptTokens(torch.cat(padded, dim=1), end, shared)  # [C, N, L, D], [C, N]
 
-    def parts(self, names: NameTokens, size: int) -> list[MakePart]:
-        """Return functions that make the prompts of `size` classes each."""
-        return [partial(self.forward, part) for part in cut_names(names, size)]
+    def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
+        """Return the prompts of `size` classes each, not made yet."""
+        return [PromptPart(partial(self.forward, part)) for part in cut_names(names, size)]
 
     def describe(self) -> list[str]:
         """Return the templates."""

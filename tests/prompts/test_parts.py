@@ -44,7 +44,7 @@ def test_the_gradient_of_parts_is_that_of_the_whole(kind):
 
 
 def test_a_part_is_made_when_asked_for():
-    """The functions hold a view of the context, not token embeddings."""
+    """Parts hold a view of the context, not token embeddings."""
     prompt = KINDS["classes"]()
     (first, *_) = prompt.parts(NAMES, 1)
-    assert first.args[1].untyped_storage().data_ptr() == prompt.context.data_ptr()
+    assert first.inputs[0].untyped_storage().data_ptr() == prompt.context.data_ptr()
