@@ -48,7 +48,8 @@ def test_a_wrong_gradient_would_be_noticed(mistake):
 @pytest.mark.parametrize("classes", [2, 5, 9])
 def test_every_class_is_encoded_once_where_it_belongs(monkeypatch, classes, processes, chunk):
     """The shares, put together as they are gathered."""
-    tokens = PromptTokens(torch.arange(classes * 1.0).view(-1, 1, 1, 1), torch.zeros(classes, 1).long())
+    end = torch.zeros(classes, 1, dtype=torch.long)
+    tokens = PromptTokens(torch.arange(classes * 1.0).view(-1, 1, 1, 1), end)
     shares, rooms = [], set()
 
     def gather(own, room, count):
