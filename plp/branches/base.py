@@ -20,12 +20,15 @@ class Branch(nn.Module):
         stream: The dense stream it needs, None if it looks at the pooled feature only.
         needs_shots: Whether `fit` must see the training images before training.
         needs_tuning: Whether `tune` wants to see the validation images after training.
+        has_own_loss: Whether `loss` is more than the cross-entropy of the scores, so that training
+            the fused scores in its place would leave something out.
     """
 
     prompt: Prompt | None
     stream: str | None = None
     needs_shots: bool = False
     needs_tuning: bool = False
+    has_own_loss: bool = False
 
     @property
     def supports_new_classes(self) -> bool:

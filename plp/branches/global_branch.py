@@ -64,6 +64,7 @@ class GlobalBranch(Branch):
         self.text_head = PROJECTIONS.build_if_config(text_head, **inputs)
         self.dropout = PromptDropout(dropout)
         self.loss_kind = loss
+        self.has_own_loss = loss == "per_prompt" or dropout > 0
         self.ensemble = ensemble
         self.stream = stream
 

@@ -81,6 +81,7 @@ class LocalBranch(Branch):
         self.stream = stream
         self.score_scale = score_scale
         self.loss_kind = loss
+        self.has_own_loss = loss == "per_prompt"
         self.class_chunk = class_chunk
         self.prompt = PROMPTS.build_if_config(prompt, **inputs)
         self.projection = PROJECTIONS.build_if_config(projection, **inputs)

@@ -54,8 +54,8 @@ class PromptLearner(BaseModel):
             transport and losses are always fp32.
 
     Raises:
-        ConfigError: for no branches, a stream the backbone does not have, bad class names, or two
-            results under one name.
+        ConfigError: for no branches, a stream the backbone does not have, bad class names, two
+            results under one name, or a fused objective that a branch's own loss does not go with.
     """
 
     def __init__(
@@ -90,6 +90,13 @@ class PromptLearner(BaseModel):
         self.references = Branches(references or {}, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
         _check_apart("reference", self.references, "branch", self.branches)
+        own = [name for name, branch in self.branches.named() if branch.has_own_loss]
+        if objective == "fused" and own:
+            raise ConfigError(
+                f"objective='fused' trains one cross-entropy of the fused scores and would leave out "
+                f"prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them out, or "
+                "take objective='branches'"
+            )
         taken = self.branches if objective == "branches" else ["fused"]
         _check_apart("loss term", losses or {}, "loss", taken)
         self.losses = nn.ModuleDict(
