@@ -93,9 +93,9 @@ class PromptLearner(BaseModel):
         own = [name for name, branch in self.branches.named() if branch.has_own_loss]
         if objective == "fused" and own:
             raise ConfigError(
-                f"objective='fused' trains one cross-entropy of the fused scores and would leave out "
-                f"prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them out, or "
-                "take objective='branches'"
+                "objective='fused' trains one cross-entropy of the fused scores, which would leave "
+                f"out prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them "
+                "out, or take objective='branches'"
             )
         taken = self.branches if objective == "branches" else ["fused"]
         _check_apart("loss term", losses or {}, "loss", taken)
