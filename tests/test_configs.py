@@ -264,7 +264,7 @@ def curves(folder):
 )
 def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_photos, tmp_path):
     """One step an epoch; the run is stopped after the first and resumed for the second."""
-    options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0}
+    options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0, "report": False}
     options |= tiny_options if path.stem.startswith("vitb16") else {}
     trains = read(path).train_cfg.max_epochs > 0
     assert trains == (LEARNED[path.parent.name](SIZES["lite"], path.stem) > 0)

@@ -24,6 +24,7 @@ data = dict(shots=4, batch_size=5, eval_batch_size=16, num_workers=0)
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 train_cfg = dict(max_epochs=4, val_interval=2)
 save_seconds = 0.0
+report = False
 shot_recipes = dict(_delete_=True)
 """
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mmengine.config import Config
 from torch.utils.data import DataLoader, Dataset
 
+from plp.backbones.base import Backbone
 from plp.datasets import (
     DataSource,
     FewShot,
@@ -28,6 +29,7 @@ from plp.engine.processes import share_of_batch
 from plp.errors import ConfigError, DataError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
+from plp.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,13 @@ def draw(source: DataSource, options: DataOptions, seed: int) -> FewShot:
     return take_classes(few, options.classes)
 
 
+def transform_for(backbone: Backbone, config: Mapping[str, Any]) -> Transform:
+    """Build a transform that yields images of the size a backbone takes."""
+    return TRANSFORMS.build(
+        dict(config), size=backbone.image_size, interpolation=backbone.interpolation
+    )
+
+
 def build_loaders(
     few: FewShot,
     options: DataOptions,
@@ -195,9 +204,8 @@ def build_loaders(
         )
     if options.on_error == "skip":
         few = _readable(few, options, [part for part in parts if part != "train"])
-    size = dict(size=learner.backbone.image_size, interpolation=learner.backbone.interpolation)
-    augment = TRANSFORMS.build(options.train_transform, **size)
-    plain = TRANSFORMS.build(options.eval_transform, **size)
+    augment = transform_for(learner.backbone, options.train_transform)
+    plain = transform_for(learner.backbone, options.eval_transform)
     keep = options.image_cache * 2**20 // max(options.num_workers, 1)  # bytes a process
     images = {
         part: ImageDataset(

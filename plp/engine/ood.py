@@ -11,6 +11,7 @@ from mmengine.config import Config
 from plp.datasets import ImageDataset
 from plp.engine import checkpoint as checkpoints
 from plp.engine.config import Choices
+from plp.engine.data import transform_for
 from plp.engine.feature_cache import cache_folder
 from plp.engine.ood_cache import store_features
 from plp.engine.ood_report import average, entries, write_export, write_outputs
@@ -21,7 +22,6 @@ from plp.engine.restore import Restored, restore_learner
 from plp.engine.result import describe_run, peak_memory
 from plp.errors import ConfigError
 from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
-from plp.registry import TRANSFORMS
 from plp.transforms.base import Transform
 
 NAME = "ood.json"
@@ -95,10 +95,7 @@ def evaluate_ood(
     scorings = choose_scores(learner, scores, temperature, pooled, dense)
     overlaps = _tell_overlaps(setup.few.class_names, sets)
     inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)
-    transform = TRANSFORMS.build(
-        setup.options.eval_transform,
-        size=learner.backbone.image_size, interpolation=learner.backbone.interpolation,
-    )  # fmt: skip
+    transform = transform_for(learner.backbone, setup.options.eval_transform)
     scored, seconds = _score_sets(
         restored, scorings, transform, (inside, *sets), on_error, folder if export_logits else None
     )

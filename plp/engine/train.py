@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, get_world_size, is_main_process
 
 from plp.engine import checkpoint as checkpoints
 from plp.engine import processes
@@ -16,6 +16,7 @@ from plp.engine.config import Choices
 from plp.engine.data import WITHOUT_EFFECT, Loaders, build_loaders
 from plp.engine.fitting import fit, in_order, tune
 from plp.engine.predict import predict_loader
+from plp.engine.report import leave_report, wants_report
 from plp.engine.result import (
     NAME,
     Stopwatch,
@@ -33,6 +34,7 @@ from plp.evaluation import ClassificationMetric, ClassificationReport, classific
 from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
+from plp.report.command import train_command
 
 logger = logging.getLogger("plp")
 
@@ -76,7 +78,9 @@ def train(
         PlpError: for anything a user can mend.
     """
     processes.join(launcher, device)
+    asked_device = device
     config, recipe, seed, device, options, few = set_up(config, choices, device)
+    with_report = wants_report(config)
     default = default_work_dir(config, few, seed)
     folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
     learner = build_learner(config, few.class_names, seed=seed)
@@ -127,6 +131,9 @@ def train(
         "validation": validation,
         "seconds": watch.seconds,
         "peak_memory": peak_memory(device),
+        "command": train_command(
+            config.filename, choices or Choices(), asked_device, launcher, get_world_size()
+        ),
     }
     if is_main_process():
         result |= report_entries(report)
@@ -134,6 +141,8 @@ def train(
         path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
         checkpoints.save_checkpoint(path, learner, info, scores)
         write_result(folder / NAME, result)
+        if with_report:
+            leave_report(folder, result, report, learner, options, loaders.few, scores)
     return TrainResult(report, result, folder)
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from PIL import Image
 
+from plp.aligners import PlanDiagnostics, plan_diagnostics
 from plp.branches.base import Branch
 from plp.branches.local_branch import LocalBranch
 from plp.branches.support import support_mask
@@ -65,6 +66,15 @@ class Explanation(NamedTuple):
             inside = self.kept[:, n]
             row[self.support[inside, n]] = self.plan[inside, n]
         return maps.reshape(self.similarity.shape)
+
+    @property
+    def diagnostics(self) -> PlanDiagnostics:
+        """What the plan does, by itself and against the mean."""
+        N = len(self.prompts)
+        flat = self.similarity.reshape(N, -1)
+        at_support = torch.from_numpy(flat[np.arange(N), self.support].astype(np.float64))
+        plan, kept = torch.from_numpy(self.plan).double(), torch.from_numpy(self.kept.copy())
+        return plan_diagnostics(plan, at_support, kept)
 
     def top_patches(self, prompt: int, most: int = 3) -> list[int]:
         """Return the patches a prompt sends most mass to, the first first.

@@ -10,13 +10,12 @@ from mmengine.utils import import_modules_from_strings
 
 from plp.engine.build import build_learner
 from plp.engine.checkpoint import Checkpoint, load_checkpoint, restore
-from plp.engine.data import DataOptions
+from plp.engine.data import DataOptions, transform_for
 from plp.engine.runner import check_device
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.inference.classifier import Classifier
 from plp.inference.rejection import RECALL
 from plp.learners.prompt_learner import PromptLearner
-from plp.registry import TRANSFORMS
 from plp.transforms import Transform
 
 logger = logging.getLogger("plp")
@@ -107,9 +106,7 @@ def _backbone(config: Config) -> str:
 
 
 def _transform(config: Config, saved: Checkpoint, learner: PromptLearner) -> Transform:
-    backbone = learner.backbone
-    size = dict(size=backbone.image_size, interpolation=backbone.interpolation)
-    transform = TRANSFORMS.build(DataOptions.of(config).eval_transform, **size)
+    transform = transform_for(learner.backbone, DataOptions.of(config).eval_transform)
     trained = saved.info.get("transforms", {}).get("eval", repr(transform))
     if trained != repr(transform):
         logger.warning("preprocessing was %s in training, it is %r", trained, transform)

@@ -16,7 +16,7 @@ SET_ASIDE = "set_aside"  # outdated runs of a comparison
 # Entries that differ from run to run of one method on one data set.
 _MAY_DIFFER = (
     "data.shots", "data.num_workers", "data.verify", "data.feature_cache", "randomness.seed",
-    "dataset.root", "work_dir", "save_seconds",
+    "dataset.root", "work_dir", "save_seconds", "report",
 )  # fmt: skip
 
 

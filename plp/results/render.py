@@ -110,10 +110,7 @@ def _markdown(cell: Cell) -> str:
 
 
 def _number(value: Value) -> str:
-    inner = f"{value.mean:.{value.digits}f}"
-    if value.std is not None:
-        inner += f" ± {value.std:.{value.digits}f}"
-    inner = f"**{inner}**" if value.best else inner
+    inner = f"**{value.text}**" if value.best else value.text
     inner += "†" if value.other_code else ""
     return f"{inner} ({value.remark})" if value.remark else inner
 

@@ -33,6 +33,12 @@ class Value(NamedTuple):
     other_code: bool = False
     digits: int = 1
 
+    @property
+    def text(self) -> str:
+        """The number and its deviation, without dagger and remark."""
+        spread = "" if self.std is None else f" ± {self.std:.{self.digits}f}"
+        return f"{self.mean:.{self.digits}f}{spread}"
+
 
 Cell = Value | str | None  # None: missing
 

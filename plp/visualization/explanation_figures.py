@@ -19,7 +19,7 @@ class Explained(NamedTuple):
     Attributes:
         image: The whole image, 8-bit RGB.
         explanation: Of it.
-        title: What to call it.
+        title: What to call it; may be empty in `draw_explanation`.
     """
 
     image: Image.Image
@@ -61,8 +61,8 @@ def draw_explanation(shown: Explained) -> Any:
         axes[1][n + 1].set_title(f"cosine, prompt {n + 1}", fontsize=8)
     panels.add_plan_bar(figure, plan, list(axes[0]))
     panels.add_similarity_bar(figure, drawn, list(axes[1]))
-    moved = f"{panels.moved_mass(explanation):.1%} of the mass moved from the uniform plan"
-    figure.suptitle(f"{title}\n{moved}", fontsize=9)
+    moved = f"{100 * panels.moved_mass(explanation):.1f} % of the mass moved from the uniform plan"
+    figure.suptitle(f"{title}\n{moved}" if title else moved, fontsize=9, parse_math=False)
     return figure
 
 
@@ -94,7 +94,7 @@ def draw_class_comparison(shown: Sequence[Explained]) -> Any:
             if n:
                 top = explanation.top_patches(n - 1)
                 panels.mark_patches(axis, image, explanation, top, numbered=True)
-        row[0].set_ylabel(title, fontsize=8)
+        row[0].set_ylabel(title, fontsize=8, parse_math=False)
     panels.add_similarity_bar(figure, drawn, list(axes.flat))
     return figure
 
@@ -127,7 +127,7 @@ def draw_plan_matrices(shown: Sequence[Explained]) -> Any:
         axis.set_xticks(range(N), [str(n + 1) for n in range(N)], fontsize=7)
         axis.set_xlabel("prompt", fontsize=8)
         moved = panels.moved_mass(explanation)
-        axis.set_title(f"{title}\n{moved:.1%} moved", fontsize=8)
+        axis.set_title(f"{title}\n{moved:.1%} moved", fontsize=8, parse_math=False)
         if K * N <= 120:
             _write_factors(axis, factors, scale)
             axis.set_yticks(range(K), _patch_names(explanation), fontsize=7)
@@ -158,7 +158,7 @@ def draw_sheet(shown: Sequence[Explained]) -> Any:
     cosines = panels.similarity_scale([one.explanation for one in shown])
     for row, (image, explanation, title) in zip(axes, shown, strict=True):
         panels.show_support(row[0], image, explanation)
-        row[0].set_ylabel(title, fontsize=7)
+        row[0].set_ylabel(title, fontsize=7, parse_math=False)
         mean, crop = explanation.mean_similarity, crop_of(explanation)
         cosine = panels.show_similarity(row[1], image, mean, crop, cosines)
         for n in prompts:

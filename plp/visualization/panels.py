@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image
 
-from plp.aligners import plan_diagnostics
 from plp.errors import ConfigError
 from plp.inference.explanation import Explanation
 from plp.transforms import CropGeometry
@@ -54,12 +52,7 @@ def plan_factors(explanation: Explanation) -> Float[np.ndarray, "K N"]:
 
 def moved_mass(explanation: Explanation) -> float:
     """Return the share of a plan's mass that stands elsewhere than in the uniform one."""
-    N = explanation.plan.shape[1]
-    flat = explanation.similarity.reshape(N, -1)
-    at_support = flat[np.arange(N), explanation.support].astype(np.float64)
-    plan, similarity = torch.from_numpy(explanation.plan), torch.from_numpy(at_support)
-    found = plan_diagnostics(plan.double(), similarity, torch.from_numpy(explanation.kept.copy()))
-    return float(found.distance_to_uniform)
+    return float(explanation.diagnostics.distance_to_uniform)
 
 
 def plan_scale(explanations: Sequence[Explanation]) -> Any:

@@ -48,7 +48,7 @@ def draw_score_histograms(
     size = (max(3.5 * columns, 4.2), 2.5 * rows + 0.7)
     figure = Figure(figsize=size, layout="constrained", dpi=130)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    edges = _edges([id_scores, *ood_scores.values()])
+    edges = score_edges([id_scores, *ood_scores.values()])
     for i, axis in enumerate(axes.flat):
         axis.set_visible(i < len(ood_scores))
         if i % columns == 0:
@@ -71,10 +71,10 @@ def _draw_panel(
     id_name: str,
 ) -> None:
     found = ood_metrics(id_scores, ood_scores)
-    axis.stairs(_shares(id_scores, edges), edges, fill=True, color=ID_COLOUR, alpha=0.35)
-    axis.stairs(_shares(id_scores, edges), edges, color=ID_COLOUR, label=id_name)
+    axis.stairs(shares(id_scores, edges), edges, fill=True, color=ID_COLOUR, alpha=0.35)
+    axis.stairs(shares(id_scores, edges), edges, color=ID_COLOUR, label=id_name)
     axis.stairs(
-        _shares(ood_scores, edges), edges, color=OOD_COLOUR, linewidth=1.4, hatch="////",
+        shares(ood_scores, edges), edges, color=OOD_COLOUR, linewidth=1.4, hatch="////",
         fill=False, label=title,
     )  # fmt: skip
     threshold = min(max(threshold_at_95(id_scores), edges[0]), edges[-1])
@@ -87,7 +87,8 @@ def _draw_panel(
     axis.legend(fontsize=7, frameon=False)
 
 
-def _edges(scores: list[Tensor]) -> np.ndarray:
+def score_edges(scores: list[Tensor]) -> np.ndarray:
+    """Return edges of bins from the 0.1 % to the 99.9 % quantile of all scores."""
     values = np.concatenate([one.detach().cpu().double().numpy() for one in scores])
     low, high = np.quantile(values, [0.001, 0.999])
     if not high > low:
@@ -95,6 +96,7 @@ def _edges(scores: list[Tensor]) -> np.ndarray:
     return np.linspace(low, high, _BINS + 1)
 
 
-def _shares(scores: Tensor, edges: np.ndarray) -> np.ndarray:
+def shares(scores: Tensor, edges: np.ndarray) -> np.ndarray:
+    """Return the percentage of scores in each bin; what is outside counts in the outermost."""
     inside = np.clip(scores.detach().cpu().double().numpy(), edges[0], edges[-1])
     return 100 * np.histogram(inside, edges)[0] / len(inside)

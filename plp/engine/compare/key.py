@@ -36,7 +36,7 @@ from plp.engine.ood_sets import OODSet, list_ood_sets
 from plp.errors import ConfigError
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
-APART = ("cli", "results", "testing", "engine/compare", "engine/protocols")
+APART = ("cli", "report", "results", "testing", "engine/compare", "engine/protocols")
 
 
 def key_of(parts: Mapping[str, str]) -> str:
@@ -168,7 +168,7 @@ class _ReadOnce(DataSource):
 def config_digest(config: Config) -> str:
     """Return the digest of a settled config, without what no number depends on."""
     settings = config.to_dict()
-    for key in ("work_dir", "save_seconds", "recipes"):
+    for key in ("work_dir", "save_seconds", "report", "recipes"):
         settings.pop(key, None)
     for key in WITHOUT_EFFECT:
         settings.get("data", {}).pop(key, None)

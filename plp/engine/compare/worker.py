@@ -16,6 +16,7 @@ from mmengine.config import Config
 from plp.engine.compare.job import Job, Task
 from plp.engine.compare.key import Keys
 from plp.engine.compare.state import Kind, begin, finish, state_of
+from plp.engine.config import Choices
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.ood import evaluate_ood
 from plp.engine.train import train
@@ -71,8 +72,9 @@ def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
             _perform(job, job.task, settled.config)
             finish(job, time.monotonic() - start)
             return
+        choices = _without_report(job.choices)
         try:
-            train(settled.config, job.choices, work_dir=job.folder, resume=resume,
+            train(settled.config, choices, work_dir=job.folder, resume=resume,
                   device=job.device)  # fmt: skip
         except CheckpointError as problem:
             if not resume:
@@ -80,8 +82,13 @@ def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
             logging.getLogger("plp").warning("cannot be resumed, starts anew: %s", problem)
             begin(job, resume=False)
             with _log_to(job.folder / LOG, own_streams):
-                train(settled.config, job.choices, work_dir=job.folder, device=job.device)
+                train(settled.config, choices, work_dir=job.folder, device=job.device)
     finish(job, time.monotonic() - start)
+
+
+def _without_report(choices: Choices) -> Choices:
+    """Leave the report of each run out, unless somebody asks for it: a comparison has its own."""
+    return choices._replace(options={"report": False, **(choices.options or {})})
 
 
 def _perform(job: Job, task: Task, config: Config) -> None:

@@ -1,0 +1,73 @@
+"""Leaving a report behind a run that has ended; a report that fails is no reason to fail."""
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from mmengine.config import Config
+from torch import Tensor
+
+from plp.datasets import FewShot
+from plp.engine.data import DataOptions, transform_for
+from plp.engine.validation_scores import scores_of
+from plp.errors import ConfigError
+from plp.evaluation import ClassificationReport
+from plp.learners.prompt_learner import PromptLearner
+from plp.report.run_report import Finished, read_curves, write_run_report
+from plp.report.specialisation import specialisation
+from plp.report.tested import keep
+
+logger = logging.getLogger("plp")
+
+
+def wants_report(config: Config) -> bool:
+    """Return the entry `report` of a config; True if it has none.
+
+    Raises:
+        ConfigError: for anything but True and False.
+    """
+    wanted = config.get("report", True)
+    if not isinstance(wanted, bool):
+        raise ConfigError(f"expected report to be True or False, got {wanted!r}")
+    return wanted
+
+
+def leave_report(
+    folder: Path,
+    result: Mapping[str, Any],
+    report: ClassificationReport,
+    learner: PromptLearner,
+    options: DataOptions,
+    few: FewShot,
+    validation: Mapping[str, Float[Tensor, " _"]],
+) -> Path | None:
+    """Write `report.html`; whatever goes wrong is told in a line, and the run is as good as before.
+
+    Args:
+        folder: Work directory of the run.
+        result: Its result.
+        report: Its test.
+        learner: The trained learner.
+        options: The `data` section.
+        few: The images, in the order of the test.
+        validation: Scores of its validation images.
+
+    Returns:
+        The file; None if it could not be written.
+    """
+    begin = time.monotonic()
+    try:
+        learner.eval()
+        tested = keep(report, few.test, few.class_names, scores_of(learner))
+        transform = transform_for(learner.backbone, options.eval_transform)
+        seen = specialisation(learner, transform, tested, few.root)
+        run = Finished(result, read_curves(folder), tested, few.root, validation, seen)
+        path = write_run_report(folder, run)
+    except Exception as error:  # the run has ended well, and its result is written
+        logger.warning("no report of this run: %s: %s", type(error).__name__, error)
+        return None
+    logger.info("report: %s (%.1f s)", path, time.monotonic() - begin)
+    return path

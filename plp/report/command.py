@@ -1,0 +1,65 @@
+"""The command that does a run again."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plp.engine.config import Choices
+
+
+def train_command(
+    config_file: str | Path | None,
+    choices: Choices,
+    device: str | None = None,
+    launcher: str = "none",
+    processes: int = 1,
+) -> str | None:
+    """Return the command line of a training, None for one without a config file.
+
+    Args:
+        config_file: Its config.
+        choices: What differs from it.
+        device: As `--device` takes it.
+        launcher: As `--launcher` takes it.
+        processes: How many the launcher has started.
+
+    Example:
+        >>> options = {'optim_wrapper.optimizer.lr': 0.1, 'data.classes': 'base'}
+        >>> train_command('a b.py', Choices(shots=4, options=options))
+        "python tools/train.py 'a b.py' --shots 4 --cfg-options optim_wrapper.optimizer.lr=0.1
+        data.classes=base"
+    """
+    if not config_file:
+        return None
+    runner = ["python"]
+    if launcher == "pytorch":
+        runner = ["torchrun", "--nproc-per-node", str(processes)]
+    words = [*runner, "tools/train.py", str(config_file)]
+    flags = {
+        "dataset": choices.dataset, "data-root": choices.data_root, "shots": choices.shots,
+        "seed": choices.seed, "amp": choices.amp, "device": device,
+        "launcher": None if launcher == "none" else launcher,
+    }  # fmt: skip
+    for name, value in flags.items():
+        words += [] if value is None else [f"--{name}", str(value)]
+    if choices.options:
+        words += ["--cfg-options", *option_words(choices.options)]
+    return shlex.join(words)
+
+
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """Return options as `--cfg-options` takes them.
+
+    Example:
+        >>> option_words({'data.views': 1, 'a': [1, (2.5, True)], 'b': None})
+        ['data.views=1', 'a=[1,(2.5,True)]', 'b=None']
+    """
+    return [f"{key}={_value(value)}" for key, value in options.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        left, right = "[]" if isinstance(value, list) else "()"
+        return left + ",".join(map(_value, value)) + right
+    return str(value)

@@ -1,0 +1,71 @@
+"""Which classes were taken for which, with the images on which it was surest."""
+
+from pathlib import Path
+
+from plp.evaluation.classification import distinct
+from plp.report.html import Html, join, tag
+from plp.report.page import Section, paragraphs
+from plp.report.pictures import small_figure, thumbnail
+from plp.report.tables import grid, heat
+from plp.report.tested import Confused, Tested, most_confused
+
+PAIRS, IMAGES = 8, 3  # shown, and of each
+_LARGEST = 12  # classes of a matrix that is shown
+
+
+def confusion(tested: Tested, root: Path) -> Section:
+    """Return the pairs of classes that were confused most, with thumbnails, and a small matrix.
+
+    Args:
+        tested: The test.
+        root: The folder the paths of its images are relative to.
+    """
+    names = distinct(tested.class_names)
+    pairs = most_confused(tested, PAIRS)
+    if not pairs:
+        return Section(
+            "confusion", "Confusion", paragraphs("Every test image was classified right.")
+        )
+    caption = (
+        "Most confused pairs of classes; of each the images on which the wrong class had the "
+        "highest probability, which stands below them."
+    )
+    told = tag("p", caption, class_="faint")
+    pairs_of = tag("div", (_pair(tested, names, pair, root) for pair in pairs), class_="pairs")
+    matrix = _matrix(tested, names) if len(names) <= _LARGEST else None
+    return Section("confusion", "Confusion", join(matrix, told, pairs_of))
+
+
+def _pair(tested: Tested, names: list[str], pair: Confused, root: Path) -> Html:
+    share = f"{pair.times} of {pair.total} images ({100 * pair.times / pair.total:.1f} %)"
+    heading = tag(
+        "h3", tag("bdi", names[pair.true]), " taken for ", tag("bdi", names[pair.taken_for]),
+        f": {share}",
+    )  # fmt: skip
+    thumbs = (tag("li", _thumb(tested, names, pair, place, root)) for place in pair.images[:IMAGES])
+    return tag("div", heading, tag("ul", thumbs, class_="thumbs"))
+
+
+def _thumb(tested: Tested, names: list[str], pair: Confused, place: int, root: Path) -> Html:
+    path = tested.items[place].path
+    sure = f"{100 * float(tested.judged.confidence[place]):.0f} %"
+    alt = f"{path}: {names[pair.true]}, taken for {names[pair.taken_for]} with {sure}"
+    return small_figure(thumbnail(root / path), alt, join(sure, tag("br"), _breakable(path)))
+
+
+def _breakable(path: str) -> list[Html | str]:
+    """Return a path that may be broken behind its slashes."""
+    return [part for folder in path.split("/") for part in (folder, join("/", tag("wbr")))][:-1]
+
+
+def _matrix(tested: Tested, names: list[str]) -> Html:
+    """Return the confusion matrix, each row shaded by shares of its class."""
+    counts = tested.confusion.tolist()
+    rows = [
+        [tag("bdi", names[i]),
+         *(heat(str(n), n / max(sum(row), 1), right=i == j) for j, n in enumerate(row))]
+        for i, row in enumerate(counts)
+    ]  # fmt: skip
+    header = ["true class", *(tag("bdi", name) for name in names)]
+    caption = "Test images by true class (rows) and predicted class (columns)."
+    return grid(header, rows, caption)
