@@ -1,7 +1,7 @@
 """Time and peak memory of a training step, by stage, against plain open_clip calls.
 
     python benchmarks/train_step.py                               # C = 20, B = 8, every variant
-    python benchmarks/train_step.py --classes 10 20 100 --variants plain plp chunked
+    python benchmarks/train_step.py --classes 10 20 100 --variants plain plp "cached views"
     python benchmarks/train_step.py --threads 2 --repeats 5
 
 SOT-GLP (3 shared and 4 class-specific prompts of 4 tokens) on a ViT-B/16 with seeded random
