@@ -3,10 +3,13 @@
 import argparse
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
-from plp.results import Run, in_order, write_outputs
+from plp.report.command import tool_command
+from plp.report.compare_report import write_comparison
+from plp.results import Run, in_order
 from plp.results.collect import collect_runs
 from plp.results.ood_run import OODRun
 from plp.results.published import BACKBONE, published_accuracy, published_protocol
@@ -28,9 +31,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if published is None:
         published = any(run.backbone == BACKBONE for run in runs)
     more = [*published_accuracy(asked), *(published_protocol("ood") if ood else ())]
-    files = write_outputs(
-        arguments.out, runs, ood=ood, methods=methods, datasets=asked, notes=found.notes,
-        extra={"environment": {**versions(), "git_commit": git_commit()}},
+    files = write_comparison(
+        Path(arguments.out), runs, ood=ood, methods=methods, datasets=asked, notes=found.notes,
+        extra={
+            "environment": {**versions(), "git_commit": git_commit()},
+            "command": tool_command("collect", argv),
+        },
         more_tables=more if published else (),
     )  # fmt: skip
     for note in found.notes:

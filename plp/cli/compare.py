@@ -13,6 +13,7 @@ from plp.cli.options import add_settings
 from plp.engine.compare import VARIANT, State, Wanted, compare, is_done, survey
 from plp.engine.compare.job import Job
 from plp.engine.compare.sources import GROUPS, expand
+from plp.report.command import tool_command
 
 logger = logging.getLogger("plp")
 
@@ -25,11 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     flags = argparse.ArgumentParser(description=__doc__)
     add_comparison(flags, out="work_dirs/compare")
-    compare_as_asked(flags.parse_args(argv))
+    compare_as_asked(flags.parse_args(argv), tool_command("compare", argv))
 
 
-def compare_as_asked(arguments: argparse.Namespace) -> None:
-    """Do what the flags of `add_comparison` say."""
+def compare_as_asked(arguments: argparse.Namespace, command: str) -> None:
+    """Do what the flags of `add_comparison` say; the report shows the command."""
     wanted = wanted_of(arguments)
     if arguments.dry_run:
         show_jobs(survey(wanted), arguments.reuse_other_code)
@@ -41,6 +42,7 @@ def compare_as_asked(arguments: argparse.Namespace) -> None:
             reuse_other_code=arguments.reuse_other_code,
             table_only=arguments.table_only,
             published=bool(arguments.published),
+            command=command,
         )
     except KeyboardInterrupt:
         logger.error("interrupted; the same command goes on from here")

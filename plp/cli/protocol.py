@@ -26,6 +26,7 @@ from plp.engine.protocols import (
     run_protocol,
 )
 from plp.errors import ConfigError
+from plp.report.command import tool_command
 
 FEW_SHOT = "few-shot"
 SHOTS = {FEW_SHOT: [1, 2, 4, 8, 16]}
@@ -40,11 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: with status 1 if runs failed, 130 if interrupted.
     """
     arguments = parser().parse_args(argv)
+    command = tool_command("protocol", argv)
     if arguments.shots is None:
         arguments.shots = SHOTS.get(arguments.protocol, [16])
     if arguments.protocol == FEW_SHOT:
         _refuse_foreign_flags(arguments)
-        compare_as_asked(arguments)
+        compare_as_asked(arguments, command)
         return
     asked = Asked(
         arguments.protocol, wanted_of(arguments), expand(arguments.targets, arguments.data_root),
@@ -63,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             reuse_other_code=arguments.reuse_other_code,
             table_only=arguments.table_only,
             published=bool(arguments.published),
+            command=command,
         )
     except KeyboardInterrupt:
         logger.error("interrupted; the same command goes on from here")

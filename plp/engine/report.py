@@ -16,7 +16,8 @@ from plp.engine.validation_scores import scores_of
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationReport
 from plp.learners.prompt_learner import PromptLearner
-from plp.report.run_report import Finished, read_curves, write_run_report
+from plp.report.leave import leave
+from plp.report.run_report import Finished, read_curves, run_report
 from plp.report.specialisation import specialisation
 from plp.report.tested import keep
 
@@ -58,16 +59,16 @@ def leave_report(
     Returns:
         The file; None if it could not be written.
     """
-    begin = time.monotonic()
-    try:
+
+    def make() -> str:
         learner.eval()
         tested = keep(report, few.test, few.class_names, scores_of(learner))
         transform = transform_for(learner.backbone, options.eval_transform)
         seen = specialisation(learner, transform, tested, few.root)
-        run = Finished(result, read_curves(folder), tested, few.root, validation, seen)
-        path = write_run_report(folder, run)
-    except Exception as error:  # the run has ended well, and its result is written
-        logger.warning("no report of this run: %s: %s", type(error).__name__, error)
-        return None
-    logger.info("report: %s (%.1f s)", path, time.monotonic() - begin)
+        return run_report(Finished(result, read_curves(folder), tested, few.root, validation, seen))
+
+    begin = time.monotonic()
+    path = leave(folder, make)
+    if path is not None:
+        logger.info("report: %s (%.1f s)", path, time.monotonic() - begin)
     return path

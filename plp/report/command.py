@@ -1,7 +1,8 @@
-"""The command that does a run again."""
+"""The command that does a run, or a comparison, again."""
 
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,20 @@ def train_command(
     if choices.options:
         words += ["--cfg-options", *option_words(choices.options)]
     return shlex.join(words)
+
+
+def tool_command(name: str, argv: Sequence[str] | None) -> str:
+    """Return the command line of a tool as it was called.
+
+    Args:
+        name: Of the command of `plp`.
+        argv: Its flags; None for those of the process.
+
+    Example:
+        >>> tool_command('compare', ['--methods', 'coop', '--out', 'my runs'])
+        "plp compare --methods coop --out 'my runs'"
+    """
+    return shlex.join(["plp", name, *(sys.argv[1:] if argv is None else argv)])
 
 
 def option_words(options: Mapping[str, Any]) -> list[str]:

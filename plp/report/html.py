@@ -49,6 +49,17 @@ def join(*children: Child) -> Html:
     return Html("".join(map(_markup, children)))
 
 
+def breakable(path: str) -> Html:
+    """Return a path that may be broken behind its slashes.
+
+    Example:
+        >>> breakable('a/b')
+        'a/<wbr>b'
+    """
+    first, *rest = path.split("/")
+    return join(first, (["/", tag("wbr"), part] for part in rest))
+
+
 def readable(text: str) -> str:
     """Return text that can be written as UTF-8: a file name may hold any bytes.
 

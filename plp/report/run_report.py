@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.engine.files import write_text
 from plp.evaluation import calibration_report
 from plp.report.page import page
 from plp.report.sections.calibration import calibration
@@ -23,8 +22,6 @@ from plp.report.sections.training import training
 from plp.report.specialisation import Specialisation
 from plp.report.tested import Tested
 from plp.results.run import name_of_config
-
-NAME = "report.html"
 
 
 class Finished(NamedTuple):
@@ -45,11 +42,6 @@ class Finished(NamedTuple):
     root: Path
     validation: Mapping[str, Float[Tensor, " _"]]
     specialisation: Specialisation
-
-
-def write_run_report(folder: Path, run: Finished) -> Path:
-    """Write the report of a run, atomically; return the file."""
-    return write_text(folder / NAME, run_report(run))
 
 
 def run_report(run: Finished) -> str:

@@ -8,7 +8,7 @@ CSS = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--text); line-height: 1.5;
   font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-header, main, nav, footer { max-width: 62rem; margin: 0 auto; padding: 0 1.25rem; }
+header, main, nav, footer { max-width: 66rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 2rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; padding-top: .75rem;
@@ -31,7 +31,10 @@ th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); te
   vertical-align: top; overflow-wrap: break-word; }
 th { font-weight: 600; }
 tbody th { font-weight: 400; max-width: 26rem; }
-th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
+thead th { vertical-align: bottom; }
+td a { overflow-wrap: anywhere; }
 td.bar { min-width: 10rem; vertical-align: middle; }
 td.bar span { display: block; height: .7rem; width: var(--share); background: var(--bar);
   border-radius: .15rem; min-width: 1px; }

@@ -62,7 +62,8 @@ def result_table(table: Table) -> Html:
     """Return a table of results with its title and notes, as `to_markdown` does."""
     rows = [[row[0] or "", *map(_cell, row[1:])] for row in table.rows]
     notes = (tag("p", note, class_="faint") for note in table.notes)
-    return join(tag("h3", table.title), grid(table.header, rows), notes)  # type: ignore[arg-type]
+    header = [name.replace(", ", ",\xa0") for name in table.header]
+    return join(tag("h3", table.title), grid(header, rows), notes)  # type: ignore[arg-type]
 
 
 def _row(row: Sequence[Child]) -> Html:

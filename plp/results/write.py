@@ -49,8 +49,8 @@ def write_outputs(
         The files.
     """
     folder = Path(folder)
-    shown = None if methods is None else [m for m in methods if m in {run.method for run in ood}]
-    tables = [*accuracy_tables(runs, methods, datasets), *ood_tables(ood, shown), *more_tables]
+    shown = _of_ood(methods, ood)
+    tables = [*all_tables(runs, methods, datasets, ood), *more_tables]
     rows = [entry_of(run, folder) for run in runs]
     result = {
         "schema": SCHEMA, **(extra or {}), "notes": list(notes), "runs": rows,
@@ -72,6 +72,21 @@ def write_outputs(
     if ood:
         files += save_if_possible(folder, PLANE, lambda: draw_plane(ood, shown))
     return files
+
+
+def all_tables(
+    runs: Sequence[Run],
+    methods: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    ood: Sequence[OODRun] = (),
+) -> list[Table]:
+    """Return the tables of `write_outputs`: of accuracy, then of out-of-distribution detection."""
+    return [*accuracy_tables(runs, methods, datasets), *ood_tables(ood, _of_ood(methods, ood))]
+
+
+def _of_ood(methods: Sequence[str] | None, ood: Sequence[OODRun]) -> list[str] | None:
+    """Return those of some methods that have been tested for out-of-distribution detection."""
+    return None if methods is None else [m for m in methods if m in {run.method for run in ood}]
 
 
 def to_text(tables: Sequence[Table], title: str, notes: Sequence[str] = ()) -> dict[str, str]:

@@ -16,7 +16,8 @@ from plp.engine.compare.state import Kind, State, read_seconds, state_of
 from plp.engine.compare.worker import Outcome
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
-from plp.results import Run, read_run, write_outputs
+from plp.report.compare_report import write_comparison
+from plp.results import Run, read_run
 from plp.results.ood_run import ALL_SETS, read_ood_run
 from plp.results.published import published_accuracy
 
@@ -46,6 +47,7 @@ def compare(
     reuse_other_code: bool = False,
     table_only: bool = False,
     published: bool = False,
+    command: str | None = None,
 ) -> Comparison:
     """Run the jobs that have no valid result yet, then write tables and figure.
 
@@ -56,6 +58,7 @@ def compare(
         reuse_other_code: Let a run count that differs in nothing but plp's own code; it is marked.
         table_only: Run nothing.
         published: Put a table of published numbers behind ours.
+        command: The command line that asked for it, for the report.
 
     Raises:
         PlpError: for anything a user can mend; the failure of a single job is recorded instead.
@@ -70,7 +73,7 @@ def compare(
             with only_one(plan.out):
                 failures = run_missing(plan.jobs, plan.device, workers, reuse_other_code)
     finally:
-        outcome = _write(plan, failures, reuse_other_code, published)
+        outcome = _write(plan, failures, reuse_other_code, published, command)
     return outcome
 
 
@@ -156,7 +159,11 @@ def _found(job: Job) -> str:
 
 
 def _write(
-    plan: Plan, failures: dict[str, str], reuse_other_code: bool, published: bool
+    plan: Plan,
+    failures: dict[str, str],
+    reuse_other_code: bool,
+    published: bool,
+    command: str | None,
 ) -> Comparison:
     """Write tables and figure of the runs that count."""
     runs, missing = [], []
@@ -175,9 +182,10 @@ def _write(
             "code": plan.jobs[0].parts["code"],
             "failures": failures,
             "missing": missing,
+            **({"command": command} if command else {}),
         }
         more = published_accuracy(plan.datasets) if published else ()
-        files = write_outputs(
+        files = write_comparison(
             plan.out, runs, methods=plan.methods, datasets=plan.datasets, extra=extra,
             more_tables=more,
         )  # fmt: skip

@@ -19,6 +19,8 @@ from plp.engine.protocols.plan import (
     refuse_bound_methods,
 )
 from plp.engine.result import git_commit, versions
+from plp.report.compare_report import compare_report
+from plp.report.leave import leave
 from plp.results.csv_text import ood_to_csv, runs_to_csv
 from plp.results.figure import save_if_possible
 from plp.results.ood_run import OODRun, read_ood_run
@@ -57,6 +59,7 @@ def run_protocol(
     reuse_other_code: bool = False,
     table_only: bool = False,
     published: bool = False,
+    command: str | None = None,
 ) -> Finished:
     """Train what is missing, test what has been trained, then write tables.
 
@@ -66,6 +69,7 @@ def run_protocol(
         reuse_other_code: Let runs count that differ in nothing but plp's own code; they are marked.
         table_only: Run nothing.
         published: Put tables of published numbers behind ours.
+        command: The command line that asked for it, for the report.
 
     Raises:
         PlpError: for anything a user can mend, methods that cannot take part among them; the
@@ -82,7 +86,7 @@ def run_protocol(
             with only_one(plan.trainings.out):
                 failures |= _run(plan, workers, reuse_other_code)
     finally:
-        finished = _write(plan, failures, reuse_other_code, published)
+        finished = _write(plan, failures, reuse_other_code, published, command)
     return finished
 
 
@@ -97,7 +101,11 @@ def _run(plan: ProtocolPlan, workers: int | None, reuse_other_code: bool) -> dic
 
 
 def _write(
-    plan: ProtocolPlan, failures: dict[str, str], reuse_other_code: bool, published: bool
+    plan: ProtocolPlan,
+    failures: dict[str, str],
+    reuse_other_code: bool,
+    published: bool,
+    command: str | None,
 ) -> Finished:
     """Write tables of what counts."""
     runs: list[Run] = []
@@ -112,7 +120,7 @@ def _write(
             runs.append(_row(job))
     files: list[Path] = []
     if runs or failures:
-        files = _files(plan, runs, ood, failures, missing, published)
+        files = _files(plan, runs, ood, failures, missing, published, command)
     return Finished(runs, ood, failures, missing, files)
 
 
@@ -142,9 +150,10 @@ def _files(
     failures: dict[str, str],
     missing: list[str],
     published: bool,
+    command: str | None,
 ) -> list[Path]:
     out = plan.trainings.out
-    tables = _tables(plan, runs, ood)
+    title, tables = f"Protocol {plan.protocol}", _tables(plan, runs, ood)
     if published:
         tables += published_protocol(plan.protocol)
     content: dict[str, Any] = {
@@ -153,6 +162,7 @@ def _files(
         "environment": {**versions(), "git_commit": git_commit(), "device": plan.trainings.device},
         "failures": failures,
         "missing": missing,
+        **({"command": command} if command else {}),
         "runs": [entry_of(run, out) for run in runs],
         "ood": [entry_of(one, out) for one in ood],
     }
@@ -162,9 +172,10 @@ def _files(
         "protocol.json": json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n",
         "runs.csv": runs_to_csv(local),
         **({"ood.csv": ood_to_csv(ood)} if ood else {}),
-        **to_text(tables, f"Protocol {plan.protocol}"),
+        **to_text(tables, title),
     }
     files = [write_text(out / name, text) for name, text in texts.items()]
     if ood:
         files += save_if_possible(out, "plane", lambda: draw_plane(ood, plan.trainings.methods))
-    return files
+    report = leave(out, lambda: compare_report(out, title, tables, runs, content, ood=ood))
+    return files if report is None else [*files, report]

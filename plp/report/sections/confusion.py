@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from plp.evaluation.classification import distinct
-from plp.report.html import Html, join, tag
+from plp.report.html import Html, breakable, join, tag
 from plp.report.page import Section, paragraphs
 from plp.report.pictures import small_figure, thumbnail
 from plp.report.tables import grid, heat
@@ -50,12 +50,7 @@ def _thumb(tested: Tested, names: list[str], pair: Confused, place: int, root: P
     path = tested.items[place].path
     sure = f"{100 * float(tested.judged.confidence[place]):.0f} %"
     alt = f"{path}: {names[pair.true]}, taken for {names[pair.taken_for]} with {sure}"
-    return small_figure(thumbnail(root / path), alt, join(sure, tag("br"), _breakable(path)))
-
-
-def _breakable(path: str) -> list[Html | str]:
-    """Return a path that may be broken behind its slashes."""
-    return [part for folder in path.split("/") for part in (folder, join("/", tag("wbr")))][:-1]
+    return small_figure(thumbnail(root / path), alt, join(sure, tag("br"), breakable(path)))
 
 
 def _matrix(tested: Tested, names: list[str]) -> Html:
