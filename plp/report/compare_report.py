@@ -86,8 +86,8 @@ def compare_report(
     ]
     methods, datasets = (len({getattr(row, key) for row in rows}) for key in ("method", "dataset"))
     lead = paragraphs(f"Methods: {methods}. Data sets: {datasets}. Runs: {len(rows)}.")
-    version = extra.get("environment", {}).get("plp", "")
-    foot = f"Written by plp {version}. Links lead to the folders of the runs, as they lay then."
+    author = f"Written by plp {extra.get('environment', {}).get('plp', '')}".rstrip()
+    foot = f"{author}. Links lead to the folders of the runs, as they lay then."
     return page(title, lead, sections, foot)
 
 

@@ -37,7 +37,7 @@ class Finished(NamedTuple):
     """
 
     result: Mapping[str, Any]
-    curves: list[dict[str, float]]
+    curves: list[dict[str, int | float]]
     tested: Tested
     root: Path
     validation: Mapping[str, Float[Tensor, " _"]]
@@ -67,7 +67,7 @@ def run_report(run: Finished) -> str:
     return page(title, lead(result, calibrated), sections, foot)
 
 
-def read_curves(folder: Path) -> list[dict[str, float]]:
+def read_curves(folder: Path) -> list[dict[str, int | float]]:
     """Return the rows of a run's `curves.jsonl`; none where it has no such file."""
     path = folder / "curves.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

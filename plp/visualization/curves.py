@@ -8,7 +8,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES = ("-", "--", ":", "-.")
 
 
-def draw_curves(rows: Sequence[Mapping[str, float]]) -> Any:
+def draw_curves(rows: Sequence[Mapping[str, int | float]]) -> Any:
     """Draw losses, validation accuracy where it was looked at, and learning rate over epochs.
 
     Args:
@@ -48,7 +48,7 @@ def draw_curves(rows: Sequence[Mapping[str, float]]) -> Any:
     return figure
 
 
-def _draw_losses(axis: Any, rows: Sequence[Mapping[str, float]]) -> None:
+def _draw_losses(axis: Any, rows: Sequence[Mapping[str, int | float]]) -> None:
     names = dict.fromkeys(name for row in rows for name in row if name.startswith("loss"))
     for i, name in enumerate(names):
         known = [row for row in rows if name in row]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from plp.errors import ConfigError
 from plp.report.html import Html, join, tag
 from plp.report.page import Section, paragraphs
 from plp.report.pictures import figure, render
@@ -86,9 +87,12 @@ def _apart(found: Specialisation, tested: Tested) -> list[Seen]:
 
 def _picture(one: Seen, tested: Tested) -> Html:
     place, why = one.place, one.explanation
+    try:
+        picture = render(lambda: draw_explanation(Explained(one.image, why, "")), photo=True)
+    except ConfigError as error:  # the transform does not tell where it looks
+        return paragraphs(f"No picture of {why.name}: {error}.")
     sure = float(tested.judged.confidence[place])
     predicted = tested.class_names[int(tested.predicted[place])]
-    picture = render(lambda: draw_explanation(Explained(one.image, why, "")), photo=True)
     caption = join(
         why.name, ", explained for its true class ", tag("bdi", why.class_name), "; predicted: ",
         tag("bdi", predicted), f" ({100 * sure:.0f} %). Upper row: the support, framed, and the "

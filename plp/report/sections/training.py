@@ -12,7 +12,7 @@ from plp.visualization import draw_curves
 _ROWS = 200  # of the table: as a rule all epochs
 
 
-def training(rows: Sequence[Mapping[str, float]]) -> Section:
+def training(rows: Sequence[Mapping[str, int | float]]) -> Section:
     """Return losses, validation accuracy and learning rate over epochs.
 
     Args:
@@ -28,7 +28,7 @@ def training(rows: Sequence[Mapping[str, float]]) -> Section:
     return Section("curves", "Curves", join(figure(picture, alt, caption), _table(rows)))
 
 
-def _table(rows: Sequence[Mapping[str, float]]) -> Html:
+def _table(rows: Sequence[Mapping[str, int | float]]) -> Html:
     names = list(dict.fromkeys(name for row in rows for name in row if name != "epoch"))
     every = -(-len(rows) // _ROWS)
     shown = [row for i, row in enumerate(rows) if i % every == 0 or i == len(rows) - 1]

@@ -1,0 +1,90 @@
+"""What a report keeps of a test, and the pairs of classes it finds confused."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import entr, logsumexp, softmax
+from sklearn.metrics import confusion_matrix
+
+from plp.datasets.base import Item
+from plp.evaluation import classification_report, judge
+from plp.registry import SCORES
+from plp.report import tested as module
+from plp.report.sections.overview import wilson
+from plp.report.tested import keep, most_confused
+
+C, IMAGES = 5, 300
+NAMES = [f"class {i}" for i in range(C)]
+
+
+@pytest.fixture
+def logits():
+    return 3 * torch.randn(IMAGES, C, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def labels():
+    return torch.randint(C, (IMAGES,), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def tested(logits, labels):
+    report = classification_report({"fused": logits, "global": -logits}, labels, NAMES)
+    items = [Item(f"{i}.png", label) for i, label in enumerate(labels.tolist())]
+    scores = {name: SCORES.build(dict(type=name), logit_scale=7.0) for name in SCORES.names()}
+    return keep(report, items, NAMES, scores)
+
+
+def test_scores_are_those_of_the_prediction(tested, logits):
+    z = logits.double().numpy()
+    expected = {
+        "Energy": -logsumexp(z, 1), "Entropy": entr(softmax(z, 1)).sum(1),
+        "MSP": -softmax(z, 1).max(1), "MaxLogit": -z.max(1),
+    }  # fmt: skip
+    assert tested.scores.keys() == expected.keys(), "those that look at more are left out"
+    for name, value in expected.items():
+        np.testing.assert_allclose(tested.scores[name].numpy(), value, rtol=1e-4, atol=1e-5)
+
+
+def test_confidence_does_not_depend_on_how_many_images_are_looked_at_together(
+    tested, logits, labels, monkeypatch
+):
+    whole = judge(logits, labels)
+    monkeypatch.setattr(module, "_AT_ONCE", 7)
+    report = classification_report({"fused": logits}, labels, NAMES)
+    parts = keep(report, tested.items, NAMES, {}).judged
+    for one, other, third in zip(whole, parts, tested.judged, strict=True):
+        assert torch.equal(one, other)
+        assert torch.equal(one, third)
+
+
+def test_most_confused_pairs(tested, labels):
+    table = confusion_matrix(labels.numpy(), tested.predicted.numpy(), labels=range(C))
+    assert (tested.confusion.numpy() == table).all()
+    apart = table - np.diag(table.diagonal())
+    found = most_confused(tested, C * C)
+    assert len(found) == (apart > 0).sum()
+    assert [one.times for one in found] == sorted(apart[apart > 0], reverse=True)
+    assert most_confused(tested, 3) == found[:3]
+    for one in found:
+        assert one.times == apart[one.true, one.taken_for] == len(one.images)
+        assert one.total == table[one.true].sum()
+        confidence = tested.judged.confidence[list(one.images)]
+        assert (confidence.diff() <= 0).all(), "the surest mistake first"
+        for place in one.images:
+            assert labels[place] == one.true
+            assert tested.predicted[place] == one.taken_for
+
+
+def test_nothing_is_confused_where_all_is_right():
+    labels = torch.tensor([0, 1, 1])
+    report = classification_report({"fused": torch.eye(2)[labels]}, labels, ["a", "b"])
+    assert most_confused(keep(report, [Item("x", int(i)) for i in labels], ["a", "b"], {}), 9) == []
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 1), (1, 1), (7, 20), (500, 1600)])
+def test_interval_of_a_share(right, count):
+    from scipy.stats import binomtest
+
+    expected = binomtest(right, count).proportion_ci(method="wilson")
+    np.testing.assert_allclose(wilson(right / count, count), 100 * np.array(expected), atol=1e-4)
