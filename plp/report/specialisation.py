@@ -85,9 +85,10 @@ def some_of_each_class(tested: Tested, most: int) -> list[int]:
     name with an earlier one are passed over: a name means the first.
     """
     names = tested.class_names
+    first = {name: label for label, name in reversed(list(enumerate(names)))}
     places: dict[int, list[int]] = {}
     for place, item in enumerate(tested.items):
-        if names.index(names[item.label]) == item.label:
+        if first[names[item.label]] == item.label:
             places.setdefault(item.label, []).append(place)
     labels = sorted(places)
     if len(labels) > most:

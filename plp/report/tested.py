@@ -12,7 +12,7 @@ from plp.evaluation import ClassificationReport, Judged, judge
 from plp.scores import Score
 from plp.scores.logits import LogitScore
 
-_AT_ONCE = 4096  # images whose probabilities are held in double precision
+_AT_ONCE = 4096  # images whose probabilities are held at a time
 
 
 class Tested(NamedTuple):
@@ -69,17 +69,17 @@ def keep(
         scores: Scores of the learner; those that need more than the prediction's logits are left
             out.
     """
-    logits = report.logits["fused"]
-    parts = zip(logits.split(_AT_ONCE), report.labels.split(_AT_ONCE), strict=True)
-    judged = [judge(part, labels) for part, labels in parts]
+    parts = report.logits["fused"].split(_AT_ONCE)
+    labels = report.labels.split(_AT_ONCE)
+    judged = [judge(*pair) for pair in zip(parts, labels, strict=True)]
     return Tested(
         tuple(class_names),
         tuple(items),
-        logits.argmax(-1),
+        torch.cat([part.argmax(-1) for part in parts]),
         Judged(*(torch.cat(values) for values in zip(*judged, strict=True))),
         report.confusion,
         {
-            name: score.of_logits(logits)
+            name: torch.cat([score.of_logits(part) for part in parts])
             for name, score in scores.items()
             if isinstance(score, LogitScore) and score.branch is None
         },
