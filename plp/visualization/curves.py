@@ -33,14 +33,15 @@ def draw_curves(rows: Sequence[Mapping[str, int | float]]) -> Any:
     axes = list(figure.subplots(1, panels))
     _draw_losses(axes[0], rows)
     if looked:
-        epochs = [row["epoch"] for row in looked]
-        values = [row["val_accuracy"] for row in looked]
-        axes[1].plot(epochs, values, color=COLOURS[0], marker="o", markersize=4)
+        shown = [row["epoch"] for row in looked], [row["val_accuracy"] for row in looked]
+        axes[1].plot(*shown, color=COLOURS[0], marker="o", markersize=4)
         axes[1].set_title("accuracy on validation images, %", fontsize=9)
-    axes[-1].plot([row["epoch"] for row in rows], [row["lr"] for row in rows], color=COLOURS[0])
+    epochs, rates = [row["epoch"] for row in rows], [row["lr"] for row in rows]
+    axes[-1].plot(epochs, rates, color=COLOURS[0], marker=_marker(rows))
     axes[-1].set_title("learning rate", fontsize=9)
     for axis in axes:
         axis.set_xlabel("epoch", fontsize=8)
+        axis.set_xlim(0, epochs[-1] + 1)
         axis.tick_params(labelsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(axis="y", color="0.88", linewidth=0.8)
@@ -55,7 +56,12 @@ def _draw_losses(axis: Any, rows: Sequence[Mapping[str, int | float]]) -> None:
         axis.plot(
             [row["epoch"] for row in known], [row[name] for row in known],
             color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)],
-            label=name.removeprefix("loss_"), marker="o" if len(known) == 1 else None,
+            label=name.removeprefix("loss_"), marker=_marker(known),
         )  # fmt: skip
     axis.set_title("training loss", fontsize=9)
     axis.legend(fontsize=7, frameon=False)
+
+
+def _marker(rows: Sequence[object]) -> str | None:
+    """A line of one point would not be seen."""
+    return "o" if len(rows) == 1 else None

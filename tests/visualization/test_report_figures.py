@@ -36,7 +36,9 @@ def test_curves():
 def test_curves_of_one_epoch_without_validation_show_points():
     figure = draw_curves(rows(1))
     assert len(figure.axes) == 2
-    assert all(line.get_marker() == "o" for line in figure.axes[0].get_lines())
+    for axis in figure.axes:
+        assert all(line.get_marker() == "o" for line in axis.get_lines())
+        assert axis.get_xlim() == (0, 2)
 
 
 def test_no_curves_of_nothing():

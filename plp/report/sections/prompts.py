@@ -62,7 +62,10 @@ def _plans(found: Specialisation) -> Html:
     rows = [
         ("test images looked at", f"{len(explanations)}, each for its true class"),
         ("pairs of patch and prompt", f"{K} × {N}"),
-        ("entropy of the plan", f"{means['entropy']:.4f} (1: uniform, 0: one pair has all mass)"),
+        (
+            "entropy of the plan",
+            f"{means['entropy']:.4f} (1: the same on all pairs, 0: all on one)",
+        ),
         ("mass moved from the uniform plan", f"{100 * means['distance_to_uniform']:.2f} %"),
         ("score gained over the mean", f"{means['gain']:+.5f}, in units of a cosine"),
     ]
