@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from plp.cli.rows import FORMATS, shown
+from plp.cli.rows import FORMATS
 from plp.engine.compare.progress import clock
 from plp.engine.files import write_atomically
 from plp.errors import ConfigError, DataError
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
 from plp.inference.rejection import RECALL
+from plp.report.html import readable
 
 _EVERY = 2.0  # seconds between two lines of progress
 _MOST_NAMED = 20
@@ -59,7 +60,7 @@ def refuse_unreadable(bad: Sequence[Unreadable], total: int) -> None:
         DataError: if there are any.
     """
     if bad:
-        named = "\n  ".join(shown(one.reason) for one in bad[:_MOST_NAMED])
+        named = "\n  ".join(readable(one.reason) for one in bad[:_MOST_NAMED])
         rest = len(bad) - _MOST_NAMED
         more = f"\n  and {rest} more" if rest > 0 else ""
         raise DataError(f"{len(bad)} of {total} images could not be read:\n  {named}{more}")

@@ -3,25 +3,15 @@
 import csv
 import io
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import final
 
 from plp.inference import Classifier, Prediction, Unreadable
+from plp.report.html import readable
 
 _WIDEST = 60  # characters of a path in a table; longer ones are not cut, they push the rest
-
-
-def shown(text: str) -> str:
-    """Return text that can be written as UTF-8: a file name may hold any bytes.
-
-    Example:
-        >>> shown('caf' + chr(0xdce9) + '.jpg') == 'caf' + chr(0xfffd) + '.jpg'
-        True
-    """
-    return os.fsencode(text).decode("utf-8", "replace")
 
 
 class Rows(ABC):
@@ -36,7 +26,7 @@ class Rows(ABC):
     def __init__(self, classifier: Classifier, paths: Sequence[Path], top_k: int) -> None:
         self.rejection = classifier.rejection
         self.top_k = min(top_k, len(classifier.class_names))
-        self.width = min(max(len(shown(str(path))) for path in paths), _WIDEST)
+        self.width = min(max(len(readable(str(path))) for path in paths), _WIDEST)
 
     def lines(self, found: Iterable[Prediction | Unreadable]) -> Iterator[str]:
         """Yield the head, then a line an image."""
@@ -70,12 +60,12 @@ class TableRows(Rows):
         word = {None: "-", True: "yes", False: "no"}[one.accepted]
         pairs = zip(one.labels, one.probabilities, strict=True)
         best = ", ".join(f"{label} {100 * p:.1f} %" for label, p in pairs)
-        name = f"{shown(one.name):<{self.width}}"
+        name = f"{readable(one.name):<{self.width}}"
         return f"{name}  {word:<8}  {one.ood_score:>10.5g}  {best}"
 
     def error(self, one: Unreadable) -> str:
         """Return path and the fact; the reasons stand at the end."""
-        return f"{shown(one.name):<{self.width}}  {'-':<8}  {'-':>10}  (unreadable)"
+        return f"{readable(one.name):<{self.width}}  {'-':<8}  {'-':>10}  (unreadable)"
 
 
 @final
@@ -92,11 +82,11 @@ class CsvRows(Rows):
         word = {None: "", True: "true", False: "false"}[one.accepted]
         pairs = zip(one.labels, one.probabilities, strict=True)
         best = [value for pair in pairs for value in pair]
-        return self._line([shown(one.name), word, one.ood_score, *best, ""])
+        return self._line([readable(one.name), word, one.ood_score, *best, ""])
 
     def error(self, one: Unreadable) -> str:
         """Return a record with nothing but path and reason."""
-        return self._line([shown(one.name), *[""] * (2 + 2 * self.top_k), shown(one.reason)])
+        return self._line([readable(one.name), *[""] * (2 + 2 * self.top_k), readable(one.reason)])
 
     def _line(self, values: Sequence[object]) -> str:
         text = io.StringIO()
@@ -111,7 +101,7 @@ class JsonRows(Rows):
     def row(self, one: Prediction) -> str:
         """Return an object."""
         entries = {
-            "image": shown(one.name),
+            "image": readable(one.name),
             "labels": one.labels,
             "probabilities": one.probabilities,
             "score": self.rejection.score,
@@ -123,7 +113,7 @@ class JsonRows(Rows):
 
     def error(self, one: Unreadable) -> str:
         """Return an object with path and reason."""
-        entries = {"image": shown(one.name), "error": shown(one.reason)}
+        entries = {"image": readable(one.name), "error": readable(one.reason)}
         return json.dumps(entries, ensure_ascii=False)
 
 

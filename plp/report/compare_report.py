@@ -18,7 +18,7 @@ from plp.results.ood_run import OODRun
 from plp.results.render import MISSING
 from plp.results.run import Run
 from plp.results.tables import Table
-from plp.results.write import FIGURE, PLANE, all_tables, write_outputs
+from plp.results.write import FIGURE, PLANE, all_tables, entry_of, write_outputs
 
 _FIRST = 60  # runs listed unfolded
 _HEADER = ("method", "data set", "shots", "seed", "accuracy,\xa0%", "training,\xa0s", "folder")
@@ -81,7 +81,7 @@ def compare_report(
         *_figures(folder),
         *_missing(extra),
         Section("runs", "Runs", _runs(folder, rows)),
-        Section("settings", "Settings", _settings(runs, extra)),
+        Section("settings", "Settings", _settings(folder, runs, extra)),
         Section("reproduce", "How to reproduce", _command(extra)),
     ]
     methods, datasets = (len({getattr(row, key) for row in rows}) for key in ("method", "dataset"))
@@ -141,8 +141,8 @@ def _way(folder: Path, path: str) -> Child:
     return links
 
 
-def _settings(runs: Sequence[Run], extra: Mapping[str, Any]) -> Html:
-    configs = {run.method: run.config_file for run in runs if run.config_file}
+def _settings(folder: Path, runs: Sequence[Run], extra: Mapping[str, Any]) -> Html:
+    configs = {run.method: entry_of(run, folder)["config_file"] for run in runs if run.config_file}
     rows: list[tuple[str, Child]] = [
         (f"config of {method}", tag("code", file)) for method, file in configs.items()
     ]

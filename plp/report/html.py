@@ -1,9 +1,11 @@
 """Markup from Python: text is escaped when it enters, so that no class name can become a tag."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+_SURROGATES = re.compile("[\ud800-\udfff]")  # what Python makes of bytes that are no UTF-8
 _VOID = {"br", "img", "link", "meta", "wbr"}  # elements without an end tag
 
 
@@ -67,7 +69,7 @@ def readable(text: str) -> str:
         >>> readable('caf' + chr(0xdce9)) == 'caf' + chr(0xfffd)
         True
     """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def _markup(child: Child) -> str:

@@ -17,6 +17,7 @@ from plp.errors import ConfigError
 
 TESTS = Path(__file__).parents[1]
 SHARED = "data['batch_size'] = 4\nselection = 'val'\ntrain_cfg['val_interval'] = 1\n"
+SHARED += "report = True\n"
 STOP = "custom_imports = dict(imports=['stop_hook'])\n" + (
     "custom_hooks = [dict(type='StopHook', epoch=2, rank=1)]\n"
 )

@@ -9,6 +9,8 @@ from rows import rows
 
 from plp.cli import collect, compare
 from plp.cli.options import run_tool
+from plp.engine.compare.worker import _without_report
+from plp.engine.config import Choices
 from plp.report import compare_report as module
 from plp.report.compare_report import compare_report, write_comparison
 from plp.report.leave import NAME
@@ -109,6 +111,11 @@ def test_the_tools_leave_it(compared, folder, tool):
 
 def test_runs_of_a_comparison_have_no_report_of_their_own(compared):
     assert not list((compared / "a/runs").rglob(NAME))
+
+
+def test_unless_somebody_asks_for_it():
+    for options, wanted in ((None, False), ({"a": 1}, False), ({"report": True}, True)):
+        assert _without_report(Choices(options=options)).options["report"] is wanted
 
 
 @pytest.mark.browser

@@ -64,7 +64,7 @@ def _plans(found: Specialisation) -> Html:
         ("pairs of patch and prompt", f"{K} × {N}"),
         (
             "entropy of the plan",
-            f"{means['entropy']:.4f} (1: the same on all pairs, 0: all on one)",
+            f"{means['entropy']:.4f} (1: equal on all pairs, 0: all on one)",
         ),
         ("mass moved from the uniform plan", f"{100 * means['distance_to_uniform']:.2f} %"),
         ("score gained over the mean", f"{means['gain']:+.5f}, in units of a cosine"),

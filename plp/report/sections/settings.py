@@ -28,9 +28,9 @@ def settings(result: Mapping[str, Any]) -> Section:
         ("branches", _branches(config["model"])),
         ("prompts at the start", _lines(result["prompts"])),
         ("learned by gradient", f"{count:,} parameters: " + _shapes(learned)),
-        ("schedule", f"{_count(result['epochs'], 'epoch')}, {_count(result['steps'], 'step')}; tested: "
-                     + ("the last epoch" if result["selection"] == "last"
-                        else "the best on validation images")),
+        ("schedule", f"{_count(result['epochs'], 'epoch')}, {_count(result['steps'], 'step')}"),
+        ("tested", "the last epoch" if result["selection"] == "last"
+                   else "the epoch with the best accuracy on validation images"),
         ("optimiser", _optimiser(config) if result["epochs"] else "none"),
         ("transforms", _lines(f"{k}: {v}" for k, v in result["transforms"].items())),
         ("seconds", ", ".join(f"{k} {v:g}" for k, v in result["seconds"].items())),
@@ -38,7 +38,7 @@ def settings(result: Mapping[str, Any]) -> Section:
                                   for k, v in result["peak_memory"].items())),
     ]  # fmt: skip
     if result["recipe"]:
-        rows.insert(8, ("recipe", _lines(f"{k} = {v}" for k, v in result["recipe"].items())))
+        rows.insert(9, ("recipe", _lines(f"{k} = {v}" for k, v in result["recipe"].items())))
     whole = json.dumps(config, indent=2, ensure_ascii=False, default=str)
     body = join(
         facts(rows),
