@@ -276,7 +276,11 @@ def test_scores_are_averaged_or_summed(build, pixels):
 
 @pytest.mark.parametrize("fusion", ["mean", "sum"])
 def test_the_fused_objective_is_one_cross_entropy(build, pixels, fusion):
-    options = {"model.objective": "fused", "model.fusion": fusion}
+    options = {
+        "model.objective": "fused",
+        "model.fusion": fusion,
+        "model.branches.global.dropout": 0.0,
+    }
     learner = build("sotglp/vitb16_16shot", options)
     losses = learner(pixels, LABELS, mode="loss")
     assert set(losses) == {"loss_fused"}
@@ -284,6 +288,11 @@ def test_the_fused_objective_is_one_cross_entropy(build, pixels, fusion):
         expected = F.cross_entropy(learner(pixels)["logits"], LABELS)
     assert_close(losses["loss_fused"].detach(), expected)
     assert losses["loss_fused"].requires_grad
+
+
+def test_the_fused_objective_refuses_what_it_would_leave_out(build):
+    with pytest.raises(ConfigError, match="leave out prompt dropout .* of branch global: take"):
+        build("sotglp/vitb16_16shot", {"model.objective": "fused"})
 
 
 def test_branches_answer_for_themselves_by_default(build, pixels):
