@@ -76,6 +76,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
             dict(num_prompts=3, words="a photo of a", suffix=".", position="middle"),
             dict(num_prompts=2, num_tokens=5, position="front"),
             dict(num_prompts=2, words=["one view of", "a picture of"]),
+            dict(num_prompts=3, words="a photo of a", prompts_a_step=3),
         ],
         "ClassContext": [
             dict(num_prompts=2, num_tokens=4, init="xavier_uniform"),

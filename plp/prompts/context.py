@@ -36,6 +36,10 @@ class ContextPrompt(Prompt):
         std: Standard deviation for 'normal'; 0.02 is that of CLIP's own token embeddings.
         position: Where the class name stands.
         suffix: Fixed text before the end token, for instance the full stop of CoOp's prompts.
+        prompts_a_step: Prompts that each training step draws without replacement, encodes and
+            trains; None for all N. It saves time in the text tower where N is large (an option of
+            GalLoP's published code that none of its scripts uses); `PromptDropout` draws for each
+            image, from what is drawn here. Outside training all N count.
         embed_words: Looks token embeddings up (the backbone's); supplied when a learner is built.
         num_classes: C; supplied when a learner is built.
         token_dim: D; supplied when a learner is built.
@@ -60,10 +64,16 @@ class ContextPrompt(Prompt):
         std: float | None = None,
         position: Position = "end",
         suffix: str = "",
+        prompts_a_step: int | None = None,
     ) -> None:
         super().__init__()
         if num_prompts < 1:
             raise ValueError(f"expected num_prompts >= 1, got {num_prompts}")
+        if prompts_a_step is not None and not 1 <= prompts_a_step <= num_prompts:
+            raise ValueError(
+                f"expected prompts_a_step from 1 to {num_prompts} (num_prompts) or None, "
+                f"got {prompts_a_step}"
+            )
         if position not in ("end", "middle", "front"):
             raise ValueError(f"expected position 'end', 'middle' or 'front', got {position!r}")
         if (words is None) == (num_tokens is None):
@@ -72,6 +82,7 @@ class ContextPrompt(Prompt):
                 f"starts at random), got words={words!r} and num_tokens={num_tokens!r}"
             )
         self.num_prompts = num_prompts
+        self.prompts_a_step = prompts_a_step
         self.position = position
         self.suffix = suffix
         self.words = _one_text_a_prompt(words, num_prompts)
@@ -107,16 +118,26 @@ class ContextPrompt(Prompt):
 
     def forward(self, names: NameTokens, *_: Tensor) -> PromptTokens:
         """Assemble the prompts of C classes, differentiable with respect to `context`."""
-        return self._assembled(names, self._broadcast(len(names.lengths)))
+        return self._assembled(names, self._drawn(self._broadcast(len(names.lengths))))
 
     def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
         """Return the prompts of `size` classes each, not made yet."""
-        context, named = self._broadcast(len(names.lengths)), cut_names(names, size)
+        context = self._drawn(self._broadcast(len(names.lengths)))
+        named = cut_names(names, size)
         contexts = [context] * len(named) if len(context) == 1 else context.split(size)
         return [
             PromptPart(partial(self._assembled, part), (own,))
             for part, own in zip(named, contexts, strict=True)
         ]
+
+    def _drawn(self, context: Float[Tensor, "_ N T D"]) -> Float[Tensor, "_ M T D"]:
+        """Keep the prompts of a training step: the same for all its images and classes."""
+        step = self.training and torch.is_grad_enabled()
+        if self.prompts_a_step is None or not step:
+            return context
+        # On the CPU, whose generator all processes of a run have seeded alike.
+        drawn = torch.randperm(self.num_prompts)[: self.prompts_a_step]
+        return context[:, drawn.to(context.device)]
 
     def _assembled(self, names: NameTokens, context: Float[Tensor, "_ N T D"]) -> PromptTokens:
         num_tokens = context.shape[2]

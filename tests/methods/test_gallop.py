@@ -90,6 +90,28 @@ def test_gallop_in_training_keeps_a_quarter_of_the_global_prompts(build, clip_of
         torch.testing.assert_close(found, wanted, atol=1e-7, rtol=1e-7)
 
 
+def test_a_step_may_train_some_of_the_global_prompts(build, clip_of, pixels):
+    """The other dropout of the published code, off there and here: a draw for the whole step."""
+    key = "model.branches.global.prompt.prompts_a_step"
+    learner = build("gallop/vitb16_16shot", {key: 2})
+    learner.branches["global"].dropout.p = 0.0
+    clip, learned = clip_of(learner), dict(learner.named_parameters())
+    torch.manual_seed(3)
+    loss = learner.train()(pixels, LABELS, mode="loss")["loss_global"]
+    torch.manual_seed(3)
+    drawn = torch.randperm(4)[:2]
+    context = learned[GLOBAL].detach().requires_grad_(True)
+    images = clip.images(pixels)
+    whole = [clip.scale * cosines(images, texts) for texts in texts_of(clip, context[drawn])]
+    expected = cross_entropy(sum(whole) / 2)
+    torch.testing.assert_close(loss, expected, atol=1e-7, rtol=0)
+    (found,) = torch.autograd.grad(loss, learned[GLOBAL])
+    (wanted,) = torch.autograd.grad(expected, context)
+    torch.testing.assert_close(found, wanted, atol=1e-7, rtol=1e-7)
+    assert (found[drawn].abs().sum((1, 2)) > 0).all()
+    assert found.abs().sum((1, 2)).count_nonzero() == 2
+
+
 def test_other_numbers_of_patches_are_noticed(build, clip_of, pixels):
     learner = build("gallop/vitb16_16shot")
     with pytest.raises(AssertionError, match="not close"):

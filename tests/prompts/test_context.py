@@ -94,6 +94,32 @@ def test_normal_has_its_standard_deviation(std, expected):
     assert prompt.start_text == f"normal, standard deviation {expected:g}"
 
 
+@BOTH
+def test_a_step_draws_some_of_the_prompts(kind):
+    """In training with a gradient, whole or by parts; each drawn once, for all classes alike."""
+    words = ["one", "two", "three", "four"]
+    prompt = kind(4, words=words, prompts_a_step=2, **PROMPT_INPUTS)
+    all_four = kind(4, words=words, **PROMPT_INPUTS)(NAMES).embeddings
+    seen = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        made = prompt(NAMES)
+        torch.manual_seed(seed)
+        drawn = torch.randperm(4)[:2]
+        assert torch.equal(made.embeddings, all_four[:, drawn])
+        torch.manual_seed(seed)
+        parts = [part() for part in prompt.parts(NAMES, 2)]
+        assert torch.equal(parts[0].embeddings, all_four[:2, drawn, : parts[0].embeddings.shape[2]])
+        (grad,) = torch.autograd.grad(made.embeddings.sum(), prompt.context)
+        used = grad.reshape(-1, 4, grad.shape[-2] * grad.shape[-1]).abs().sum((0, 2)) > 0
+        assert set(used.nonzero().flatten().tolist()) == set(drawn.tolist())
+        seen |= set(drawn.tolist())
+    assert seen == {0, 1, 2, 3}
+    with torch.no_grad():
+        assert torch.equal(prompt(NAMES).embeddings, all_four)
+    assert torch.equal(prompt.eval()(NAMES).embeddings, all_four)
+
+
 def test_describe():
     words = SharedContext(2, words=["a photo of", "one view of"], suffix=".", **PROMPT_INPUTS)
     assert words.describe() == ["a photo of {}.", "one view of {}."]
@@ -133,6 +159,8 @@ def test_class_context_refuses_other_classes():
         (dict(num_prompts=3, words=["a", "b"]), r"one text or 3 \(num_prompts\), got 2"),
         (dict(num_prompts=2, words=["a b", "c"]), r"same number of tokens.*'a b' \(2\), 'c' \(1\)"),
         (dict(words=" "), r"at least one, got ' ' \(0\)"),
+        (dict(num_prompts=2, words="a", prompts_a_step=3), "from 1 to 2 .* or None, got 3"),
+        (dict(num_prompts=2, words="a", prompts_a_step=0), "from 1 to 2 .* or None, got 0"),
         (dict(words=[]), r"one text or 1 \(num_prompts\), got 0"),
     ],
 )
