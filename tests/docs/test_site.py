@@ -1,0 +1,96 @@
+"""The site builds without a warning, is whole, and fetches nothing from other machines."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from built_site import Broken, broken, fetched_elsewhere, read
+
+from plp.registry import COMPONENTS
+
+NEEDED = ("mkdocs", "material", "mkdocstrings")
+MISSING = [name for name in NEEDED if not importlib.util.find_spec(name)]
+MUST_BE = (
+    "index", "concepts", "components", "reproduce", "performance", "methods/index", "datasets",
+    "results/index", "predict", "build_your_own_method", "architecture", "changelog", "api/index",
+    "api/plp", "api/plp.aligners", "api/plp.structures", "examples/custom_component",
+)  # fmt: skip
+needs_mkdocs = pytest.mark.skipif(
+    bool(MISSING), reason=f'{", ".join(MISSING)} not installed: pip install -e ".[docs]"'
+)
+built_once = [needs_mkdocs, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def built(root, tmp_path_factory):
+    """The folder of the built site, and what the build said."""
+    folder = tmp_path_factory.mktemp("site")
+    run = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=root, capture_output=True, text=True, check=False,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "NO_COLOR": "1"},
+    )  # fmt: skip
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said
+    return folder, said
+
+
+class TestSite:
+    pytestmark = built_once
+
+    def test_builds_without_a_warning(self, built):
+        _, said = built
+        assert "Documentation built" in said
+        assert not re.findall(r"(?i)warning|error|deprecat", said), said
+
+    def test_the_pages_that_must_be_there(self, root, built):
+        site, _ = built
+        methods = [path.parent.name for path in root.glob("configs/*/README.md")]
+        assert len(methods) > 10
+        for page in (*MUST_BE, *(f"methods/{method}" for method in methods)):
+            assert (site / f"{page}.html").is_file(), page
+
+    def test_every_page_of_docs_is_in_the_navigation(self, root, built):
+        site, _ = built
+        links = read(site)[site / "index.html"].links
+        for source in (root / "docs").glob("*.md"):
+            assert f"{source.stem}.html" in links, source
+
+    def test_nothing_is_fetched_from_elsewhere(self, built):
+        assert fetched_elsewhere(built[0]) == []
+
+    def test_every_link_leads_somewhere(self, built):
+        assert len(read(built[0])) > 50
+        assert list(broken(built[0])) == []
+
+    def test_every_component_has_an_entry_in_the_api(self, built):
+        site, _ = built
+        pages = read(site)
+        listed = pages[site / "components.html"].links
+        for registry in COMPONENTS.values():
+            for name in registry.names():
+                if not registry.module_dict[name].__module__.startswith("plp."):
+                    continue
+                (target,) = {link for link in listed if link.endswith(f".{name}")}
+                file, _, anchor = target.partition("#")
+                assert file.startswith("api/"), target
+                assert anchor in pages[site / file].ids, target
+
+
+def test_what_is_fetched_or_broken_is_noticed(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<link href="a.css"><script src="//cdn.org/x.js"></script><img src="no.png">'
+        '<a href="b.html#there">x</a><a href="b.html#gone">y</a><a href="https://x.org">z</a>'
+        '<a href="data:,">d</a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="there" style="background: url(\'http://x/y\')">')
+    (tmp_path / "a.css").write_text("@import 'https://fonts.org/f.css'; a {src: url(data:x)}")
+    assert sorted(fetched_elsewhere(tmp_path)) == [
+        Broken("a.css", "https://fonts.org/f.css"),
+        Broken("a.html", "//cdn.org/x.js"),
+        Broken("b.html", "http://x/y"),
+    ]
+    assert sorted(broken(tmp_path)) == [Broken("a.html", "b.html#gone"), Broken("a.html", "no.png")]
