@@ -167,7 +167,8 @@ class LiteBackbone(Backbone):
         return joint.unflatten(0, prompts.end.shape)
 
     def _feature_map(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B E h w"]:
-        if images.device.type != "cpu":
+        # A traced program is for any number of images, so that it cannot walk through parts.
+        if images.device.type != "cpu" or torch.compiler.is_compiling():
             return at_least_float32(self.image_tower.forward_features(images))
         # The activations of a few images fit a core's cache, those of a batch do not.
         images = images.contiguous(memory_format=torch.channels_last)

@@ -75,7 +75,7 @@ class ViTTower(VisionTower):
     def _embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
         visual = self.visual
         patches = visual.conv1(images).flatten(2).transpose(1, 2)
-        class_token = visual.class_embedding.to(patches.dtype).expand(len(images), 1, -1)
+        class_token = visual.class_embedding.to(patches.dtype).expand(images.shape[0], 1, -1)
         x = torch.cat([class_token, patches], dim=1)
         return visual.ln_pre(x + visual.positional_embedding.to(x.dtype))
 
