@@ -1,10 +1,11 @@
 """List, check and download the field's data sets, in the folders that CoOp gives them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
-from plp.datasets.check import Check, Found, check_benchmark
+from plp.datasets.check import PARTS, Check, Found, check_benchmark, other_roots
 from plp.datasets.download import Downloaded, download
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
 from plp.errors import DataError
@@ -55,27 +56,37 @@ def list_lines() -> list[str]:
 
 
 def check_lines(check: Check) -> list[str]:
-    """Return what was found of one data set."""
-    counts = ", ".join(f"{part} {count}" for part, count in check.counts.items())
+    """Return what was found of one data set: images that are there, of those expected."""
+    counts = ", ".join(
+        f"{part} {count}" + (f" of {check.expected[part]}" if part in check.expected else "")
+        for part, count in check.counts.items()
+    )
     head = f"{check.name}: {check.found.value}" + (f" ({counts})" if counts else "")
     return [head, *(f"  {line}" for line in (*check.details, *check.problem.splitlines()))]
 
 
-def table_lines(checks: Sequence[Check]) -> list[str]:
-    """Return a line a data set, and what to ask next."""
-    rows = [("name", "found", "images")]
+def table_lines(checks: Sequence[Check], root: str) -> list[str]:
+    """Return a line a data set, other roots where sets lie, and what to ask next."""
+    rows = [("name", "found", "images", "expected")]
     rows += [
-        (one.name, one.found.value, "/".join(map(str, one.counts.values())) or "-")
+        (one.name, one.found.value, _joined(one.counts) or "-", _joined(one.expected))
         for one in checks
     ]
-    return [*_aligned(rows), "More about one: python tools/data.py check NAME --root DIR"]
+    others = [
+        f"Under another root, --root {other}: {', '.join(names)}"
+        for other, names in other_roots(root).items()
+    ]
+    ask = f"What to do about one: python tools/data.py check NAME --root {root}"
+    return [*_aligned(rows), *others, ask]
 
 
 def _check(names: Sequence[str], root: str, read: bool) -> None:
+    if not names and not Path(root).is_dir():
+        raise DataError(f"no such folder: {root!r}. Expected the folder above the data sets")
     every = names or [*BENCHMARKS, *OOD_BENCHMARKS]
     checks = [check_benchmark(name, root, read) for name in every]
     if not names:
-        print("\n".join(table_lines(checks)))
+        print("\n".join(table_lines(checks, root)))
         return
     print("\n".join(line for one in checks for line in check_lines(one)))
     if any(one.found is not Found.WHOLE for one in checks):
@@ -108,6 +119,13 @@ def _folder(one: Benchmark) -> str:
 
 def _counts(one: Benchmark) -> str:
     return "/".join("-" if count is None else str(count) for count in one.counts)
+
+
+def _joined(counts: Mapping[str, int]) -> str:
+    """Return counts as the table of the documentation has them, train / val / test."""
+    if "images" in counts:
+        return str(counts["images"])
+    return "/".join(str(counts.get(part, "-")) for part in PARTS) if counts else ""
 
 
 def _origin(one: Benchmark) -> str:

@@ -10,6 +10,7 @@ from plp.datasets.base import Item, Splits, some
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.build import build_source
 from plp.datasets.images import find_unreadable
+from plp.datasets.layout import right_roots
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS, find_ood_folder
 from plp.datasets.published_lists import NOT_COMPARABLE, list_digest
 from plp.datasets.walk import walk_images
@@ -34,7 +35,9 @@ class Check(NamedTuple):
     Attributes:
         name: Its name.
         found: How it stands.
-        counts: Images by part; of an out-of-distribution set, `images`.
+        counts: Images by part that are there, of those listed; of an out-of-distribution set,
+            `images`. Empty where there are no lists.
+        expected: Images by part of the published set, parts it does not have left out.
         problem: What is wrong and what to do; '' if nothing is.
         details: Further lines.
     """
@@ -42,6 +45,7 @@ class Check(NamedTuple):
     name: str
     found: Found
     counts: dict[str, int]
+    expected: dict[str, int]
     problem: str = ""
     details: tuple[str, ...] = ()
 
@@ -62,28 +66,42 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
     if name not in BENCHMARKS:
         known = ", ".join([*BENCHMARKS, *OOD_BENCHMARKS])
         raise UnknownComponentError(f"expected a data set among {known}, got {name!r}")
+    facts = BENCHMARKS[name]
+    expected = {part: size for part, size in facts.counts._asdict().items() if size is not None}
     try:
         splits = build_source(name, root).splits()
     except DataError as error:
-        facts = BENCHMARKS[name]
-        there = (Path(root) / facts.folder).is_dir()
-        problem = str(error)
-        if not (Path(root) / facts.folder / facts.images).is_dir():
-            problem += f"\n{how_to_get(facts)}"
-        return Check(name, Found.BROKEN if there else Found.NOTHING, {}, problem)
-    counts = {part: len(getattr(splits, part)) for part in PARTS}
+        return _without_lists(facts, root, expected, str(error))
     details: tuple[str, ...] = (
         f"images: {splits.root}",
         f"classes: {len(splits.class_names)}, {some(list(splits.class_names), most=3)}",
         f"lists: SHA-256 {list_digest(splits)[:16]}",
     )
-    items = [item for part in PARTS for item in getattr(splits, part)]
-    if problem := _broken(items, splits, read):
-        return Check(name, Found.BROKEN, counts, problem, details)
+    lists = {part: getattr(splits, part) for part in PARTS}
+    items = [item for part in lists.values() for item in part]
+    missing = missing_files(items, splits.root)
+    gone = frozenset(missing)
+    counts = {
+        part: sum(item.path not in gone for item in listed)
+        for part, listed in lists.items()
+        if listed or part in expected
+    }
+    if problem := _broken(items, splits, missing, read):
+        return Check(name, Found.BROKEN, counts, expected, problem, details)
     differences = [note for note in splits.notes if NOT_COMPARABLE in note]
     details += tuple(note for note in splits.notes if note not in differences)
     found = Found.OTHER if differences else Found.WHOLE
-    return Check(name, found, counts, "\n".join(differences), details)
+    return Check(name, found, counts, expected, "\n".join(differences), details)
+
+
+def other_roots(root: str | Path) -> dict[Path, list[str]]:
+    """Return data roots above or below this one, and the sets that are there and not here."""
+    found: dict[Path, list[str]] = {}
+    for name, facts in BENCHMARKS.items():
+        if not (Path(root) / facts.folder).is_dir():
+            for other in right_roots(Path(root), facts.folder)[:1]:
+                found.setdefault(other, []).append(name)
+    return found
 
 
 def missing_files(items: Sequence[Item], root: str | Path) -> list[str]:
@@ -100,8 +118,19 @@ def missing_files(items: Sequence[Item], root: str | Path) -> list[str]:
     return missing
 
 
-def _broken(items: Sequence[Item], splits: Splits, read: bool) -> str:
-    missing = missing_files(items, splits.root)
+def _without_lists(
+    facts: Benchmark, root: str | Path, expected: dict[str, int], problem: str
+) -> Check:
+    base = Path(root) / facts.folder
+    if not (base / facts.images).is_dir():
+        problem += f"\n{how_to_get(facts)}"
+    sizes = ", ".join(f"{part} {size}" for part, size in expected.items())
+    details = (f"expected: {facts.classes} classes, {sizes}",)
+    found = Found.BROKEN if base.is_dir() else Found.NOTHING
+    return Check(facts.name, found, {}, expected, problem, details)
+
+
+def _broken(items: Sequence[Item], splits: Splits, missing: list[str], read: bool) -> str:
     if missing:
         return (
             f"{len(missing)} of {len(items)} images are missing in {str(splits.root)!r}: "
@@ -120,17 +149,24 @@ def _unreadable(items: Sequence[Item], root: Path) -> str:
 
 def _check_ood(name: str, root: str | Path, read: bool) -> Check:
     facts = OOD_BENCHMARKS[name]
+    expected = {"images": facts.size}
     try:
         folder = find_ood_folder(name, root)
     except DataError as error:
-        return Check(name, Found.NOTHING, {}, str(error))
+        details = (f"expected: {facts.size} images",)
+        return Check(name, Found.NOTHING, {}, expected, str(error), details)
     items = [Item(path.relative_to(folder).as_posix(), 0) for path in walk_images(folder)]
     counts, details = {"images": len(items)}, (f"images: {folder}",)
     if len(items) != facts.size:
-        problem = f"{len(items)} images in {str(folder)!r}, published {facts.size}"
-        return Check(name, Found.OTHER if items else Found.BROKEN, counts, problem, details)
+        problem = (
+            f"{len(items)} images in {str(folder)!r}, published {facts.size}: {NOT_COMPARABLE}. "
+            f"How to get it: {facts.by_hand}"
+        )
+        found = Found.OTHER if items else Found.BROKEN
+        return Check(name, found, counts, expected, problem, details)
     problem = _unreadable(items, folder) if read else ""
-    return Check(name, Found.BROKEN if problem else Found.WHOLE, counts, problem, details)
+    found = Found.BROKEN if problem else Found.WHOLE
+    return Check(name, found, counts, expected, problem, details)
 
 
 def how_to_get(facts: Benchmark) -> str:

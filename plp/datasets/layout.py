@@ -23,18 +23,16 @@ def find_folder(name: str, root: str | Path, folder: str) -> Path:
         raise DataError(f"{name}: no such folder: {str(root)!r}. Expected the one above {folder}/")
     if (root / folder).is_dir():
         return root / folder
-    inside = root.resolve()
-    for parent in inside.parents:
-        if (parent / folder).is_dir() and (parent / folder) in (inside, *inside.parents):
-            raise DataError(
-                f"{name}: the data root {str(root)!r} is too low, it is {folder}/ or in it. Give "
-                f"the folder above: --data-root {parent}"
-            )
-    below = sorted(path.parent for path in root.glob(f"*/{folder}") if path.is_dir())
-    if below:
+    right = right_roots(root, folder)
+    if right and right[0] in root.resolve().parents:
+        raise DataError(
+            f"{name}: the data root {str(root)!r} is too low, it is {folder}/ or in it. Give "
+            f"the folder above: --data-root {right[0]}"
+        )
+    if right:
         raise DataError(
             f"{name}: the data root {str(root)!r} is one level too high, {folder}/ is in "
-            f"{some([str(path) for path in below])}. Give that: --data-root {below[0]}"
+            f"{some([str(path) for path in right])}. Give that: --data-root {right[0]}"
         )
     there = sorted(path.name for path in root.iterdir() if path.is_dir())
     raise DataError(
@@ -42,6 +40,18 @@ def find_folder(name: str, root: str | Path, folder: str) -> Path:
         f"{some(there) or 'no folder'}. A link of that name to where it lies will do; the layout "
         "of every data set is in docs/datasets.md"
     )
+
+
+def right_roots(root: Path, folder: str) -> list[Path]:
+    """Return the data roots that may have been meant where `folder` is not in `root`.
+
+    That is the one above, where `root` is the folder or lies in it; else those one level below.
+    """
+    inside = root.resolve()
+    for parent in inside.parents:
+        if (parent / folder).is_dir() and (parent / folder) in (inside, *inside.parents):
+            return [parent]
+    return sorted(path.parent for path in root.glob(f"*/{folder}") if path.is_dir())
 
 
 def find_images(name: str, base: Path, images: str) -> Path:

@@ -51,7 +51,7 @@ def test_list(run):
 def test_a_set_that_is_whole(run, root):
     status, out, _ = run("check", "eurosat", "--root", root)
     assert status == 0
-    assert out.splitlines()[0] == "eurosat: ok (train 4, val 2, test 2)"
+    assert out.splitlines()[0] == "eurosat: ok (train 4 of 4, val 2 of 2, test 2 of 2)"
     assert f"  images: {root / 'eurosat/2750'}" in out
 
 
@@ -59,11 +59,12 @@ def test_a_set_that_is_named_and_wrong_ends_with_status_1(run, root):
     (root / "eurosat/2750/River/3.jpg").unlink()
     status, out, _ = run("check", "eurosat", "--root", root)
     assert status == 1
-    assert "eurosat: files missing" in out
+    assert "eurosat: files missing (train 3 of 4, val 2 of 2, test 2 of 2)" in out
     assert "1 of 8 images are missing" in out
     status, out, _ = run("check", "dtd", "--root", root)
     assert status == 1
     assert "dtd: not found" in out
+    assert "expected: 47 classes, train 2820, val 1128, test 1692" in out
     assert "Images: python tools/data.py download dtd --root DIR" in out
 
 
@@ -72,9 +73,10 @@ def test_all_sets_in_a_table(run, root):
     status, out, _ = run("check", "--root", root)
     assert status == 0
     rows = {line.split()[0]: line for line in out.splitlines()}
-    assert rows["eurosat"].split() == ["eurosat", "ok", "4/2/2"]
-    assert rows["sun"].endswith("not the published one  1")
-    assert rows["imagenet"].split() == ["imagenet", "not", "found", "-"]
+    assert rows["eurosat"].split() == ["eurosat", "ok", "4/2/2", "4/2/2"]
+    assert rows["sun"].split()[-2:] == ["1", "10000"]
+    assert rows["imagenet"].split() == ["imagenet", "not", "found", "-", "1281167/-/50000"]
+    assert rows["imagenet_a"].split()[-2:] == ["-", "-/-/7500"]
     assert len(rows) == len(BENCHMARKS) + len(OOD_BENCHMARKS) + 2
 
 
@@ -92,6 +94,19 @@ def test_a_root_of_nothing(run, tmp_path):
     status, out, _ = run("check", "eurosat", "--root", tmp_path / "nowhere")
     assert status == 1
     assert "no such folder" in out
+    status, _, err = run("check", "--root", tmp_path / "nowhere")
+    assert status == 2
+    assert "no such folder" in err
+
+
+def test_a_root_that_is_too_high_or_too_low_is_told_in_the_table(run, root):
+    data = root / "top/data"
+    data.mkdir(parents=True)
+    (root / "eurosat").rename(data / "eurosat")
+    for wrong in (data.parent, data / "eurosat"):
+        status, out, _ = run("check", "--root", wrong)
+        assert status == 0
+        assert f"Under another root, --root {data}: eurosat" in out
 
 
 def test_download(run, tmp_path, monkeypatch):

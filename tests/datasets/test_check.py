@@ -5,7 +5,7 @@ from image_trees import grow, write_split
 
 from plp.datasets import BENCHMARKS, OOD_BENCHMARKS, Item, find_ood_folder
 from plp.datasets.benchmarks import Counts
-from plp.datasets.check import Found, check_benchmark, missing_files
+from plp.datasets.check import Found, check_benchmark, missing_files, other_roots
 from plp.datasets.imagenet_classes import clip_names, synsets
 from plp.datasets.walk import walk_images
 from plp.engine.ood_sets import list_ood_set
@@ -27,7 +27,8 @@ def eurosat(tmp_path, monkeypatch):
 
 def test_a_whole_set(eurosat, tmp_path):
     check = check_benchmark("eurosat", tmp_path, read=True)
-    assert check[:4] == ("eurosat", Found.WHOLE, {"train": 16, "val": 2, "test": 2}, "")
+    counts = {"train": 16, "val": 2, "test": 2}
+    assert check[:5] == ("eurosat", Found.WHOLE, counts, counts, "")
     assert check.details[0] == f"images: {eurosat / '2750'}"
     assert check.details[1] == "classes: 2, 'Forest', 'River'"
 
@@ -38,6 +39,7 @@ def test_the_first_ten_missing_files_are_named(eurosat, tmp_path):
     (eurosat / "2750/Forest/3.jpg").unlink()
     check = check_benchmark("eurosat", tmp_path)
     assert check.found is Found.BROKEN
+    assert check.counts == {"train": 7, "val": 1, "test": 1}, "0.jpg is to validate, 1.jpg to test"
     assert "11 of 20 images are missing in" in check.problem
     assert check.problem.count(".jpg'") == 10
     assert "'Forest/3.jpg', 'River/2.jpg'" in check.problem, "in the order of the lists"
@@ -67,6 +69,7 @@ def test_what_is_not_there(eurosat, tmp_path):
     assert check.found is Found.BROKEN
     assert "drive.google.com" in check.problem
     assert "download" not in check.problem, "the images are there"
+    assert check.details == ("expected: 2 classes, train 16, val 2, test 2",)
     (eurosat / "2750").rename(eurosat / "x")
     assert "data.py download eurosat --root DIR" in check_benchmark("eurosat", tmp_path).problem
     check = check_benchmark("stanford_cars", tmp_path)
@@ -85,6 +88,15 @@ def test_other_class_names_are_no_fault(tmp_path, monkeypatch):
     check = check_benchmark("imagenetv2", tmp_path)
     assert check.found is Found.WHOLE
     assert "1 names that are not CLIP's" in check.details[-1]
+
+
+def test_sets_under_another_root_are_found(eurosat, tmp_path):
+    data = tmp_path / "top/data"
+    data.mkdir(parents=True)
+    eurosat.rename(data / "eurosat")
+    assert other_roots(data) == {}
+    assert other_roots(data.parent) == {data: ["eurosat"]}
+    assert other_roots(data / "eurosat/2750") == {data: ["eurosat"]}
 
 
 def test_missing_files_without_their_folder(tmp_path):
@@ -110,7 +122,9 @@ def test_ood_sets_lie_where_the_field_puts_them(name, folder, tmp_path):
     assert find_ood_folder(name, tmp_path) == tmp_path / folder
     check = check_benchmark(name, tmp_path)
     assert (check.found, check.counts) == (Found.OTHER, {"images": 2})
-    assert f"published {OOD_BENCHMARKS[name].size}" in check.problem
+    assert check.expected == {"images": OOD_BENCHMARKS[name].size}
+    assert f"published {OOD_BENCHMARKS[name].size}: numbers are not comparable" in check.problem
+    assert OOD_BENCHMARKS[name].by_hand in check.problem
 
 
 def test_textures_are_all_images_of_dtd_and_not_its_test_list(tmp_path, monkeypatch):
