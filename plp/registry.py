@@ -14,7 +14,6 @@ Example:
     plp.errors.UnknownComponentError: aligner 'MaxSmAligner' is not registered. Did you mean ...
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import mmengine.registry as mm
 from torch import nn
 
-from plp.errors import ConfigError, PlpError, UnknownComponentError
+from plp.errors import ConfigError, PlpError, UnknownComponentError, did_you_mean
 
 
 class Registry(mm.Registry):
@@ -99,8 +98,7 @@ class Registry(mm.Registry):
         names = self.names()
         if self.parent is not None:
             names = sorted({*names, *self.parent.module_dict})
-        near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(key, names, cutoff=0.5)
         return (
             f"{self.name} {key!r} is not registered.{hint} Known: {', '.join(names) or 'none'}. "
             "A component of your own file needs `custom_imports = dict(imports=['your.module'])` "
@@ -132,8 +130,7 @@ def _check_keywords(kind: str, factory: Callable[..., Any], keywords: Mapping[st
     )
     for keyword in keywords:
         if keyword not in taken:
-            near = difflib.get_close_matches(keyword, taken, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(keyword, taken)
             raise ConfigError(
                 f"{kind} {factory.__name__} takes no keyword {keyword!r}.{hint} "
                 f"It takes: {takes or 'nothing'}."

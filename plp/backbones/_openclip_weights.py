@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from plp.backbones._quick_gelu import Activation
 from plp.backbones._torchscript import is_torchscript, read_torchscript
-from plp.errors import WeightsError
+from plp.errors import WeightsError, describe_os_error
 
 # What scripted modules hold besides weights.
 _EXTRAS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
@@ -87,6 +87,13 @@ def load_weights(model: nn.Module, state: dict[str, Tensor], source: str, resize
 
 
 def _load(path: Path) -> Any:
+    """Read the file.
+
+    Raises:
+        WeightsError: if it is damaged or no weights, or the system does not let it be read.
+    """
+    if path.stat().st_size == 0:
+        raise WeightsError(f"{path} is empty, expected weights. Download it again.")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -97,7 +104,9 @@ def _load(path: Path) -> Any:
             f"does not load. Save its state dict alone with torch.save, or as .safetensors. "
             f"({_first_line(error)})"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile,
+    except OSError as error:
+        raise WeightsError(describe_os_error(error)) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile,
             SafetensorError) as error:  # fmt: skip
         raise WeightsError(
             f"{path} is damaged or no weights file ({_first_line(error)}). Download it again."

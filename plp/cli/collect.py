@@ -3,8 +3,8 @@
 import argparse
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
+from plp.engine.places import check_folder_target
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
 from plp.report.command import tool_command
@@ -20,6 +20,7 @@ logger = logging.getLogger("plp")
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, collect, show what was written."""
     arguments = _parser().parse_args(argv)
+    out = check_folder_target(arguments.out, "--out")
     found = collect_runs(arguments.folders, arguments.score)
     rows: list[Run | OODRun] = [*found.runs, *found.ood]
     methods = _chosen("--methods", arguments.methods, in_order(row.method for row in rows))
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         published = any(run.backbone == BACKBONE for run in runs)
     more = [*published_accuracy(asked), *(published_protocol("ood") if ood else ())]
     files = write_comparison(
-        Path(arguments.out), runs, ood=ood, methods=methods, datasets=asked, notes=found.notes,
+        out, runs, ood=ood, methods=methods, datasets=asked, notes=found.notes,
         extra={
             "environment": {**versions(), "git_commit": git_commit()},
             "command": tool_command("collect", argv),

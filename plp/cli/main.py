@@ -4,13 +4,13 @@ A new command is one line in `COMMANDS`: its name, the module whose `main(argv)`
 `plp --help` says. Modules are imported when their command is called, so that help comes at once.
 """
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from plp import __version__
+from plp.errors import did_you_mean
 
 
 class Command(NamedTuple):
@@ -57,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, COMMANDS)
         print(f"error: plp has no command {name!r}.{hint} See `plp --help`", file=sys.stderr)
         return 2
     return run(name, rest)
@@ -66,13 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(name: str, argv: Sequence[str] | None = None) -> int:
     """Run a command by its name with its flags; return its exit status."""
-    from plp.cli.options import run_tool
-
     command = COMMANDS[name]
     called, sys.argv[0] = sys.argv[0], f"plp {name}"  # what argparse calls the program
     try:
+        from plp.cli.options import run_tool
+
         tool = importlib.import_module(command.module).main
         return run_tool(tool, argv, prints_data=command.prints_data)
+    except KeyboardInterrupt:  # while the imports, seconds long, are under way
+        print("interrupted", file=sys.stderr)
+        return 130
     finally:
         sys.argv[0] = called
 

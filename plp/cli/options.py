@@ -1,37 +1,21 @@
 """Flags that the tools share, and how a tool ends."""
 
 import argparse
+import contextlib
+import io
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from mmengine.config import DictAction
-
+from plp.cli.cfg_options import CfgOptions
 from plp.engine.config import AMP, Choices
-from plp.errors import ConfigError, PlpError
+from plp.errors import ConfigError, PlpError, describe_os_error
 
-
-class CfgOptions(DictAction):
-    """Collects KEY=VALUE; refuses what has no KEY or no `=`."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        """Add the options to those of earlier flags."""
-        for value in values:
-            key, equals, _ = value.partition("=")
-            if not equals or not all(key.split(".")):
-                raise ConfigError(
-                    f"{option_string}: expected KEY=VALUE, such as data.batch_size=8, got {value!r}"
-                )
-        super().__call__(parser, namespace, values, option_string)  # type: ignore[arg-type]
+REFUSED, INTERRUPTED, READER_LEFT = 2, 130, 141
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_WORKER_DIED = re.compile(r"DataLoader worker .* (killed by signal|exited unexpectedly)")
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +60,8 @@ def run_tool(
 ) -> int:
     """Run a tool; return its exit status.
 
-    A user's mistake is told in one message with status 2, an interrupt with status 130. Set
+    A user's mistake, and what the system refuses (no room, no permission, no memory), is told in
+    one message with status 2, an interrupt with status 130; see docs/errors.md. Set
     `PLP_TRACEBACK=1` to see where a message comes from.
 
     Args:
@@ -84,6 +69,32 @@ def run_tool(
         argv: Its flags; None for those of the process.
         prints_data: Whether standard output is the tool's result, so that the log must not be.
     """
+    with _logging(prints_data):
+        try:
+            _refuse_empty(sys.argv[1:] if argv is None else argv)
+            main(argv)
+            sys.stdout.flush()
+        except BrokenPipeError:  # who reads us has seen enough, as in `plp predict ... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return READER_LEFT
+        except (PlpError, OSError, MemoryError, RuntimeError) as error:
+            message = message_of(error)
+            if message is None or os.environ.get("PLP_TRACEBACK"):
+                raise
+            print(f"error: {message}", file=sys.stderr)
+            return REFUSED
+        except KeyboardInterrupt as error:
+            print(str(error) or "interrupted", file=sys.stderr)
+            return INTERRUPTED
+    return 0
+
+
+@contextlib.contextmanager
+def _logging(prints_data: bool) -> Iterator[None]:
+    """Show plp's log, beside data on standard error; what a terminal cannot show is escaped."""
+    for one in (sys.stdout, sys.stderr):
+        if isinstance(one, io.TextIOWrapper):
+            one.reconfigure(errors="backslashreplace")
     logger = logging.getLogger("plp")
     logger.setLevel(logging.INFO)
     handler = logging.StreamHandler(sys.stderr if prints_data else sys.stdout)
@@ -92,27 +103,41 @@ def run_tool(
     for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        main(argv)
-        sys.stdout.flush()
-    except BrokenPipeError:  # who reads us has seen enough, as in `plp predict ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except (PlpError, OSError) as error:
-        if os.environ.get("PLP_TRACEBACK"):
-            raise
-        print(f"error: {plain_message(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        after = (
-            ""
-            if prints_data
-            else ("; --resume continues from the last state saved between epochs, if any")
-        )
-        print(f"interrupted{after}", file=sys.stderr)
-        return 130
+        yield
     finally:
         logger.removeHandler(handler)
-    return 0
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """Refuse empty arguments: as a path they would mean the current folder.
+
+    Raises:
+        ConfigError: naming the argument before it.
+    """
+    for place, one in enumerate(argv):
+        if not one.strip() or re.fullmatch(r"--[\w-]+=\s*", one):
+            flag = one.strip() or (argv[place - 1] if place else "the start")
+            raise ConfigError(
+                f"expected a value, got an empty text at {flag}. Is a variable of the shell unset?"
+            )
+
+
+def message_of(error: Exception) -> str | None:
+    """Return what to tell a user about an error; None for a mistake in the program."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return describe_os_error(error)
+    if isinstance(error, PlpError | OSError):
+        return plain_message(error)
+    first = str(error).partition("\n")[0]
+    said = f" ({first})" if first else ""
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return (
+            "out of memory. Lower data.batch_size and data.eval_batch_size, --batch-size of "
+            f"`plp predict`, or data.num_workers{said}"
+        )
+    if _WORKER_DIED.search(str(error)):
+        return f"a process that decodes images has died. Lower data.num_workers{said}"
+    return None
 
 
 def plain_message(error: Exception) -> str:

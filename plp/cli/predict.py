@@ -13,6 +13,7 @@ from pathlib import Path
 from plp.cli.rows import FORMATS
 from plp.engine.compare.progress import clock
 from plp.engine.files import write_atomically
+from plp.engine.places import check_file_target
 from plp.errors import ConfigError, DataError
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
 from plp.inference.rejection import RECALL
@@ -29,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         DataError: at the end, if images could not be read.
     """
     arguments = parser().parse_args(argv)
+    for flag, target in (("--save", arguments.save), ("--out", arguments.out)):
+        if target is not None:
+            check_file_target(target, flag)
     paths = list_images(arguments.images)
     classifier = load_asked(arguments)
     if arguments.save is not None and arguments.calibrate is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from plp.cli.predict import add_classifier, load_asked, refuse_unreadable
 from plp.engine.files import write_atomically
+from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
 from plp.inference import Classifier, Unreadable, list_images
 from plp.inference.images import as_images, decode
@@ -36,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(argv)
     if find_spec("matplotlib") is None:
         raise ConfigError('pictures need matplotlib: pip install "plp[plots]"')
+    folder = check_folder_target(arguments.out, "--out")
     paths = list_images(arguments.images)
     classifier = load_asked(arguments)
-    folder = Path(arguments.out)
     drawn: list[Explained] = []
     bad: list[Unreadable] = []
     names = file_names(paths)

@@ -1,6 +1,5 @@
 """Data sources by their name on the command line."""
 
-import difflib
 import inspect
 from collections.abc import Collection
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from plp.datasets.base import DataSource
 from plp.datasets.benchmarks import BENCHMARKS
 from plp.datasets.names import normalise_dataset_name
-from plp.errors import ConfigError, UnknownComponentError
+from plp.errors import ConfigError, UnknownComponentError, did_you_mean
 from plp.registry import DATASETS
 
 
@@ -89,8 +88,7 @@ def build_source(name: str, root: str | Path | None = None, /, **keywords: Any) 
 
 def _unknown(name: str, known: Collection[str]) -> str:
     plain = normalise_dataset_name(name)
-    near = [plain] if plain in known else difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(plain if plain in known else name, known)
     return (
         f"data set {name!r} is not known.{hint} Known: {', '.join(sorted(known))}. Images of "
         "your own in one sub-folder a class: --dataset folder --data-root DIR."

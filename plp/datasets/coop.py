@@ -1,11 +1,11 @@
 """Data sets in CoOp's layout: a split file and an image folder."""
 
-import json
 from pathlib import Path
 from typing import final
 
 from plp.datasets.base import DataSource, Item, Splits, check_splits, some
 from plp.datasets.names import name_of_split_file, normalise_dataset_name
+from plp.engine.text_files import read_json
 from plp.errors import DataError
 from plp.registry import DATASETS
 
@@ -75,10 +75,7 @@ Rows = list[tuple[str, int, str]]
 
 
 def _read_split(path: Path) -> dict[str, Rows]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"split file {str(path)!r} is not JSON: {error}.") from error
+    content = read_json(path)
     parts = content if isinstance(content, dict) else {}
     lists = {part: parts.get(part) or [] for part in ("train", "val", "test")}
     if not all(isinstance(rows, list) for rows in lists.values()) or not (

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from plp.engine.files import write_atomically
-from plp.errors import CheckpointError
+from plp.errors import CheckpointError, describe_os_error
 from plp.learners.prompt_learner import PromptLearner
 
 FORMAT = 2  # 1 had no scores of validation images
@@ -84,7 +84,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("plp", "null"))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
+    except OSError as error:
+        raise CheckpointError(describe_os_error(error)) from error
+    except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
     if not isinstance(header, dict) or "class_names" not in header:
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of plp")

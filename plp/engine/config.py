@@ -1,6 +1,5 @@
 """From a config file and flags to the config of one run."""
 
-import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -10,7 +9,8 @@ from typing import Any, NamedTuple
 from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config
-from plp.errors import ConfigError
+from plp.engine.text_files import read_text
+from plp.errors import ConfigError, DataError, did_you_mean
 from plp.registry import DATASETS
 
 KNOWN_KEYS = (
@@ -22,6 +22,8 @@ SECTIONS = (
     "dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes",
     "shot_recipes",
 )  # fmt: skip
+_SUFFIXES = (".py", ".json", ".yaml", ".yml")  # what mmengine reads
+_LARGEST = 2**24  # bytes of a config
 AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
 
 
@@ -57,8 +59,7 @@ def load_config(path: str | Path) -> Config:
         ConfigError: if the file is missing or no valid config, or has unknown top-level keys.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"expected a config file, nothing at {path}")
+    _check_file(path)
     for folder in (str(path.resolve().parent), os.getcwd()):
         if folder not in sys.path:
             sys.path.append(folder)
@@ -73,11 +74,38 @@ def load_config(path: str | Path) -> Config:
     return config
 
 
+def _check_file(path: Path) -> None:
+    """Refuse what cannot be a config, before mmengine reads it: it reads whatever it is given."""
+    if not path.exists():
+        raise ConfigError(f"expected a config file, nothing at {str(path)!r}.{_hint(path)}")
+    try:
+        read_text(path, most=_LARGEST)
+    except DataError as error:
+        raise ConfigError(f"expected a config file: {error}") from error
+    if path.suffix not in _SUFFIXES:
+        raise ConfigError(
+            f"expected a config file that ends in {', '.join(_SUFFIXES)}, got {str(path)!r}"
+        )
+
+
+def _hint(path: Path) -> str:
+    """Say which config may be meant by a path where there is none."""
+    for near in (path.with_name(f"{path.name}.py"), "configs" / path, Path(f"configs/{path}.py")):
+        if near.is_file():
+            return f" Did you mean {str(near)!r}?"
+    folder = path.parent
+    if not folder.is_dir():
+        return f" There is no folder {str(folder)!r}." + did_you_mean(
+            str(folder), (str(one) for one in folder.parent.glob("*/"))
+        )
+    files = [one.name for one in folder.iterdir() if one.suffix in _SUFFIXES]
+    return did_you_mean(path.name, files)
+
+
 def _check_keys(config: Config, where: str) -> None:
     for key in config:
         if key not in KNOWN_KEYS:
-            near = difflib.get_close_matches(key, KNOWN_KEYS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, KNOWN_KEYS)
             raise ConfigError(
                 f"{where}: unknown top-level key {key!r}.{hint} Known: {', '.join(KNOWN_KEYS)}. "
                 "Variables of a config's own start with an underscore"
@@ -168,7 +196,7 @@ def _source(config: Config, choices: Choices) -> DataSource:
     source = source_config(choices.dataset, choices.data_root, **keywords)
     config.dataset = ConfigDict(source)
     if choices.data_root is not None:
-        config.dataset.root = str(Path(choices.data_root).resolve())
+        config.dataset.root = os.path.realpath(choices.data_root)
     return DATASETS.build(source)
 
 

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from plp.engine.config import Choices
 from plp.engine.data import build_loaders
+from plp.engine.places import check_file_target
 from plp.engine.predict import predict_loader
 from plp.engine.restore import Classes, restore_learner
 from plp.engine.result import (
@@ -41,8 +42,10 @@ def evaluate_checkpoint(
 
     Raises:
         CheckpointError: if classes, their order, or the model differ from the checkpoint's.
-        ConfigError: for new classes, if the method cannot take them.
+        ConfigError: for new classes, if the method cannot take them; if `out` cannot be written.
     """
+    if out is not None:
+        check_file_target(out, "--out")
     restored = restore_learner(config, checkpoint, choices, device, classes)
     (config, recipe, seed, device, options, few), learner = restored.setup, restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))

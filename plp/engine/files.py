@@ -1,27 +1,46 @@
 """Writing files so that a reader never meets half of one."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+_TEMPORARY = ".tmp"
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
     """Write a file under a temporary name beside `path`, flush it to disk, then rename it.
 
     A process killed at any moment leaves the old file or the new one, and at worst a stray
-    temporary file that ends in `.tmp`.
+    temporary file that ends in `.tmp`. Where `path` is a link, the file it leads to is written.
 
     Args:
         path: Final name; its folder is made if it is missing.
         write: Writes the content to the path it is given.
+
+    Raises:
+        OSError: naming `path`, if it cannot be written; what was there is left as it was.
     """
     path = Path(path)
+    try:
+        check_is_file_place(path)
+        _write(Path(os.path.realpath(path)), write)
+    except OSError as error:
+        ours = error.filename is None or str(error.filename).endswith(_TEMPORARY)
+        if error.errno is None or not ours:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return path
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
+    prefix = f".{path.name[:40]}."  # of a name of any length, in four bytes a character
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=_TEMPORARY, dir=path.parent)
     temporary = Path(name)
     try:
+        os.close(handle)
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
@@ -30,16 +49,29 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return path
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write UTF-8 text atomically."""
+    r"""Write UTF-8 text atomically; a byte of a file name that is no text is written as \udcXX."""
     return write_atomically(path, lambda temporary: _write_text(temporary, text))
 
 
+def check_is_file_place(path: Path) -> None:
+    """Refuse what a file cannot take the place of: a folder, a device, a pipe, a loop of links.
+
+    Raises:
+        OSError: if one of them is there.
+    """
+    if path.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    if os.path.islink(os.path.realpath(path)):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
 def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _umask() -> int:

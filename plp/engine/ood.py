@@ -18,6 +18,7 @@ from plp.engine.ood_report import average, entries, write_export, write_outputs
 from plp.engine.ood_scores import ALL, choose_scores, settings_of
 from plp.engine.ood_sets import ID, OODSet, list_ood_sets, shared_classes
 from plp.engine.ood_stream import PREDICTION, OnError, Scored, Scoring, score_images
+from plp.engine.places import check_folder_target
 from plp.engine.restore import Restored, restore_learner
 from plp.engine.result import describe_run, peak_memory
 from plp.errors import ConfigError
@@ -174,6 +175,7 @@ def _tell_overlaps(class_names: Collection[str], sets: Sequence[OODSet]) -> dict
 
 def _free_folder(out: str | Path | None, checkpoint: str | Path) -> Path:
     if out is not None:
+        check_folder_target(out, "--out")
         if (Path(out) / NAME).exists():
             raise ConfigError(f"{out} holds {NAME} already. Give another --out")
         return Path(out)
@@ -184,4 +186,4 @@ def _free_folder(out: str | Path | None, checkpoint: str | Path) -> Path:
     while (folder / NAME).exists():
         number += 1
         folder = beside / f"ood_{number}"
-    return folder
+    return check_folder_target(folder, "--out")

@@ -28,7 +28,7 @@ from plp.engine.result import (
 from plp.engine.runner import build_runner, check_schedule
 from plp.engine.setup import set_up
 from plp.engine.validation_scores import validation_scores
-from plp.engine.work_dir import default_work_dir, prepare_work_dir, read_state
+from plp.engine.work_dir import choose_work_dir, default_work_dir, read_state
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationMetric, ClassificationReport, classification_report
 from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
@@ -82,7 +82,7 @@ def train(
     config, recipe, seed, device, options, few = set_up(config, choices, device)
     with_report = wants_report(config)
     default = default_work_dir(config, few, seed)
-    folder = prepare_work_dir(work_dir, config.get("work_dir") or default, resume)
+    folder = choose_work_dir(work_dir, config.get("work_dir") or default, resume)
     learner = build_learner(config, few.class_names, seed=seed)
     loaders = build_loaders(few, options, learner.to(device), seed)
     watch = Stopwatch()

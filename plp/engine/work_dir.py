@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 
 from plp.datasets import FewShot
+from plp.engine.places import check_folder_target
 from plp.engine.result import NAME as RESULT
 from plp.errors import CheckpointError, ConfigError
 from plp.hooks.save import STATE
@@ -23,8 +24,10 @@ def default_work_dir(config: Config, few: FewShot, seed: int) -> Path:
     return Path("work_dirs") / file.resolve().parent.name / file.stem / run
 
 
-def prepare_work_dir(asked: str | Path | None, default: str | Path, resume: bool) -> Path:
+def choose_work_dir(asked: str | Path | None, default: str | Path, resume: bool) -> Path:
     """Return the folder of this run; never one that holds another run, unless resuming.
+
+    It is made by what is first written to it, so that a run that cannot begin leaves none.
 
     Without `asked`, a taken default gets a number behind it, and resuming takes the newest.
 
@@ -40,11 +43,7 @@ def prepare_work_dir(asked: str | Path | None, default: str | Path, resume: bool
             )
     else:
         folder = _numbered(Path(default), resume)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"the work directory {folder} cannot be made: {error}") from error
-    return folder
+    return check_folder_target(folder, "--work-dir")
 
 
 def read_state(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path | None:

@@ -32,7 +32,7 @@ def test_missing_config(train_tool, tmp_path):
         ("a.py", "x = 1 / 0\n", "ZeroDivisionError"),
         ("a.py", "_base_ = 'no.py'\n", "no.py"),
         ("a.json", '{"model": ', "JSONDecodeError"),
-        ("a.txt", "model", "cannot be read as a config"),
+        ("a.txt", "model", "ends in .py, .json, .yaml, .yml"),
         ("a.py", "custom_imports = dict(imports=['no_module'])\n", "no_module"),
         ("a.py", "data = dict()\n", "expected a key 'model'"),
     ],

@@ -1,12 +1,11 @@
 """Which config files the methods of a comparison are, and what they are called."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import plp
-from plp.errors import ConfigError
+from plp.errors import ConfigError, did_you_mean
 
 VARIANT = "lite_16shot"
 
@@ -78,8 +77,7 @@ def _find(asked: str, variant: str, configs: Path) -> Path:
             f"method {folder!r} has no config {stem or variant!r}. "
             f"It has: {', '.join(known[folder])}" + ("" if stem else ". Choose with --variant")
         )
-    near = difflib.get_close_matches(folder, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(folder, known, cutoff=0.5)
     raise ConfigError(
         f"method {asked!r} is not known.{hint} Known: {', '.join(known) or 'none'}; "
         "or the path of a config file"

@@ -13,6 +13,7 @@ from plp.engine.compare.key import Keys
 from plp.engine.compare.methods import VARIANT, Method, find_methods
 from plp.engine.compare.sources import DataChoice, find_datasets
 from plp.engine.data import DataOptions
+from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
 
@@ -76,9 +77,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     keys = keys or Keys()
     _check_numbers("--shots", wanted.shots, least=1)
     _check_numbers("--seeds", wanted.seeds, least=0)
-    out = Path(wanted.out)
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out: expected a folder, {str(out)!r} is a file")
+    out = check_folder_target(wanted.out, "--out")
     methods = find_methods(wanted.methods, wanted.variant, wanted.configs)
     configs = [keys.load(method.config) for method in methods]  # may register data sets
     datasets = find_datasets(wanted.datasets)
