@@ -8,6 +8,7 @@ from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.check import PARTS, Check, Found, check_benchmark, other_roots
 from plp.datasets.download import Downloaded, download
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
+from plp.engine.places import check_folder_target
 from plp.errors import DataError
 
 
@@ -95,6 +96,7 @@ def _check(names: Sequence[str], root: str, read: bool) -> None:
 
 def _download(names: Sequence[str], root: str) -> None:
     """Download each; what went wrong is told at the end."""
+    check_folder_target(root, "--root")
     errors = []
     for name in names:
         try:
