@@ -34,6 +34,10 @@ class CheckpointError(PlpError):
     """A checkpoint is missing, damaged, or belongs to another model or other classes."""
 
 
+class ExportError(PlpError):
+    """A classifier cannot be exported, or what was exported does not compute what it should."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with a message that says what is kept and how to go on."""
 
