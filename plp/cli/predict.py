@@ -71,7 +71,7 @@ def refuse_unreadable(bad: Sequence[Unreadable], total: int) -> None:
 
 
 def load_asked(arguments: argparse.Namespace) -> Classifier:
-    """Load the classifier that the flags of `add_classifier` ask for."""
+    """Load the classifier that the flags of `add_checkpoint` ask for."""
     return load(
         arguments.checkpoint,
         pretrained=arguments.pretrained,
@@ -83,9 +83,14 @@ def load_asked(arguments: argparse.Namespace) -> Classifier:
 
 
 def add_classifier(flags: argparse.ArgumentParser) -> None:
+    """Add the flags that say which classifier, where it computes, and what it looks at."""
+    add_checkpoint(flags)
+    flags.add_argument("images", nargs="+", help="files, folders, patterns such as 'new/*.jpg'")
+
+
+def add_checkpoint(flags: argparse.ArgumentParser) -> None:
     """Add the flags that say which classifier, and where it computes."""
     flags.add_argument("checkpoint", help="work directory of a run, or its model.safetensors")
-    flags.add_argument("images", nargs="+", help="files, folders, patterns such as 'new/*.jpg'")
     flags.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
     flags.add_argument(
         "--pretrained", metavar="FILE",
