@@ -1,5 +1,6 @@
 """docs/concepts.md and docs/reproduce.md: what stands there runs, exists and is so."""
 
+import argparse
 import doctest
 import json
 import os
@@ -119,4 +120,6 @@ def test_what_reproduce_names_is_there(root):
     for path in re.findall(r"(?:docs|tests)/[\w/.]+\.\w+|tests/\w+", text):
         assert (root / path).exists(), path
     (command,) = re.findall(r"^python tools/compare\.py (.*)$", text.replace("\\\n", ""), re.M)
-    assert compare.parser().parse_args(shlex.split(command)).seeds == [1, 2, 3]
+    flags = argparse.ArgumentParser()
+    compare.add_comparison(flags, out="out")
+    assert flags.parse_args(shlex.split(command)).seeds == [1, 2, 3]
