@@ -33,6 +33,7 @@ COMMANDS = {
     "test": Command("plp.cli.test", "test a checkpoint on the test images of a data set"),
     "predict": Command("plp.cli.predict", "classify images: files, folders, patterns", True),
     "visualize": Command("plp.cli.visualize", "draw which patches speak for a class"),
+    "export": Command("plp.cli.export", "write a classifier as ONNX, to run it without plp"),
     "compare": Command("plp.cli.compare", "run methods on data sets, shots and seeds; tables"),
     "protocol": Command("plp.cli.protocol", "few-shot, base-to-new, cross-dataset and others"),
     "collect": Command("plp.cli.collect", "tables and a figure of finished runs"),
