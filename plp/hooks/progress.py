@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from plp.engine.files import write_text
 from plp.errors import PlpError
 from plp.registry import HOOKS
 
@@ -95,7 +96,7 @@ class ProgressHook(Hook):
         return [row for row in map(_parsed, lines) if row]
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        self._curves.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_text(self._curves, "".join(json.dumps(row) + "\n" for row in rows))
 
     def _show(self, runner: Any, done: int, step: str) -> dict[str, float]:
         means = self._means(runner)

@@ -25,6 +25,7 @@ MOMENTS = {
     "first state not renamed": ("before", 1, "state.pth"),
     "between epochs": ("after", 3, "state.pth"),
     "best of an epoch without state": ("after", 1, "best.safetensors"),
+    "half the curves": ("half", 3, "curves.jsonl"),
     "half a best": ("half", 1, "best.safetensors"),
     "trained, not saved": ("before", 1, "model.safetensors"),
     "half a checkpoint": ("half", 1, "model.safetensors"),
