@@ -9,7 +9,7 @@ hand, a support of ten patches and a plan at epsilon 0.02. Nothing is trained.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -31,7 +31,8 @@ SIZE = 448
 TEMPLATES = ("a photo of a {}.", "the petals of a {}.", "the leaves of a {}.", "behind a {}.")
 WIDTH, HEIGHT = 100.0, 128.0  # units of the drawing; a unit is as wide as it is high
 # Okabe and Ito's blue and orange: told apart by all kinds of colour vision, and by the line.
-STYLES = {
+BOX = 7  # height of a box
+STYLES: dict[str, dict[str, Any]] = {
     "frozen": dict(facecolor="#dbe9f4", edgecolor="#0072b2", linestyle="--", linewidth=1.2),
     "learned": dict(facecolor="#fdebc8", edgecolor="#d55e00", linestyle="-", linewidth=2.0),
     "fixed": dict(facecolor="white", edgecolor="#444444", linestyle="-", linewidth=1.0),
@@ -61,35 +62,26 @@ def look() -> Seen:
     return Seen(photo.permute(1, 2, 0), cosines, support, plan)
 
 
-def box(axis: Axes, x: float, y: float, text: str, style: str, width: float, height: float) -> None:
-    """Draw a component around (x, y): its name in bold, then what it does."""
-    axis.add_patch(
-        FancyBboxPatch(
-            (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=1",
-            zorder=2, **STYLES[style],
-        )
-    )  # fmt: skip
+def box(axis: Axes, x: float, y: float, text: str, style: str, width: float) -> None:
+    """Draw a component around (x, y): its name in bold, below it what it does."""
+    corner, shape = (x - width / 2, y - BOX / 2), "round,pad=0,rounding_size=1"
+    axis.add_patch(FancyBboxPatch(corner, width, BOX, boxstyle=shape, zorder=2, **STYLES[style]))
     name, _, rest = text.partition("\n")
-    lines = 1 + rest.count("\n") if rest else 0
-    axis.text(x, y + 1.3 * lines, name, ha="center", va="center", weight="bold", zorder=3)
-    if rest:
-        axis.text(x, y - 1.3, rest, ha="center", va="center", linespacing=1.15, zorder=3)
+    axis.text(x, y + 1.3, name, ha="center", va="center", weight="bold", zorder=3)
+    axis.text(x, y - 1.3, rest, ha="center", va="center", zorder=3)
 
 
 def arrow(
-    axis: Axes, start: tuple[float, float], end: tuple[float, float], text: str = "",
-    side: str = "right",
-) -> None:  # fmt: skip
-    """Draw an arrow, with what goes along it to its right, to its left or above it."""
-    axis.annotate(
-        "", end, start, zorder=1,
-        arrowprops=dict(arrowstyle="-|>", color="#444444", shrinkA=0, shrinkB=0, linewidth=1.2),
-    )  # fmt: skip
+    axis: Axes, start: tuple[float, float], end: tuple[float, float], text: str, above: bool = False
+) -> None:
+    """Draw an arrow, with what goes along it to its right or above it."""
+    line = dict(arrowstyle="-|>", color="#444444", shrinkA=0, shrinkB=0, linewidth=1.2)
+    axis.annotate("", end, start, zorder=1, arrowprops=line)
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-    move, align = {"right": (1, "left"), "left": (-1, "right"), "above": (0, "center")}[side]
-    if side == "above":
-        y += 1.9
-    axis.text(x + move, y, text, ha=align, va="center")
+    if above:
+        axis.text(x, y + 1.9, text, ha="center", va="center")
+    else:
+        axis.text(x + 1, y, text, ha="left", va="center")
 
 
 def thumbnail(axis: Axes, x: float, y: float, side: float, title: str) -> Axes:
@@ -103,15 +95,32 @@ def thumbnail(axis: Axes, x: float, y: float, side: float, title: str) -> Axes:
     return small
 
 
+def chain(
+    axis: Axes, x: float, width: float, ends: tuple[float, float],
+    boxes: list[tuple[float, str, str]], labels: list[str],
+) -> None:  # fmt: skip
+    """Draw boxes (y, text, style) below each other, and arrows to, between and from them."""
+    edges = [ends[0]]
+    for y, text, style in boxes:
+        box(axis, x, y, text, style, width)
+        edges += [y + BOX / 2, y - BOX / 2]
+    edges.append(ends[1])
+    for top, bottom, label in zip(edges[::2], edges[1::2], labels, strict=True):
+        arrow(axis, (x, top), (x, bottom), label)
+
+
 def components(axis: Axes) -> None:
     """Draw boxes and arrows."""
-    box(axis, 50, 106, "image tower\nof the backbone: one pass, no graph", "frozen", 98, 7)
+    box(axis, 50, 106, "image tower\nof the backbone: one pass, no graph", "frozen", 98)
     arrow(axis, (50, 113.5), (50, 109.5), "images [B,3,H,W]")
-    box(axis, 50, 18, "learner\nfuses the branches' scores, times the logit scale", "fixed", 98, 7)
+    box(axis, 50, 18, "learner\nfuses the branches' scores, times the logit scale", "fixed", 98)
     arrow(axis, (28, 14.5), (28, 9), "in training: losses")
     arrow(axis, (65.5, 14.5), (65.5, 9), "logits [B,C]")
     texts(axis)
-    global_branch(axis)
+    shade(axis, 1, 27, (2, "global\nbranch"))
+    cosine, mean = "cosine\nimage and texts", "mean\nover the prompts"
+    ways = [(73, cosine, "fixed"), (43.5, mean, "fixed")]
+    chain(axis, 14, 22, (102.5, 21.5), ways, ["pooled\n[B,E]", "[B,C,N]", "scores\n[B,C]"])
     local_branch(axis)
 
 
@@ -119,41 +128,28 @@ def texts(axis: Axes) -> None:
     """Draw the way of the class names, in the middle."""
     axis.text(43.5, 97.5, "C class names", ha="center", va="center", weight="bold")
     arrow(axis, (43.5, 96), (43.5, 90), "tokens\n[C,S,D]")
-    box(axis, 43.5, 86.5, "prompt\nN texts a class", "learned", 24, 7)
+    box(axis, 43.5, 86.5, "prompt\nN texts a class", "learned", 24)
     arrow(axis, (43.5, 83), (43.5, 76.5), "[C,N,L,D]")
-    box(axis, 43.5, 73, "text tower\nof the backbone", "frozen", 20, 7)
-    arrow(axis, (33.5, 73), (25, 73), "[C,N,E]", "above")
-    arrow(axis, (53.5, 73), (61, 73), "[C,N,E]", "above")
+    box(axis, 43.5, 73, "text tower\nof the backbone", "frozen", 20)
+    arrow(axis, (33.5, 73), (25, 73), "[C,N,E]", above=True)
+    arrow(axis, (53.5, 73), (61, 73), "[C,N,E]", above=True)
     note = "Each branch has a prompt\nof its own, or borrows\nthat of another branch."
     axis.text(43.5, 63.5, note, ha="center", va="center", color="#444444")
-
-
-def global_branch(axis: Axes) -> None:
-    """Draw the whole image's way, on the left."""
-    shade(axis, 1, 27, (2, "global\nbranch"))
-    arrow(axis, (14, 102.5), (14, 76.5), "pooled\n[B,E]")
-    box(axis, 14, 73, "cosine\nimage and texts", "fixed", 22, 7)
-    arrow(axis, (14, 69.5), (14, 47), "[B,C,N]")
-    box(axis, 14, 43.5, "mean\nover the prompts", "fixed", 22, 7)
-    arrow(axis, (14, 40), (14, 21.5), "scores\n[B,C]")
 
 
 def local_branch(axis: Axes) -> None:
     """Draw the patches' way, on the right."""
     shade(axis, 59, 40, (86, "local\nbranch"))
-    arrow(axis, (72, 102.5), (72, 97.5), "dense [B,P,W]")
-    box(axis, 72, 94, "projection\nof patches", "learned", 22, 7)
-    arrow(axis, (72, 90.5), (72, 87), "[B,P,W]")
-    box(axis, 72, 83.5, "project_dense\nof the backbone", "frozen", 22, 7)
-    arrow(axis, (72, 80), (72, 76.5), "[B,P,E]")
-    box(axis, 72, 73, "cosine\npatches and texts", "fixed", 22, 7)
-    arrow(axis, (72, 69.5), (72, 62), "[B,P,C,N]")
-    box(axis, 72, 58.5, "selector\nK patches a class", "fixed", 22, 7)
-    arrow(axis, (72, 55), (72, 47), "[B,C,K,N]")
-    box(axis, 72, 43.5, "aligner\nmass for each pair", "fixed", 22, 7)
-    arrow(axis, (72, 40), (72, 33.5), "plan\n[B,C,K,N]")
-    box(axis, 72, 30, "weighted sum\nΣ plan · cosine", "fixed", 22, 7)
-    arrow(axis, (72, 26.5), (72, 21.5), "scores [B,C]")
+    boxes = [
+        (94, "projection\nof patches", "learned"),
+        (83.5, "project_dense\nof the backbone", "frozen"),
+        (73, "cosine\npatches and texts", "fixed"),
+        (58.5, "selector\nK patches a class", "fixed"),
+        (43.5, "aligner\nmass for each pair", "fixed"),
+        (30, "weighted sum\nΣ plan · cosine", "fixed"),
+    ]
+    shapes = "[B,P,W]", "[B,P,E]", "[B,P,C,N]", "[B,C,K,N]", "plan\n[B,C,K,N]"
+    chain(axis, 72, 22, (102.5, 21.5), boxes, ["dense [B,P,W]", *shapes, "scores [B,C]"])
 
 
 def shade(axis: Axes, x: float, width: float, name: tuple[float, str]) -> None:

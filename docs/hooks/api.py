@@ -11,9 +11,10 @@ from typing import Any
 
 from mkdocs.structure.files import File
 
-# Pages in the order a reader wants them. Of a package its `__all__` is shown, of a module all that
-# is public; `plp.testing` exports nothing and is shown module by module.
-PACKAGES = (
+# Pages in the order a reader wants them; packages that are not named here follow. Of a package its
+# `__all__` is shown, of a module all that is public; `plp.testing` exports nothing and is shown
+# module by module.
+ORDER = (
     "plp", "plp.inference", "plp.backbones", "plp.prompts", "plp.projections", "plp.selectors",
     "plp.aligners", "plp.branches", "plp.losses", "plp.scores", "plp.learners", "plp.datasets",
     "plp.transforms", "plp.evaluation", "plp.hooks", "plp.results", "plp.visualization",
@@ -32,6 +33,14 @@ MODULES = {
     ),
 }
 COMPONENT = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+
+
+def packages(root: Path) -> list[str]:
+    """Return plp and its packages that have an `__all__`."""
+    inits = [root / "plp/__init__.py", *sorted(root.glob("plp/*/__init__.py"))]
+    shown = [path for path in inits if "\n__all__ = " in path.read_text(encoding="utf-8")]
+    names = [".".join(path.parent.relative_to(root).parts) for path in shown]
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 def _parsed(root: Path, module: str) -> ast.Module:
@@ -60,7 +69,9 @@ def exports(root: Path, package: str) -> dict[str, str]:
 
 def components(root: Path) -> dict[str, str]:
     """Return where everything that packages export is defined, by its name."""
-    return {name: place for package in PACKAGES for name, place in exports(root, package).items()}
+    return {
+        name: place for package in packages(root) for name, place in exports(root, package).items()
+    }
 
 
 def package_page(root: Path, package: str) -> str:
@@ -81,7 +92,7 @@ def modules_page(title: str, modules: tuple[str, ...]) -> str:
 def overview_page(root: Path) -> str:
     """Return the first page: a line a module, from its docstring."""
     rows = []
-    for module in (*PACKAGES, *MODULES):
+    for module in (*packages(root), *MODULES):
         text = (ast.get_docstring(_parsed(root, module)) or "").partition("\n\n")[0]
         rows.append(f"| [`{module}`]({module}.md) | {' '.join(text.split())} |")
     return "\n".join(["# API", "", "| module | |", "|---|---|", *rows, ""])
@@ -95,7 +106,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the pages of the API."""
     root = _root(config)
     pages = {"index": overview_page(root)}
-    pages |= {package: package_page(root, package) for package in PACKAGES}
+    pages |= {package: package_page(root, package) for package in packages(root)}
     pages |= {title: modules_page(title, modules) for title, modules in MODULES.items()}
     for name, text in pages.items():
         files.append(File.generated(config, f"api/{name}.md", content=text))

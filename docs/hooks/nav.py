@@ -17,7 +17,8 @@ def named(nav: Any) -> set[str]:
 def expanded(nav: Any, rest: list[str]) -> Any:
     """Return the navigation with each pattern replaced by those of `rest` it matches, in order.
 
-    A `*` does not reach into a folder; a section must be a list for patterns to stand in it.
+    They are taken out of `rest`: the first pattern that matches a page has it. A `*` does not reach
+    into a folder; a section must be a list for patterns to stand in it.
     """
     if isinstance(nav, dict):
         return {title: expanded(part, rest) for title, part in nav.items()}
@@ -26,7 +27,9 @@ def expanded(nav: Any, rest: list[str]) -> Any:
     items = []
     for part in nav:
         if isinstance(part, str) and "*" in part:
-            items += [page for page in rest if _matches(page, part)]
+            taken = [page for page in rest if _matches(page, part)]
+            rest[:] = [page for page in rest if page not in taken]
+            items += taken
         else:
             items.append(expanded(part, rest))
     return items

@@ -1,5 +1,6 @@
 """The site builds without a warning, is whole, and fetches nothing from other machines."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -94,3 +95,32 @@ def test_what_is_fetched_or_broken_is_noticed(tmp_path):
         Broken("b.html", "http://x/y"),
     ]
     assert sorted(broken(tmp_path)) == [Broken("a.html", "b.html#gone"), Broken("a.html", "no.png")]
+
+
+@needs_mkdocs
+def test_patterns_of_the_navigation(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "docs/hooks"))
+    nav = importlib.import_module("nav")
+    given = [{"A": ["index.md", "own_*.md"]}, {"B": ["b.md", "*.md", "in/*.md"]}, {"C": "c.md"}]
+    assert nav.named(given) == {"index.md", "own_*.md", "b.md", "*.md", "in/*.md", "c.md"}
+    rest = ["a.md", "in/x.md", "own_x.md", "in/deep/y.md"]
+    assert nav.expanded(given, rest) == [
+        {"A": ["index.md", "own_x.md"]}, {"B": ["b.md", "a.md", "in/x.md"]}, {"C": "c.md"}
+    ]  # fmt: skip
+    assert rest == ["in/deep/y.md"], "left out, which MkDocs warns of"
+
+
+@needs_mkdocs
+def test_links_out_of_docs_are_mapped(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "docs/hooks"))
+    pages = importlib.import_module("pages")
+    said = "[m](configs/sotglp/README.md#x) `[m](docs/report.md)` [here](#y) [no](gone.md)"
+    assert pages.mapped(root, "README.md", said) == said.replace(
+        "configs/sotglp/README.md#x", "methods/sotglp.md#x"
+    )
+    assert pages.mapped(root, "configs/sotglp/README.md", "[d](../../docs/transport.md)") == (
+        "[d](../transport.md)"
+    )
+    assert pages.mapped(root, "docs/protocols.md", "[k](../plp/registry.py)") == (
+        "[k](source/plp/registry.py.md)"
+    )
