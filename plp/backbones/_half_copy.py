@@ -24,8 +24,11 @@ class HalfCopy:
         self._made_for: Any = None
 
     def of(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """Return the network itself outside autocast, its half-precision copy inside."""
-        if not torch.is_autocast_enabled(device.type):
+        """Return the network itself outside autocast, its half-precision copy inside.
+
+        `torch.compile` gets the network itself: copying cannot be compiled.
+        """
+        if not torch.is_autocast_enabled(device.type) or torch.compiler.is_compiling():
             return network
         dtype = torch.get_autocast_dtype(device.type)
         if self._copy is None or self._made_for != (id(network), device, dtype):

@@ -47,9 +47,13 @@ class OpenCLIPBackbone(Backbone):
             vision transformer is interpolated, as open_clip does.
         seed: Of the random weights. The global random state is not touched.
         cache_dir: Where downloads are stored and looked for; None for the usual caches.
+        compile_vision: Backend of `torch.compile` for the vision tower, such as 'inductor'; None
+            leaves the tower as it is. The first batch, and the first of another size, then takes
+            minutes; features differ by rounding. docs/performance.md says what was gained.
 
     Raises:
-        ConfigError: for an arch, a model config, or a `quick_gelu` that does not fit.
+        ConfigError: for an arch, a model config, a `quick_gelu` or a `compile_vision` that does not
+            fit.
         WeightsError: for weights that are missing, damaged, of another arch, or out of reach.
 
     Example:
@@ -75,8 +79,10 @@ class OpenCLIPBackbone(Backbone):
         image_size: int | None = None,
         seed: int = 0,
         cache_dir: str | os.PathLike[str] | None = None,
+        compile_vision: str | None = None,
     ) -> None:
         super().__init__()
+        _check_compiler(compile_vision)
         self.arch = arch
         self.alias_first_block = alias_first_block
         pretrained = None if pretrained is None else os.fspath(pretrained)
@@ -92,6 +98,9 @@ class OpenCLIPBackbone(Backbone):
             load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)
         self._set_geometry(spec.config, spec.preprocess)
         self._vision = select_tower(self.model, alias_first_block)
+        self._encode = type(self._vision).encode
+        if compile_vision is not None:
+            self._encode = torch.compile(self._encode, backend=compile_vision)
         self._text = TextTower(self.model, spec.config["text_cfg"])
         self.streams, self.dense_dim = self._vision.streams, self._vision.dense_dim
         self.token_dim, self.context_length = self._text.width, self._text.context_length
@@ -126,7 +135,7 @@ class OpenCLIPBackbone(Backbone):
                 "image_size."
             )
         with torch.no_grad():
-            return self._vision.encode(images, streams)
+            return self._encode(self._vision, images, streams)
 
     def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Map dense features into the joint space by the projection of the pooled feature."""
@@ -194,3 +203,15 @@ class OpenCLIPBackbone(Backbone):
         self.register_buffer("mean", torch.tensor(preprocess["mean"]), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess["std"]), persistent=False)
         self.register_buffer("logit_scale", scale, persistent=False)
+
+
+def _check_compiler(backend: str | None) -> None:
+    """Refuse what `torch.compile` would refuse at the first batch, with a page of traceback."""
+    if backend is None:  # the list takes seconds of imports
+        return
+    known = torch.compiler.list_backends(exclude_tags=())
+    if backend not in known:
+        raise ConfigError(
+            f"expected compile_vision to be None or a backend of torch.compile ({', '.join(known)})"
+            f", got {backend!r}"
+        )
