@@ -7,6 +7,7 @@ from typing import Any
 from plp.cli.options import add_choices, choices_of
 from plp.datasets import OOD_BENCHMARKS, find_ood_folder
 from plp.engine.ood import evaluate_ood
+from plp.engine.ood_file import expand_ood
 from plp.engine.ood_report import table_rows
 from plp.engine.ood_scores import ALL
 from plp.errors import ConfigError
@@ -15,12 +16,13 @@ from plp.errors import ConfigError
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, test, show the result."""
     arguments = parser().parse_args(argv)
+    listed = expand_ood(arguments.ood, arguments.near, arguments.data_root)
     found = evaluate_ood(
         arguments.config,
         arguments.checkpoint,
-        by_name(arguments.ood, arguments.data_root),
+        by_name(listed.sets, arguments.data_root),
         choices_of(arguments),
-        near=arguments.near,
+        near=listed.near,
         scores=arguments.scores,
         temperature=arguments.temperature,
         pooled=arguments.pooled,
@@ -66,10 +68,11 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
     add_choices(flags)
     flags.add_argument(
-        "--ood", nargs="+", required=True, metavar="NAME[=ROOT]",
+        "--ood", nargs="+", required=True, metavar="NAME[=ROOT]|FILE",
         help="out-of-distribution sets: a folder of images (in sub-folders or not), or a data set "
         "in CoOp's layout, of which the test images are taken; without ROOT: one of the field's, "
-        f"{', '.join(OOD_BENCHMARKS)}",
+        f"{', '.join(OOD_BENCHMARKS)}; or a file that says which are near and which far, such as "
+        "configs/_base_/ood/imagenet.py",
     )  # fmt: skip
     flags.add_argument(
         "--near", nargs="+", default=(), metavar="NAME", help="sets that are near-OOD; others: far"

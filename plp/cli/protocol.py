@@ -18,6 +18,7 @@ from plp.cli.compare import add_comparison, compare_as_asked, show_end, show_job
 from plp.cli.ood import by_name
 from plp.engine.compare import state_of
 from plp.engine.compare.sources import expand
+from plp.engine.ood_file import expand_ood
 from plp.engine.protocols import (
     PROTOCOLS,
     Asked,
@@ -48,9 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         _refuse_foreign_flags(arguments)
         compare_as_asked(arguments, command)
         return
+    listed = expand_ood(arguments.ood, arguments.near, arguments.data_root)
     asked = Asked(
         arguments.protocol, wanted_of(arguments), expand(arguments.targets, arguments.data_root),
-        by_name(arguments.ood, arguments.data_root), arguments.near,
+        by_name(listed.sets, arguments.data_root), listed.near,
     )  # fmt: skip
     if arguments.dry_run:
         plan = plan_protocol(asked)
@@ -91,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
         help="cross-dataset, domain: data sets to test on, as --datasets",
     )  # fmt: skip
     flags.add_argument(
-        "--ood", nargs="+", default=(), metavar="NAME[=ROOT]",
+        "--ood", nargs="+", default=(), metavar="NAME[=ROOT]|FILE",
         help="ood: out-of-distribution sets, as tools/ood.py takes them",
     )  # fmt: skip
     flags.add_argument(

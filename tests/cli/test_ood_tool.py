@@ -183,6 +183,22 @@ def test_a_set_in_coops_layout_gives_its_test_images(ood, tmp_path):
     assert scores["paths/birds"].tolist() == ["owl/001.png", "jay/001.png"]
 
 
+def test_near_and_far_by_a_file(tool, tiny_config, trained, photos, sets, tmp_path):
+    def run(*flags):
+        data = ("--dataset", "folder", "--data-root", photos, "--device", "cpu")
+        what = ("--scores", "MCM", "--out", tmp_path / "out", "--ood", file, f"more={noise}")
+        return tool("ood", tiny_config, trained, *data, *what, *flags)
+
+    file, pets, noise = tmp_path / "sets.py", str(sets["pets"]), str(sets["noise"])
+    file.write_text(f"ood = dict(near=dict(pets={pets!r}), far=dict(noise='flat'))")
+    assert "noise is not there: tried" in run().told(), "photos are elsewhere"
+    file.write_text(f"ood = dict(near=dict(pets={pets!r}), far=dict(noise={noise!r}))")
+    ended = run("--near", "more")
+    assert ended.status == 0, ended.err
+    groups = {name: one["group"] for name, one in read(tmp_path / "out")["ood_sets"].items()}
+    assert groups == {"pets": "near", "noise": "far", "more": "near"}
+
+
 def test_temperature_reaches_the_scores(ood, tmp_path):
     assert ood("--scores", "MCM", "--temperature", "0.01").status == 0
     result = read(tmp_path / "out")
