@@ -39,7 +39,13 @@ class ExportError(PlpError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with a message that says what is kept and how to go on."""
+    """Ctrl-C, with a message that says what is kept and how to go on.
+
+    Attributes:
+        USUAL: What is told where nothing is kept.
+    """
+
+    USUAL = "interrupted; no file is left half written. The same command starts anew"
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -100,7 +100,7 @@ def _write(path: Path, fitted: TextMap) -> None:
     os.close(handle)
     try:
         tensors = {key: t.contiguous() for key, t in fitted._asdict().items()}
-        save_file(tensors, name, metadata={"sha256": _checksum(fitted)})
+        Path(name).write_bytes(save(tensors, metadata={"sha256": _checksum(fitted)}))
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

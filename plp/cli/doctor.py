@@ -18,7 +18,7 @@ from plp.backbones._openclip_hub import cached_tag
 from plp.datasets import Splits, build_source, source_names
 from plp.engine.feature_cache import cache_folder
 from plp.engine.result import git_commit, versions
-from plp.errors import PlpError
+from plp.errors import PlpError, describe_os_error
 
 _OPTIONAL = {"matplotlib": "figures", "transformers": "the lite backbone", "onnxruntime": "export"}
 
@@ -51,11 +51,13 @@ def section(name: str, look: Callable[[], Iterator[str]]) -> str:
         >>> print(section('devices', look))
         devices
           fine
-          cannot be looked up: OSError: no such device
+          cannot be looked up: no such device
     """
     lines: list[str] = []
     try:
         lines += look()  # extends as it goes: what was found before an error stays
+    except OSError as error:
+        lines.append(f"cannot be looked up: {describe_os_error(error)}")
     except Exception as error:  # drivers, file systems and packages raise whatever they like
         reason = str(error).partition("\n")[0]
         lines.append(f"cannot be looked up: {type(error).__name__}: {reason}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from plp import __version__
-from plp.errors import did_you_mean
+from plp.errors import Interrupted, did_you_mean
 
 
 class Command(NamedTuple):
@@ -74,7 +74,7 @@ def run(name: str, argv: Sequence[str] | None = None) -> int:
         tool = importlib.import_module(command.module).main
         return run_tool(tool, argv, prints_data=command.prints_data)
     except KeyboardInterrupt:  # while the imports, seconds long, are under way
-        print("interrupted", file=sys.stderr)
+        print(Interrupted.USUAL, file=sys.stderr)
         return 130
     finally:
         sys.argv[0] = called

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from plp.cli.cfg_options import CfgOptions
 from plp.engine.config import AMP, Choices
-from plp.errors import ConfigError, PlpError, describe_os_error
+from plp.errors import ConfigError, Interrupted, PlpError, describe_os_error
 
 REFUSED, INTERRUPTED, READER_LEFT = 2, 130, 141
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -84,7 +84,7 @@ def run_tool(
             print(f"error: {message}", file=sys.stderr)
             return REFUSED
         except KeyboardInterrupt as error:
-            print(str(error) or "interrupted", file=sys.stderr)
+            print(str(error) or Interrupted.USUAL, file=sys.stderr)
             return INTERRUPTED
     return 0
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark, Fetched
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
 from plp.datasets.published_lists import link_to
-from plp.errors import DataError, UnknownComponentError
+from plp.errors import DataError, UnknownComponentError, describe_os_error
 
 _ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
 
@@ -82,10 +82,14 @@ def _fetch(name: str, facts: Benchmark, fetched: Fetched, staging: Path) -> None
         getattr(datasets, fetched.type)(str(staging), download=True)
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         raise DataError(
-            f"{name} could not be downloaded: {type(error).__name__}: {error}. Nothing was "
+            f"{name} could not be downloaded: {_reason(error)}. Nothing was "
             f"changed. Without a network, get the archive from {facts.page} and extract it so "
             f"that {facts.folder}/{facts.images}/ has the images"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    return describe_os_error(error) if isinstance(error, OSError) else str(error)
 
 
 def _move(name: str, facts: Benchmark, source: Path, target: Path) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from plp.datasets.base import Item
 from plp.errors import DataError
 from plp.transforms.pixels import to_rgb
 
+_MOST_PIXELS = 2**26  # of an image whose short side is resized to 224
 _MOST_NAMED = 20  # files named in one error
 
 
@@ -142,16 +143,36 @@ def read_image(path: str | Path, exif: bool = False) -> Image.Image:
             of the published code ignore it; switch it on for photographs straight from a camera.
 
     Raises:
-        DataError: if the file is missing, truncated, empty or no image, with its name.
+        DataError: if the file is missing, truncated, empty or no image, or a strip that is too
+            long, with its name.
     """
     try:
         with Image.open(path) as image:
             image.load()
             if exif:
                 ImageOps.exif_transpose(image, in_place=True)
-            return to_rgb(image)
+            found = to_rgb(image)
     except Exception as error:  # decoders of damaged files raise whatever they like
         raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
+    return check_shape(repr(str(path)), found)
+
+
+def check_shape(name: str, image: Image.Image) -> Image.Image:
+    """Refuse what would fill the memory when its short side is resized to what a backbone takes.
+
+    Args:
+        name: What the image is called in the message.
+        image: Returned as it is.
+
+    Raises:
+        DataError: for a strip that is too long.
+    """
+    short, long = sorted(image.size)
+    if 224 * 224 * long / short > _MOST_PIXELS:
+        raise DataError(
+            f"{name}: {image.width} x {image.height} pixels is too long a strip. Cut it into parts"
+        )
+    return image
 
 
 def find_unreadable(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from plp.engine.files import write_atomically
@@ -66,7 +66,8 @@ def save_checkpoint(
         **info,
     }
     metadata = {"plp": json.dumps(header, ensure_ascii=False)}
-    return write_atomically(path, lambda temporary: save_file(state, temporary, metadata))
+    content = save(state, metadata)  # a full disk is then Python's to tell, in an OSError
+    return write_atomically(path, lambda temporary: _write(temporary, content))
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -90,13 +91,42 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
     if not isinstance(header, dict) or "class_names" not in header:
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of plp")
-    if header["format"] > FORMAT:
-        raise CheckpointError(
-            f"{path} has checkpoint format {header['format']}, this plp reads up to {FORMAT}: "
-            "update plp"
-        )
+    _check_header(path, header)
+    _check_finite(path, state)
     scores = {k.removeprefix(_SCORES): state.pop(k) for k in [*state] if k.startswith(_SCORES)}
     return Checkpoint(state, tuple(header["class_names"]), header, scores)
+
+
+def _check_header(path: Path, header: Mapping[str, Any]) -> None:
+    """Refuse what a newer plp, or no plp, has written about a checkpoint."""
+    number, names = header.get("format"), header["class_names"]
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise CheckpointError(f"{path} is damaged: expected a number as its format, got {number!r}")
+    if number > FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {number}, this plp reads up to {FORMAT}: update plp"
+        )
+    texts = isinstance(names, list) and names and all(isinstance(name, str) for name in names)
+    if not texts or not isinstance(header.get("config", {}), Mapping):
+        raise CheckpointError(
+            f"{path} is damaged: expected names of classes and the config of the training in its "
+            "metadata. Take another copy, or train again"
+        )
+
+
+def _check_finite(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Refuse NaN: every class would get NaN, and any of them would be called the best."""
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            bad = int((~value.isfinite()).sum())
+            raise CheckpointError(
+                f"{path} is damaged: {bad} of {value.numel()} values of {name} are NaN or infinite"
+                ". Take another copy, or train again"
+            )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
@@ -116,6 +146,11 @@ def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
         f"{name} has shape {list(value.shape)}, expected {list(own[name].shape)}"
         for name, value in checkpoint.state.items()
         if name in own and value.shape != own[name].shape
+    ]
+    problems += [
+        f"{name} has dtype {value.dtype}, expected {own[name].dtype}"
+        for name, value in checkpoint.state.items()
+        if name in own and value.is_floating_point() != own[name].is_floating_point()
     ]
     if problems:
         raise CheckpointError(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config
+from plp.engine.schedule import check_train_cfg
 from plp.engine.text_files import read_text
 from plp.errors import ConfigError, DataError, did_you_mean
 from plp.registry import DATASETS
@@ -162,6 +163,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     config.pop("shot_recipes", None)
     ours = ("recipes", "shot_recipes")
     merge_options(config, {k: v for k, v in options.items() if k.split(".")[0] not in ours})
+    check_train_cfg(config)
     return config, source, recipe
 
 

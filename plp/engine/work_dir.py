@@ -1,6 +1,8 @@
 """Where a run writes, and whether it may continue what is there."""
 
+import contextlib
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from mmengine.config import Config
 from plp.datasets import FewShot
 from plp.engine.places import check_folder_target
 from plp.engine.result import NAME as RESULT
-from plp.errors import CheckpointError, ConfigError
+from plp.errors import CheckpointError, ConfigError, Interrupted
 from plp.hooks.save import STATE
 
 logger = logging.getLogger("plp")
@@ -44,6 +46,30 @@ def choose_work_dir(asked: str | Path | None, default: str | Path, resume: bool)
     else:
         folder = _numbered(Path(default), resume)
     return check_folder_target(folder, "--work-dir")
+
+
+@contextlib.contextmanager
+def telling_what_is_kept(folder: Path) -> Iterator[None]:
+    """Let Ctrl-C say how the run in a folder can go on.
+
+    Raises:
+        Interrupted: in place of Python's own.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(_kept(folder)) from error
+
+
+def _kept(folder: Path) -> str:
+    if (folder / RESULT).is_file():
+        return f"interrupted; the run in {folder} is finished, only its report is missing"
+    if (folder / STATE).is_file():
+        return (
+            f"interrupted; {folder} keeps the run as it was after its last saved epoch. The same "
+            f"command with --resume --work-dir {shlex.quote(str(folder))} goes on from there"
+        )
+    return f"{Interrupted.USUAL}; nothing in {folder} is worth keeping yet"
 
 
 def read_state(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path | None:

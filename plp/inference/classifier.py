@@ -1,9 +1,10 @@
 """A trained classifier, ready to be asked."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 from jaxtyping import Float
@@ -18,9 +19,15 @@ from plp.inference.images import Named, as_images, decode
 from plp.inference.prediction import Prediction, Unreadable
 from plp.inference.reading import Chunk, read_chunks
 from plp.inference.rejection import RECALL, Rejection, choose_rejection
+from plp.inference.trained_on import trained_on
 from plp.learners.prompt_learner import PromptLearner
 from plp.structures import Evidence
 from plp.transforms import Transform
+
+if TYPE_CHECKING:
+    from plp.export import Exported
+
+logger = logging.getLogger("plp")
 
 BATCH = 64
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -146,6 +153,8 @@ class Classifier:
     ) -> Rejection:
         """Choose the threshold anew, on images of the classes that nothing was trained on.
 
+        Files that are shots of the training, as far as these are still there, are warned of.
+
         Args:
             images: A folder (all images in it and below), or images as `predict` takes them. Their
                 classes need not be told.
@@ -160,6 +169,7 @@ class Classifier:
         """
         one_path = isinstance(images, str | os.PathLike)
         listed = as_images(list_images([images]) if one_path else images)
+        self._warn_of_shots(listed)
         rows: list[dict[str, Tensor]] = []
         for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
             for one in chunk.unreadable.values():
@@ -176,9 +186,38 @@ class Classifier:
         info = {k: v for k, v in self.info.items() if k not in ("format", "class_names")}
         return save_checkpoint(path, self.learner, info, self._validation_scores)
 
+    def export(
+        self, path: str | Path, images: Any = None, *, iterations: int | None = None
+    ) -> "Exported":
+        """Write the classifier as one file that runs without plp, checked against this one.
+
+        Args:
+            path: Ends in `.onnx`, or in `.pt2` for torch. See docs/export.md.
+            images: Real images to check it on, beside noise, as `predict` takes them.
+            iterations: Sinkhorn iterations; see `plp.export.ClassifierProgram`.
+
+        Raises:
+            ConfigError: for another ending, missing packages, or a method whose texts depend on the
+                image.
+            ExportError: if it cannot be traced, or its numbers differ by more than 1e-4.
+        """
+        from plp.export.write import export
+
+        return export(self, path, images, iterations=iterations)
+
     def __repr__(self) -> str:
         backbone = type(self.learner.backbone).__name__
         return f"Classifier({len(self.class_names)} classes, {backbone}, {self.device})"
+
+    def _warn_of_shots(self, listed: Sequence[Named]) -> None:
+        paths = [Path(one.image) for one in listed if isinstance(one.image, str | os.PathLike)]
+        if shots := trained_on(self.info, paths):
+            logger.warning(
+                "%d of the %d images to calibrate on were trained on, such as %s: the classifier "
+                "is surer of them than of others, and the threshold will accept too few. Take "
+                "images that were no shots",
+                len(shots), len(listed), shots[0],
+            )  # fmt: skip
 
     def _choose(self, recall: float) -> Rejection:
         values = self._validation_scores.get(self.score, torch.zeros(0))

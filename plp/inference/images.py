@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from plp.datasets import read_image
+from plp.datasets.images import check_shape
 from plp.errors import DataError
 from plp.transforms import to_rgb
 
 _PATHS = (str, os.PathLike)
-_MOST_PIXELS = 2**26  # of an image whose short side is resized to 224
 
 
 class Named(NamedTuple):
@@ -63,7 +63,7 @@ def decode(named: Named) -> Image.Image:
     """
     name, image = named
     if isinstance(image, _PATHS):
-        return _checked_size(name, _read_file(Path(image)))
+        return _read_file(Path(image))
     try:
         if isinstance(image, Image.Image):
             found = to_rgb(image)
@@ -74,7 +74,7 @@ def decode(named: Named) -> Image.Image:
             raise DataError(f"{_EXPECTED}, got {type(image).__name__}")
     except Exception as error:  # a lazily opened file raises whatever its decoder likes
         raise DataError(f"{name}: {error}") from error
-    return _checked_size(name, found)
+    return check_shape(name, found)
 
 
 _EXPECTED = "expected a path, a PIL image, an array [H, W, 3] or a tensor [3, H, W]"
@@ -145,13 +145,3 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
             "uint8; normalised values are not wanted, the classifier normalises"
         )
     return np.rint(pixels.astype(np.float64) * 255).astype(np.uint8)
-
-
-def _checked_size(name: str, image: Image.Image) -> Image.Image:
-    """Refuse what would fill the memory when its short side is resized to what a backbone takes."""
-    short, long = sorted(image.size)
-    if 224 * 224 * long / short > _MOST_PIXELS:
-        raise DataError(
-            f"{name}: {image.width} x {image.height} pixels is too long a strip. Cut it into parts"
-        )
-    return image

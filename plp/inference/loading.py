@@ -79,12 +79,13 @@ def load(
 
 def _config(saved: Checkpoint) -> Config:
     config = saved.info.get("config")
-    if not isinstance(config, Mapping) or not {"model", "data"} <= set(config):
+    sections = config if isinstance(config, Mapping) else {}
+    if not all(isinstance(sections.get(key), Mapping) for key in ("model", "data")):
         raise CheckpointError(
             "the checkpoint does not hold the config of its training. Give one that tools/train.py "
             "(`plp train`) has written"
         )
-    return Config(dict(config))
+    return Config(dict(sections))
 
 
 def _build(config: Config, saved: Checkpoint, pretrained: str | Path | None) -> PromptLearner:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plp.cli.cfg_options import parse_value
 from plp.engine.config import Choices
 
 
@@ -69,6 +70,8 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
     Example:
         >>> option_words({'data.views': 1, 'a': [1, (2.5, True)], 'b': None})
         ['data.views=1', 'a=[1,(2.5,True)]', 'b=None']
+        >>> option_words({'file': 'my photos/a.json', 'name': '12', 'both': ['a, b']})
+        ['file=my photos/a.json', "name='12'", "both=['a, b']"]
     """
     return [f"{key}={_value(value)}" for key, value in options.items()]
 
@@ -77,4 +80,6 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         left, right = "[]" if isinstance(value, list) else "()"
         return left + ",".join(map(_value, value)) + right
-    return str(value)
+    text = str(value)
+    plain = text == text.strip() and "," not in text and parse_value(text) == value
+    return text if plain or not isinstance(value, str) else f"'{text}'"

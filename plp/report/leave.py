@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plp.engine.files import write_text
+from plp.errors import describe_os_error
 
 NAME = "report.html"
 
@@ -23,7 +24,10 @@ def leave(folder: Path, make: Callable[[], str]) -> Path | None:
     """
     try:
         return write_text(folder / NAME, make())
-    except Exception as error:  # of drawing, of reading images, of a full disk: results are written
+    except OSError as error:  # a full disk: results are written
+        logger.warning("no report: %s", describe_os_error(error))
+        return None
+    except Exception as error:  # of drawing, of reading images: results are written
         first = str(error).partition("\n")[0]
         logger.warning("no report: %s: %s", type(error).__name__, first)
         return None

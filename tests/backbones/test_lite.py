@@ -10,6 +10,7 @@ import jaxtyping
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from sklearn.linear_model import Ridge
 from torch.nn import functional as F
 from torchvision.io import ImageReadMode, read_image
@@ -289,7 +290,7 @@ class TestCache:
         flipped = good[:-1] + bytes([good[-1] ^ 1])
         bad = {"half": good[: len(good) // 2], "empty": b"", "one bit": flipped, "text": b"hello"}
         if damage == "no checksum":
-            _lite_joint.save_file(dict(self.stored._asdict()), file)
+            save_file(dict(self.stored._asdict()), file)
         else:
             file.write_bytes(bad[damage])
         other = TextMap(self.stored.centre + 1, self.stored.weight + 1)

@@ -16,6 +16,7 @@ from tiny_runs import CLASSES, Ended
 import plp
 from plp.cli import predict as predict_cli
 from plp.cli.options import run_tool
+from plp.errors import Interrupted
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_a_full_disk_leaves_the_old_file(predict, photos, tmp_path, monkeypatch)
     monkeypatch.setattr(predict_cli, "_write", full)
     ended = predict(photos, "--out", out)
     assert ended.status == 2
-    assert "No space left on device" in ended.err
+    assert "the disk is full" in ended.err
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
     assert out.read_text() == "old"
 
@@ -201,7 +202,7 @@ def test_interrupted(predict, photos, tmp_path, monkeypatch):
     monkeypatch.setattr(predict_cli, "_write", stop)
     ended = predict(photos, "--out", tmp_path / "t.csv")
     assert ended.status == 130
-    assert ended.err.splitlines()[-1] == "interrupted"
+    assert ended.err.splitlines()[-1] == Interrupted.USUAL
     assert list(tmp_path.iterdir()) == []
 
 
@@ -227,7 +228,7 @@ def test_a_signal_leaves_nothing_behind(trained, photos, root, tmp_path):
         assert line, "it ended before it began"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "interrupted\n")
+    assert (process.returncode, err) == (130, f"{Interrupted.USUAL}\n")
     assert list(tmp_path.iterdir()) == []
 
 

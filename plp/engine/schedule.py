@@ -1,0 +1,43 @@
+"""How long a run trains: the `train_cfg` section, looked at before anything is built."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+from plp.errors import ConfigError, did_you_mean
+
+# What mmengine's EpochBasedTrainLoop takes, and what says that it is that loop.
+_KEYS = (
+    "type", "by_epoch", "max_epochs", "val_begin", "val_interval", "dynamic_intervals",
+)  # fmt: skip
+_LEAST = {"max_epochs": 0, "val_begin": 1, "val_interval": 1}
+
+
+def check_train_cfg(config: Config) -> None:
+    """Refuse keys that the training loop does not take, and numbers that are none.
+
+    A loop of the user's own (`type`) takes what it likes.
+
+    Raises:
+        ConfigError: naming the key, and the one that may be meant.
+    """
+    section: Mapping[str, Any] = config.get("train_cfg") or {}
+    own_loop = section.get("type", "EpochBasedTrainLoop") != "EpochBasedTrainLoop"
+    for key in section:
+        if key not in _KEYS and not own_loop:
+            raise ConfigError(
+                f"train_cfg: unknown key {key!r}.{did_you_mean(key, _KEYS)} "
+                f"It takes: {', '.join(_KEYS)}"
+            )
+    for key, least in _LEAST.items():
+        value = section.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(
+                f"expected train_cfg.{key} to be a whole number from {least} up, got {value!r}"
+            )
+    if section.get("by_epoch", True) is not True and not own_loop:
+        raise ConfigError(
+            "expected train_cfg.by_epoch=True, as plp trains by epochs, got "
+            f"{section['by_epoch']!r}: leave it out"
+        )

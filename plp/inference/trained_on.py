@@ -1,0 +1,56 @@
+"""Whether images are shots of the training: no threshold may be chosen on those."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from plp.datasets import FewShot
+from plp.engine.build import run_seed
+from plp.engine.data import DataOptions, draw
+from plp.errors import PlpError
+from plp.registry import DATASETS
+
+
+def trained_on(info: Mapping[str, Any], paths: Sequence[Path]) -> list[Path]:
+    """Return those of some image files that are shots of the training, by content.
+
+    A checkpoint does not hold its images, but it says how they were drawn: where they are still
+    there, they are drawn again. Where they are not, nothing is known, and none is returned.
+
+    Args:
+        info: What the checkpoint says about the training.
+        paths: Image files.
+    """
+    few = _drawn(info)
+    if few is None:
+        return []
+    sizes: dict[int, list[Path]] = {}
+    for path in paths:
+        if path.is_file():
+            sizes.setdefault(path.stat().st_size, []).append(path)
+    shots = [Path(few.root) / item.path for item in few.train]
+    alike = [shot for shot in shots if shot.is_file() and shot.stat().st_size in sizes]
+    known = {_digest(shot) for shot in alike}  # of equal size: few files are read
+    same = {shot.stat().st_size for shot in alike}
+    found = {path for size in same for path in sizes[size] if _digest(path) in known}
+    return [path for path in paths if path in found]
+
+
+def _drawn(info: Mapping[str, Any]) -> FewShot | None:
+    """Draw the shots again; None if they cannot be had, or are no longer the same."""
+    config = Config(dict(info.get("config") or {}))
+    kind = str((config.get("dataset") or {}).get("type", "."))
+    if "." in kind or "data" not in config:  # code outside plp is not run for a warning
+        return None
+    try:
+        few = draw(DATASETS.build(config.dataset), DataOptions.of(config), run_seed(config))
+    except (PlpError, OSError):
+        return None
+    return few if few.split_hash == info.get("split_hash") else None
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
