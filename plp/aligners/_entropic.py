@@ -1,18 +1,21 @@
 """Balanced and relaxed entropic transport in every gradient mode, and its result."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from plp.aligners._fixed import fixed_transport
 from plp.aligners._fused import fits, fused_entropic_transport
 from plp.aligners._gradients import ImplicitTransport, safe_log, unrolled
 from plp.aligners._ordered import of_mass_one
-from plp.aligners._problem import Problem, make_problem
+from plp.aligners._problem import Problem, check_costs, make_problem
 from plp.aligners._settings import Settings, check_settings
-from plp.aligners._solver import entropic_transport
+from plp.aligners._solver import Outputs, entropic_transport
+from plp.aligners.base import require_tensor
 
 
 class SinkhornResult(NamedTuple):
@@ -66,8 +69,10 @@ def solve_entropic(
 ) -> SinkhornResult:
     """Solve with the gradient mode asked for; see `sinkhorn` for the arguments."""
     check_settings(settings)
+    require_tensor(cost, "the cost")
     with torch.autocast(cost.device.type, enabled=False):
         problem = make_problem(cost, mask, a, b)
+        check_costs(problem.cost)
         problem = problem.detach() if settings.gradient == "detach" else problem
         found = _transport(problem, settings)
         mass = found.row_sums.sum(-1)
@@ -99,9 +104,12 @@ def entropic_plan(
 
 
 def _solved(problem: Problem, settings: Settings) -> _Transport:
-    """Solve without a graph, in the plain way or in one kernel."""
-    fused = settings.implementation == "fused" and fits(problem)  # 'auto' is 'plain' so far
-    solver = fused_entropic_transport if fused else entropic_transport
+    """Solve without a graph: in the plain way, in one kernel, or in traceable operations."""
+    solver: Callable[..., Outputs] = entropic_transport  # 'auto' is 'plain' so far
+    if settings.implementation == "fixed":
+        solver = fixed_transport
+    elif settings.implementation == "fused" and fits(problem):
+        solver = fused_entropic_transport
     return _Transport(*solver(*problem.detach()[:3], *settings.solver_arguments()))
 
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, get_args
 from plp.errors import ConfigError
 
 Gradient = Literal["detach", "envelope", "unroll", "implicit"]
-Implementation = Literal["auto", "plain", "fused"]
+Implementation = Literal["auto", "plain", "fused", "fixed"]
 
 
 class Settings(NamedTuple):

@@ -55,8 +55,9 @@ def sinkhorn(
             entropic cost, by the envelope theorem, exact at convergence. 'unroll': everything,
             through the iterations. 'implicit': everything, through the optimality conditions,
             exact at convergence and without storing iterations.
-        implementation: 'fused' solves many small problems in one GPU kernel, see docs/transport.md;
-            'plain' and, so far, 'auto' do not.
+        implementation: 'fused' solves many small problems in one GPU kernel, 'fixed' runs
+            `max_iterations` plain operations that can be traced, see docs/transport.md; 'plain'
+            and, so far, 'auto' do neither.
 
     Shape:
         cost [*batch, K, N] with any number of leading axes, also of length 0; a [*batch, K] and
@@ -67,7 +68,9 @@ def sinkhorn(
 
     Raises:
         ConfigError: for a setting out of range, a shape that does not fit, a mask that is not
-            boolean; on a CPU also for marginals that are negative or differ in mass.
+            boolean; on a CPU also for costs that are NaN or -inf, and for marginals that are
+            negative or differ in mass.
+        TypeError: for lists or arrays in place of tensors.
 
     Example:
         >>> import torch
