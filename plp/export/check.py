@@ -1,0 +1,133 @@
+"""An exported program against the classifier it was made of: numbers and speed."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from plp.engine.validation_scores import scores_of
+from plp.errors import ExportError
+from plp.inference.classifier import Classifier
+from plp.inference.images import as_images, decode
+
+TOLERANCE = 1e-4
+NOISE = (1, 2, 7)  # images of the batches of noise that every program is checked on
+_BATCH = 16  # of given images
+_TIMED, _ROUNDS = 8, 3
+
+Run = Callable[[Tensor], Mapping[str, Tensor]]
+
+
+class Check(NamedTuple):
+    """How a program compares with its classifier.
+
+    Attributes:
+        images: Images both looked at.
+        difference: Largest difference of a probability or a score; of a score beyond 1 relative.
+        torch_speed: Images a second of the classifier, in batches of eight, on its device.
+        speed: Images a second of the program, on the CPU with as many threads.
+    """
+
+    images: int
+    difference: float
+    torch_speed: float
+    speed: float
+
+
+def check(classifier: Classifier, run: Run, images: Any = None) -> Check:
+    """Compare a program with its classifier on noise, and on images where they are given.
+
+    Args:
+        classifier: What it should compute.
+        run: The program as it was read back from its file.
+        images: Images as `Classifier.predict` takes them.
+
+    Raises:
+        ExportError: if a number differs by more than 1e-4.
+        DataError: naming an image that cannot be read.
+    """
+    expected = _in_float32(classifier)
+    count, worst = 0, 0.0
+    for pixels in _batches(classifier, images):
+        count += len(pixels)
+        worst = max(worst, _difference(expected(pixels), run(pixels), classifier))
+    return Check(count, worst, *_speeds(expected, run, _noise(classifier, _TIMED)))
+
+
+def _in_float32(classifier: Classifier) -> Run:
+    """Return what the classifier computes, its towers in float32 even if it predicts in half."""
+    learner = copy.copy(classifier.learner)
+    learner.precision = "fp32"
+    score = scores_of(learner)[classifier.score]
+    threshold = classifier.rejection.threshold
+
+    @torch.no_grad()
+    def run(pixels: Tensor) -> dict[str, Tensor]:
+        evidence = learner.evidence(pixels.to(classifier.device), score.needs_patches)
+        found = {
+            "probabilities": learner.logits_of(evidence)["logits"].float().softmax(-1).cpu(),
+            "ood_score": score(evidence).float().cpu(),
+        }
+        accepted = {} if threshold is None else {"accepted": found["ood_score"] <= threshold}
+        return found | accepted
+
+    return run
+
+
+def _batches(classifier: Classifier, images: Any) -> Iterator[Tensor]:
+    yield from (_noise(classifier, number) for number in NOISE)
+    named = [] if images is None else as_images(images)
+    for first in range(0, len(named), _BATCH):
+        part = named[first : first + _BATCH]
+        yield torch.stack([classifier.transform(decode(one)) for one in part])
+
+
+def _noise(classifier: Classifier, images: int) -> Tensor:
+    size = classifier.learner.backbone.image_size
+    generator = torch.Generator().manual_seed(images)
+    return torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, generator=generator)
+
+
+def _difference(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], classifier: Classifier
+) -> float:
+    """Return the largest difference.
+
+    Raises:
+        ExportError: if it is too large, or an image is accepted by one of them without being at the
+            threshold.
+    """
+    if list(expected) != list(found):
+        raise ExportError(f"expected the outputs {', '.join(expected)}, got {', '.join(found)}")
+    worst = 0.0
+    for name in ("probabilities", "ood_score"):
+        gap = (found[name] - expected[name]).abs() / expected[name].abs().clamp_min(1.0)
+        if not bool((gap <= TOLERANCE).all()):  # neither is a number that is none
+            raise ExportError(
+                f"the exported program differs from the classifier: {name} by "
+                f"{float(gap.max()):.2g}, expected at most {TOLERANCE:g}. Nothing was written. "
+                "More Sinkhorn iterations (iterations, --iterations) help where a small epsilon "
+                "needs them"
+            )
+        worst = max(worst, float(gap.max()))
+    if "accepted" in expected:
+        away = (expected["ood_score"] - (classifier.rejection.threshold or 0.0)).abs() > TOLERANCE
+        if bool(((found["accepted"] != expected["accepted"]) & away).any()):
+            raise ExportError("the exported program accepts other images. Nothing was written")
+    return worst
+
+
+def _speeds(expected: Run, run: Run, pixels: Tensor) -> tuple[float, float]:
+    """Return images a second of both, which take turns: medians, after one round to warm up."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(1 + _ROUNDS):
+        for one, taken in zip((expected, run), seconds, strict=True):
+            begin = time.perf_counter()
+            one(pixels)
+            taken.append(time.perf_counter() - begin)
+    first, second = (len(pixels) / statistics.median(taken[1:]) for taken in seconds)
+    return first, second

@@ -1,0 +1,67 @@
+"""What somebody without plp must know of an exported classifier, as JSON."""
+
+from typing import Any
+
+import plp
+from plp.errors import ConfigError
+from plp.export.program import ClassifierProgram
+from plp.inference.classifier import Classifier
+from plp.transforms import ClipEval, EvalTransform, ResizedCenterCrop, Squash
+
+FORMAT = 1
+INPUT = "pixels"
+
+
+def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, Any]:
+    """Describe input, preprocessing, outputs, classes and threshold; see docs/export.md."""
+    transform = classifier.transform
+    rejection = classifier.rejection
+    shapes = {
+        "probabilities": ["batch", len(classifier.class_names)],
+        "ood_score": ["batch"],
+        "accepted": ["batch"],
+    }
+    return {
+        "format": FORMAT,
+        "plp": plp.__version__,
+        "class_names": list(classifier.class_names),
+        "input": {
+            "name": INPUT,
+            "dtype": "uint8",
+            "shape": ["batch", 3, transform.size, transform.size],
+        },
+        "preprocessing": {
+            "transform": transform.describe(),
+            "resize": _resize(transform),
+            "crop": transform.size,
+            "interpolation": transform.interpolation,
+        },
+        "outputs": {name: shapes[name] for name in program.output_names},
+        "rejection": {
+            "score": classifier.score,
+            "threshold": rejection.threshold,
+            "recall": rejection.recall,
+            "validation_images": rejection.images,
+        },
+    }
+
+
+def _resize(transform: Any) -> dict[str, Any]:
+    """Say in numbers how the whole image is resized before the centre is cut out.
+
+    Raises:
+        ConfigError: for a transform that is not one of plp's, which nobody could repeat.
+    """
+    match transform:
+        case ResizedCenterCrop():
+            return {"sides": "short", "size": transform.resize}
+        case ClipEval():
+            return {"sides": "short", "size": transform.size}
+        case Squash():
+            return {"sides": "both", "size": transform.size}
+    kind = "" if isinstance(transform, EvalTransform) else "random "
+    raise ConfigError(
+        f"expected ClipEval, ResizedCenterCrop or Squash as the transform of the tests, got the "
+        f"{kind}transform {transform!r}: the description beside the file could not say how to "
+        "prepare an image"
+    )

@@ -1,0 +1,138 @@
+"""The classifier as one module of tensor operations: pixels in, probabilities and score out."""
+
+import copy
+import math
+from typing import cast, final
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+
+from plp.aligners import Aligner
+from plp.branches.base import Branch
+from plp.branches.fusion import fused_scores
+from plp.branches.local_branch import LocalBranch
+from plp.errors import ConfigError
+from plp.learners.prompt_learner import PromptLearner
+from plp.scores import Score
+
+# Sinkhorn iterations of a program at least, and 1 / epsilon of them for a small epsilon. On patches
+# of 29 photos at epsilon 0.1, 0.05, 0.02, 0.01 none needs more than 4, 8, 12, 20 (docs/export.md).
+FEWEST_ITERATIONS = 20
+_ALL_CLASSES = 2**31
+
+
+@final
+class ClassifierProgram(nn.Module):
+    """What a classifier says about images, with its texts folded in.
+
+    It is a copy, on the CPU and in float32: the image tower, the encoded prompts as buffers, heads,
+    selection, transport, fusion and score. No part of it looks at a value or at the number of
+    images, so that a trace of it is right for any batch. The text tower is not called.
+
+    Args:
+        learner: The trained learner; it is not changed.
+        score: Out-of-distribution score.
+        threshold: Images with a score up to it are accepted; None for no such output.
+        iterations: Sinkhorn iterations. None: at least 20, 1 / epsilon where that is more, but
+            never more than the aligner's own `max_iterations`.
+
+    Raises:
+        ConfigError: for prompts that see images (CoCoOp): their texts cannot be encoded beforehand.
+
+    Shape:
+        pixels [B, 3, size, size], uint8, resized and cropped, not normalised. Returns a dict:
+        `probabilities` [B, C], `ood_score` [B], and `accepted` [B] if there is a threshold.
+    """
+
+    def __init__(
+        self,
+        learner: PromptLearner,
+        score: Score,
+        threshold: float | None = None,
+        iterations: int | None = None,
+    ) -> None:
+        super().__init__()
+        _refuse_image_texts(learner)
+        self.score = copy.deepcopy(score)
+        self.threshold = threshold
+        self.fusion = learner.fusion
+        self.names = tuple(learner.branches)
+        self.backbone = copy.deepcopy(learner.backbone)
+        parts = [_frozen(branch, iterations) for _, branch in learner.branches.named()]
+        # Not under the branches' names: a traced program reads its parts as attributes, and
+        # `global` is none in Python.
+        self.branches = nn.ModuleList(parts)
+        with torch.no_grad():
+            texts = learner.encode_text()
+        for place, name in enumerate(self.names):
+            text = texts.get(name)
+            self.register_buffer(f"text_{place}", None if text is None else text.detach().clone())
+        self.requires_grad_(False)
+        self.cpu().eval()
+
+    @torch.no_grad()
+    def forward(self, pixels: UInt8[Tensor, "B 3 size size"]) -> dict[str, Tensor]:
+        """Classify and score a batch."""
+        found = self._outputs(pixels)
+        return dict(zip(self.output_names, found, strict=False))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        names = ("probabilities", "ood_score", "accepted")
+        return names[:2] if self.threshold is None else names
+
+    def _outputs(
+        self, pixels: Tensor
+    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, " B"], Bool[Tensor, " B"] | None]:
+        backbone = self.backbone
+        parts = cast(list[Branch], list(self.branches))
+        streams = sorted({part.stream for part in parts if part.stream is not None})
+        features = backbone.encode_image(backbone.normalise(pixels), streams)
+        evidence = {
+            name: part(
+                features,
+                getattr(self, f"text_{place}"),
+                backbone.project_dense,
+                self.score.needs_patches,
+            )
+            for place, (name, part) in enumerate(zip(self.names, parts, strict=True))
+        }
+        logits = backbone.logit_scale * fused_scores(evidence, self.fusion)
+        score = self.score(evidence)
+        accepted = None if self.threshold is None else score <= self.threshold
+        return logits.softmax(-1), score, accepted
+
+
+def _refuse_image_texts(learner: PromptLearner) -> None:
+    seeing = [n for n, prompt in learner.branches.prompts.items() if prompt.source.sees_images]
+    if seeing:
+        raise ConfigError(
+            f"the prompts of branch {', '.join(seeing)} depend on the image (CoCoOp): their texts "
+            "cannot be encoded beforehand, and the program would have to hold the text tower and "
+            "run it for every image and class. Export a method whose prompts do not see images, "
+            "such as coop, kgcoop or sotglp"
+        )
+
+
+def _frozen(branch: Branch, iterations: int | None) -> Branch:
+    """Copy a branch without its prompt, its loops unrolled and its classes in one part."""
+    part = copy.deepcopy(branch)
+    part.prompt = None
+    if isinstance(part, LocalBranch):
+        part.class_chunk = _ALL_CLASSES
+        part.aligner = _traceable(part.aligner, iterations)
+    return part
+
+
+def _traceable(aligner: Aligner, iterations: int | None) -> Aligner:
+    """Let an entropic aligner run a fixed number of plain operations; others are that already."""
+    settings = getattr(aligner, "settings", None)
+    if settings is not None:
+        usual = max(FEWEST_ITERATIONS, math.ceil(1 / settings.epsilon))
+        number = min(settings.max_iterations, usual) if iterations is None else iterations
+        aligner.settings = settings._replace(
+            max_iterations=number, gradient="detach", implementation="fixed"
+        )
+    return aligner

@@ -1,0 +1,164 @@
+"""Export: trace, write, read back, compare, and only then give the file its name."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch.export import ExportedProgram
+
+from plp.engine.files import write_atomically, write_text
+from plp.engine.validation_scores import scores_of
+from plp.errors import ConfigError
+from plp.export.check import Check, Run, check
+from plp.export.description import describe
+from plp.export.onnx_file import check_onnx_packages, open_onnx, save_onnx
+from plp.export.program import ClassifierProgram
+from plp.export.torch_file import open_torch, save_torch
+from plp.export.trace import trace
+from plp.inference.classifier import Classifier
+
+
+class Exported(NamedTuple):
+    """An exported classifier.
+
+    Attributes:
+        path: The file.
+        description: The JSON file beside it; the same text is inside the file.
+        bytes: Size of the file.
+        checked: How it compares with the classifier it was made of.
+    """
+
+    path: Path
+    description: Path
+    bytes: int
+    checked: Check
+
+    def describe(self) -> str:
+        """Return size, difference and speed in a sentence."""
+        found = self.checked
+        return (
+            f"{self.path}: {self.bytes / 1e6:.1f} MB, largest difference from torch "
+            f"{found.difference:.1g} on {found.images} images, {found.speed:.1f} images a second "
+            f"(torch {found.torch_speed:.1f})"
+        )
+
+
+def export_onnx(
+    classifier: Classifier, path: str | Path, images: Any = None, *, iterations: int | None = None
+) -> Exported:
+    """Write a classifier as ONNX, checked in onnxruntime.
+
+    Args:
+        classifier: A loaded classifier; it is not changed.
+        path: The file, which ends in `.onnx`; an old one is replaced when the new one is whole.
+        images: Real images to check it on, beside noise; as `Classifier.predict` takes them.
+        iterations: Sinkhorn iterations; see `ClassifierProgram`.
+
+    Raises:
+        ConfigError: for a path that does not end in `.onnx`, packages that are missing, or a method
+            whose texts depend on the image.
+        ExportError: if it cannot be traced, or its numbers differ by more than 1e-4.
+
+    Example:
+        >>> import plp
+        >>> clf = plp.load("work_dirs/sotglp/lite_16shot/textile_16shot_seed1")  # doctest: +SKIP
+        >>> print(export_onnx(clf, "textile.onnx").describe())  # doctest: +SKIP
+        textile.onnx: 20.5 MB, largest difference from torch ...
+    """
+    check_onnx_packages()
+
+    def save(traced: ExportedProgram, to: Path, text: str, program: ClassifierProgram) -> None:
+        save_onnx(traced, to, text, program.output_names)
+
+    format_of(path, "onnx")
+    return _export(classifier, Path(path), images, iterations, save, open_onnx)
+
+
+def export_program(
+    classifier: Classifier, path: str | Path, images: Any = None, *, iterations: int | None = None
+) -> Exported:
+    """Write a classifier as a program of `torch.export`, which runs without plp.
+
+    Args:
+        classifier: A loaded classifier; it is not changed.
+        path: The file, which ends in `.pt2`; an old one is replaced when the new one is whole.
+        images: Real images to check it on, beside noise; as `Classifier.predict` takes them.
+        iterations: Sinkhorn iterations; see `ClassifierProgram`.
+
+    Raises:
+        ConfigError: for a path that does not end in `.pt2`, or a method whose texts depend on the
+            image.
+        ExportError: if it cannot be traced, or its numbers differ by more than 1e-4.
+    """
+
+    def save(traced: ExportedProgram, to: Path, text: str, program: ClassifierProgram) -> None:
+        save_torch(traced, to, text)
+
+    format_of(path, "torch")
+    return _export(classifier, Path(path), images, iterations, save, open_torch)
+
+
+FORMATS = {"onnx": export_onnx, "torch": export_program}
+SUFFIXES = {".onnx": "onnx", ".pt2": "torch"}
+
+
+def format_of(path: str | Path, wanted: str | None = None) -> str:
+    """Return the format that a file's name ends in.
+
+    Args:
+        path: The file.
+        wanted: The format it should be; None for either.
+
+    Raises:
+        ConfigError: for another ending, or that of another format.
+
+    Example:
+        >>> format_of("birds.onnx")
+        'onnx'
+    """
+    found = SUFFIXES.get(Path(path).suffix)
+    if found is None or wanted not in (None, found):
+        fitting = [suffix for suffix, name in SUFFIXES.items() if wanted in (None, name)]
+        raise ConfigError(
+            f"expected a file name that ends in {' or '.join(fitting)}, got {Path(path).name!r}"
+        )
+    return found
+
+
+def export(
+    classifier: Classifier, path: str | Path, images: Any = None, *, iterations: int | None = None
+) -> Exported:
+    """Write a classifier in the format that the file's name ends in; see `export_onnx`."""
+    return FORMATS[format_of(path)](classifier, path, images, iterations=iterations)
+
+
+def _export(
+    classifier: Classifier,
+    path: Path,
+    images: Any,
+    iterations: int | None,
+    save: Callable[[ExportedProgram, Path, str, ClassifierProgram], None],
+    opened: Callable[[Path], Run],
+) -> Exported:
+    _check_iterations(iterations)
+    score = scores_of(classifier.learner)[classifier.score]
+    threshold = classifier.rejection.threshold
+    program = ClassifierProgram(classifier.learner, score, threshold, iterations)
+    text = json.dumps(describe(classifier, program), indent=2, ensure_ascii=False)
+    traced = trace(program)
+    checked: list[Check] = []
+
+    def write(temporary: Path) -> None:
+        save(traced, temporary, text, program)
+        checked.append(check(classifier, opened(temporary), images))
+
+    write_atomically(path, write)
+    beside = write_text(path.with_name(f"{path.name}.json"), text + "\n")
+    return Exported(path, beside, path.stat().st_size, checked[0])
+
+
+def _check_iterations(iterations: int | None) -> None:
+    whole = isinstance(iterations, int) and not isinstance(iterations, bool)
+    if iterations is not None and not (whole and iterations >= 1):
+        raise ConfigError(f"expected iterations to be a number from 1 up, got {iterations!r}")
