@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from plp.aligners.base import lifted
+from plp.aligners.base import lifted, require_tensor
 from plp.errors import ConfigError
 
 
@@ -34,8 +34,11 @@ def make_problem(
 
     Raises:
         ConfigError: for what cannot be meant.
+        TypeError: for what is no tensor.
     """
     _check(cost, mask)
+    for name, marginal in (("a", a), ("b", b)):
+        require_tensor(marginal, f"the marginal {name}", optional=True)
     C = lifted(cost)
     C = C if mask is None else C.masked_fill(~mask, math.inf)
     a = _uniform(C, mask, -1) if a is None else _given(a, C, "a")
@@ -44,6 +47,8 @@ def make_problem(
 
 
 def _check(cost: Tensor, mask: Tensor | None) -> None:
+    require_tensor(cost, "the cost")
+    require_tensor(mask, "the mask", optional=True)
     if not cost.is_floating_point():
         raise ConfigError(f"expected a floating-point cost, got {cost.dtype}; use cost.float()")
     if cost.ndim < 2 or 0 in cost.shape[-2:]:
@@ -52,6 +57,27 @@ def _check(cost: Tensor, mask: Tensor | None) -> None:
         )
     if mask is not None and mask.dtype != torch.bool:
         raise ConfigError(f"expected a boolean mask, True where a pair exists, got {mask.dtype}")
+
+
+def check_costs(cost: Tensor) -> None:
+    """Raise ConfigError for costs that are NaN or -inf, where looking costs no wait.
+
+    Only the functions look, not the aligners of a model: training has its own word for a loss that
+    has diverged.
+    """
+    if cost.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    bad = ~(cost.detach() > -math.inf)
+    try:
+        found = bool(bad.any())
+    except RuntimeError:  # under vmap, where nobody can look
+        return
+    if found:
+        raise ConfigError(
+            "expected finite costs, or inf for a pair that does not exist, got "
+            f"{float(cost[bad][0])} in {int(bad.sum())} of {cost.numel()} pairs; look at what they "
+            "are computed from"
+        )
 
 
 def _uniform(cost: Tensor, mask: Tensor | None, over: Literal[-1, -2]) -> Tensor:

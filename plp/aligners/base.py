@@ -42,12 +42,26 @@ class Aligner(nn.Module):
         """
 
 
+def require_tensor(value: object, name: str, optional: bool = False) -> None:
+    """Refuse lists and arrays: which dtype and device they would become is not ours to guess.
+
+    Raises:
+        TypeError: with what to do.
+    """
+    if not isinstance(value, Tensor) and not (optional and value is None):
+        raise TypeError(
+            f"expected {name} as a tensor, got {type(value).__name__}. Use torch.as_tensor(...)"
+        )
+
+
 def lifted(similarity: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Return the similarities in float32 or better.
 
     Raises:
         ConfigError: for integers, where a cosine cannot be meant.
+        TypeError: for what is no tensor.
     """
+    require_tensor(similarity, "the similarities")
     if not similarity.is_floating_point():
         raise ConfigError(f"expected floating-point similarities, got {similarity.dtype}")
     return similarity.float() if similarity.dtype in (torch.half, torch.bfloat16) else similarity
