@@ -22,6 +22,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     out = check_folder_target(arguments.out, "--out")
     found = collect_runs(arguments.folders, arguments.score)
+    if arguments.score is not None and not found.ood:
+        raise ConfigError(
+            f"--score {arguments.score}: no test of out-of-distribution detection (ood.json) below "
+            f"{', '.join(arguments.folders)} has it. Leave it out, or test with tools/ood.py"
+        )
     rows: list[Run | OODRun] = [*found.runs, *found.ood]
     methods = _chosen("--methods", arguments.methods, in_order(row.method for row in rows))
     datasets = _chosen("--datasets", arguments.datasets, in_order(row.dataset for row in rows))

@@ -78,7 +78,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _refuse_foreign_flags(arguments: argparse.Namespace) -> None:
     for flag in ("targets", "ood", "near"):
         if getattr(arguments, flag):
-            raise ConfigError(f"{FEW_SHOT} takes no --{flag}")
+            raise ConfigError(
+                f"{FEW_SHOT} takes no --{flag}, got {', '.join(getattr(arguments, flag))}: it "
+                "tests on the data sets that it trains on"
+            )
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config
-from plp.engine.schedule import check_train_cfg
+from plp.engine.schedule import check_optimizer, check_train_cfg
 from plp.engine.text_files import read_text
 from plp.errors import ConfigError, DataError, did_you_mean
 from plp.registry import DATASETS
@@ -164,6 +164,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     ours = ("recipes", "shot_recipes")
     merge_options(config, {k: v for k, v in options.items() if k.split(".")[0] not in ours})
     check_train_cfg(config)
+    check_optimizer(config)
     return config, source, recipe
 
 

@@ -1,5 +1,6 @@
-"""How long a run trains: the `train_cfg` section, looked at before anything is built."""
+"""How a run trains: `train_cfg` and the optimizer, looked at before anything is built."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from plp.errors import ConfigError, did_you_mean
 _KEYS = (
     "type", "by_epoch", "max_epochs", "val_begin", "val_interval", "dynamic_intervals",
 )  # fmt: skip
+_OF_OPTIMIZER = ("lr", "weight_decay", "momentum")
 _LEAST = {"max_epochs": 0, "val_begin": 1, "val_interval": 1}
 
 
@@ -41,3 +43,21 @@ def check_train_cfg(config: Config) -> None:
             "expected train_cfg.by_epoch=True, as plp trains by epochs, got "
             f"{section['by_epoch']!r}: leave it out"
         )
+
+
+def check_optimizer(config: Config) -> None:
+    """Refuse a learning rate and the like that are no numbers: some optimizers take NaN.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    section = (config.get("optim_wrapper") or {}).get("optimizer")
+    if section is not None and not isinstance(section, Mapping):
+        raise ConfigError(f"expected optim_wrapper.optimizer to be a dict, got {section!r}")
+    for key in _OF_OPTIMIZER:
+        value = (section or {}).get(key, 0)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and 0 <= value < math.inf):
+            raise ConfigError(
+                f"expected optim_wrapper.optimizer.{key} to be a number from 0 up, got {value!r}"
+            )

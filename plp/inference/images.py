@@ -11,7 +11,7 @@ from PIL import Image
 
 from plp.datasets import read_image
 from plp.datasets.images import check_shape
-from plp.errors import DataError
+from plp.errors import DataError, describe_os_error
 from plp.transforms import to_rgb
 
 _PATHS = (str, os.PathLike)
@@ -91,6 +91,15 @@ def _name(image: Any, place: str) -> str:
 
 
 def _read_file(path: Path) -> Image.Image:
+    try:
+        _check_file(path)
+    except OSError as error:
+        raise DataError(describe_os_error(error)) from error
+    return read_image(path)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse folders, pipes and devices."""
     if path.is_dir():
         raise DataError(
             f"{str(path)!r} is a folder, expected an image. Give its files, such as "
@@ -98,7 +107,6 @@ def _read_file(path: Path) -> Image.Image:
         )
     if path.exists() and not path.is_file():  # a pipe would be waited for without end
         raise DataError(f"{str(path)!r} is no regular file, expected an image")
-    return read_image(path)
 
 
 def _from_array(image: np.ndarray | torch.Tensor) -> Image.Image:
