@@ -82,6 +82,29 @@ def test_products_of_a_step(root, tiny_options):
     check_products(learner_of(root, tiny_options))
 
 
+@pytest.mark.parametrize("waste", ["prefix", "padding", "second pass", "image"])
+def test_waste_would_be_noticed(root, tiny_options, waste):
+    """The four ways in which a step has been dearer than it need be."""
+    learner = learner_of(root, tiny_options, text_chunk=1 if waste == "second pass" else None)
+    backbone = learner.backbone
+    encode_text, encode_image = backbone.encode_text, backbone.encode_image
+
+    def wasteful(prompts):
+        end = prompts.end.new_full(prompts.end.shape, int(prompts.end.max()))
+        changed = {"prefix": dict(shared=0), "padding": dict(end=end)}
+        return encode_text(prompts._replace(**changed.get(waste, {})))
+
+    def twice(images, streams):
+        encode_image(images, ())
+        return encode_image(images, streams)
+
+    backbone.encode_text = wasteful
+    if waste == "image":
+        backbone.encode_image = twice
+    with pytest.raises(AssertionError):
+        check_products(learner)
+
+
 @pytest.mark.slow
 def test_products_of_a_step_of_vit_b_16(root):
     check_products(learner_of(root, {"model.backbone.pretrained": None}))

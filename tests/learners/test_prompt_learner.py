@@ -339,22 +339,28 @@ def test_refused_names_leave_the_learner_as_it_was(build, pixels):
 # --------------------------------------------------------------------------------------- precision
 
 
-def test_bf16_is_close_and_scores_stay_float32(build, pixels):
-    single, half = build(), build({"model.precision": "bf16"})
+HALVES = {"bf16": (torch.bfloat16, 0.02), "fp16": (torch.float16, 0.003)}
+
+
+@pytest.mark.parametrize("precision", HALVES)
+def test_half_precision_is_close_and_scores_stay_float32(build, pixels, precision):
+    dtype, tolerance = HALVES[precision]
+    single, half = build(), build({"model.precision": precision})
     with torch.no_grad():
         features = half.encode_image(pixels)
-        assert features.dense["vv"].dtype == torch.bfloat16
+        assert features.dense["vv"].dtype == dtype
         found = half.evidence(pixels)
         for name, expected in single.evidence(pixels).items():
             assert found[name].scores.dtype == torch.float32
             assert found[name].similarity.dtype == torch.float32
-            assert_close(found[name].scores, expected.scores, atol=0.02, rtol=0)
+            assert_close(found[name].scores, expected.scores, atol=tolerance, rtol=0)
     assert found["local"].plan.dtype == torch.float32
     assert half.state_dict()["branches.local.prompt.context"].dtype == torch.float32
 
 
-def test_bf16_trains(build, pixels):
-    learner = build({"model.precision": "bf16", "model.branches.global.dropout": 0.0})
+@pytest.mark.parametrize("precision", HALVES)
+def test_half_precision_trains(build, pixels, precision):
+    learner = build({"model.precision": precision, "model.branches.global.dropout": 0.0})
     losses = [sgd_step(learner, pixels, lr=0.01) for _ in range(3)]
     assert losses[-1] < losses[0]
     assert all(p.isfinite().all() for p in learner.state_dict().values())
