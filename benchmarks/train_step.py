@@ -41,6 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "plp": {},
     "cached views": {},
     "text_chunk=10": {"model.text_chunk": 10},
+    "cached views, text_chunk=10": {"model.text_chunk": 10},
     "no shared prefix": {},
     "bf16": {"model.precision": "bf16"},
     "bf16, cached views": {"model.precision": "bf16"},

@@ -30,3 +30,12 @@ def test_memory_runs(root):
     rows = table(root, "memory.py", "--classes", 5, 10, "--batch", 2, "--chunks", "whole")
     assert list(rows) == ["5", "10"]
     assert float(rows["10"]["memory"]) > 0
+
+
+def test_the_step_for_a_gpu_runs_on_a_cpu(root):
+    flags = ("--device", "cpu", "--classes", 3, "--batch", 1, "--steps", 1, "--text-chunk", 2)
+    rows = table(root, "gpu_step.py", *flags)
+    (row,) = rows.values()
+    assert float(row["TFLOP a step"]) > 0
+    assert float(row["share"].rstrip(" %")) > 0
+    assert float(row["50 epochs min"]) > 0
