@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 from plp.datasets import DataSource, source_config
 from plp.engine.schedule import check_optimizer, check_train_cfg
 from plp.engine.text_files import read_text
-from plp.errors import ConfigError, DataError, did_you_mean
+from plp.errors import ConfigError, DataError, describe_os_error, did_you_mean
 from plp.registry import DATASETS
 
 KNOWN_KEYS = (
@@ -66,6 +66,10 @@ def load_config(path: str | Path) -> Config:
             sys.path.append(folder)
     try:
         config = Config.fromfile(path)
+    except OSError as error:  # of a base, or no room for mmengine's own copies of them
+        raise ConfigError(
+            f"{path} cannot be read as a config: {describe_os_error(error)}"
+        ) from error
     except Exception as error:  # a config is a user's code: it raises whatever it likes
         kind = type(error).__name__
         raise ConfigError(f"{path} cannot be read as a config: {kind}: {error}") from error

@@ -1,5 +1,6 @@
 """Writing a traced program for torch, and running the file."""
 
+import io
 from pathlib import Path
 
 import torch
@@ -12,9 +13,13 @@ DESCRIPTION = "plp.json"  # among the extra files inside
 
 
 def save_torch(traced: ExportedProgram, path: Path, description: str) -> None:
-    """Write one file with its weights; the description is its extra file `plp.json`."""
-    with open(path, "wb") as file:
-        torch.export.save(traced, file, extra_files={DESCRIPTION: description})
+    """Write one file with its weights; the description is its extra file `plp.json`.
+
+    It is made in memory: on a full disk torch's own writer would end the process.
+    """
+    made = io.BytesIO()
+    torch.export.save(traced, made, extra_files={DESCRIPTION: description})
+    path.write_bytes(made.getbuffer())
 
 
 def open_torch(path: Path) -> Run:

@@ -107,7 +107,7 @@ def _log_to(path: Path, own_streams: bool) -> Iterator[None]:
     """Let plp's log, and tracebacks, go to a file and nowhere else."""
     logger = logging.getLogger("plp")
     before = logger.handlers[:], logger.level, logger.propagate
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _JobLog(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
@@ -118,9 +118,17 @@ def _log_to(path: Path, own_streams: bool) -> Iterator[None]:
         logger.error("%s", problem if isinstance(problem, PlpError) else traceback.format_exc())
         raise
     finally:
-        handler.close()
         logger.handlers, level, logger.propagate = before
         logger.setLevel(level)
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+class _JobLog(logging.FileHandler):
+    """The log of a job; on a full disk it is cut short, and the job says what is wrong itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Be silent: logging would print a traceback for every line."""
 
 
 @contextlib.contextmanager
