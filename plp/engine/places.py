@@ -1,7 +1,9 @@
 """Places to write to, looked at before anything is computed for them."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from plp.engine.files import check_is_file_place
@@ -19,32 +21,31 @@ def check_file_target(path: str | Path, flag: str) -> Path:
         ConfigError: if it cannot be written, and why.
     """
     path = Path(path)
-    try:
+    with _telling(path, flag, "file"):
         check_is_file_place(path)
         _check_name(path)
         _check_can_make(Path(os.path.realpath(path)).parent)
-    except OSError as error:
-        raise ConfigError(f"{flag}: cannot write a file to {_place(path, error)}") from error
     return path
 
 
 def check_folder_target(path: str | Path, flag: str) -> Path:
-    """Refuse a place where no folder can be, or none that files can be written to.
+    """Refuse a place where no folder can be, or none that files can be written to; it may be there.
 
-    Args:
-        path: Where a folder is to be; it may be there.
-        flag: What it was given to, for the message.
-
-    Raises:
-        ConfigError: if it cannot be written, and why.
+    Args and Raises are those of `check_file_target`.
     """
     path = Path(path)
-    try:
+    with _telling(path, flag, "folder"):
         _check_name(path)
         _check_can_make(path)
-    except OSError as error:
-        raise ConfigError(f"{flag}: cannot write a folder to {_place(path, error)}") from error
     return path
+
+
+@contextlib.contextmanager
+def _telling(path: Path, flag: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{flag}: cannot write a {kind} to {_place(path, error)}") from error
 
 
 def _place(path: Path, error: OSError) -> str:

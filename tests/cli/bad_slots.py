@@ -1,6 +1,7 @@
 """Every argument of every command that is a path, and which bad paths it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,28 +36,8 @@ class Slot(NamedTuple):
     users_code: bool = False
 
 
-def _config(world: World) -> Path:
-    return world.config
-
-
-def _photos(world: World) -> Path:
-    return world.photos
-
-
-def _checkpoint(world: World) -> Path:
-    return world.checkpoint
-
-
-def _weights(world: World) -> Path:
-    return world.weights
-
-
-def _image(world: World) -> Path:
-    return world.image
-
-
-def _split(world: World) -> Path:
-    return world.split
+_config, _photos, _checkpoint = map(attrgetter, ("config", "photos", "checkpoint"))
+_weights, _image, _split = map(attrgetter, ("weights", "image", "split"))
 
 
 def _json(world: World) -> Path:
