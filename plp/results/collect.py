@@ -113,15 +113,21 @@ def _names(folder: Path) -> tuple[str | None, str | None]:
 
 
 def _differing(runs: Sequence[Run]) -> Iterator[str]:
-    """Tell of settings that are not the same in all runs of a method on a data set."""
-    first: dict[tuple[str, str], Mapping[str, Any]] = {}
+    """Tell of settings that are not the same in all runs of a method on a data set.
+
+    What a recipe of the number of shots sets may differ where that number does.
+    """
+    first: dict[tuple[str, str], tuple[int | None, Mapping[str, Any]]] = {}
     found: dict[tuple[str, str], set[str]] = {}
     for run in runs:
-        key = (run.method, run.dataset)
-        config = read_result(run.path).get("config") or {}
-        said = differences(first.setdefault(key, config), config)
-        keys = (text.partition(" was ")[0] for text in said)
-        found.setdefault(key, set()).update(name for name in keys if name not in _MAY_DIFFER)
+        key, result = (run.method, run.dataset), read_result(run.path)
+        shots, other = first.setdefault(key, (run.shots, result))
+        said = differences(other.get("config") or {}, result.get("config") or {})
+        may = {*_MAY_DIFFER}
+        if shots != run.shots:
+            may |= {*(other.get("recipe") or {}), *(result.get("recipe") or {})}
+        names = {text.partition(" was ")[0] for text in said}
+        found.setdefault(key, set()).update(names - may)
     for (method, dataset), names in found.items():
         if names:
             yield f"Runs of {method} on {dataset} differ in {', '.join(sorted(names))}."
