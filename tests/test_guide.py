@@ -9,9 +9,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from page_blocks import blocks_of
 
 from plp.cli import compare, print_config, train
 from plp.cli.options import run_tool
@@ -28,24 +28,13 @@ QUICK = {
     "print_config": (),
 }
 QUICK["compare"] = QUICK["train"]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (my_idea/\w+\.py)\n")
 
 
-class Block(NamedTuple):
-    """A code block of the guide; `file` is the file it is the content of, if it is one."""
-
-    language: str
-    text: str
-    file: str | None
-
-
-def blocks(root):
-    page = (root / "docs/build_your_own_method.md").read_text(encoding="utf-8")
-    found = BLOCK.findall(page)
-    assert page.count("```") == 2 * len(found), "a block without a language is not checked"
-    names = [FILE.match(text) for _, text in found]
-    return [Block(*block, name and name[1]) for block, name in zip(found, names, strict=True)]
+def file_of(block):
+    """The file that a block of the guide is the content of; None if it is none."""
+    named = FILE.match(block.text)
+    return named and named[1]
 
 
 @pytest.fixture
@@ -83,11 +72,11 @@ def shell(command):
 
 def test_the_guide_works(root, clone, capsys):
     (clone / "my_idea").mkdir()
-    found = blocks(root)
+    found = blocks_of(root / "docs/build_your_own_method.md")
     assert [block.language for block in found].count("bash") == 5
     for block in found:
-        if block.file:
-            (clone / block.file).write_text(block.text, encoding="utf-8")
+        if file_of(block):
+            (clone / file_of(block)).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
             exec(compile(block.text, "guide", "exec"), {"__name__": "__main__"})
         else:
