@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -97,7 +98,8 @@ def build_runner(
     has_val = training and loaders.val is not None
     name = f"{work_dir.name}-{uuid.uuid4().hex[:8]}"  # mmengine keeps global objects by name
     try:
-        if training:  # before the Runner makes the folder
+        if training:  # before the Runner makes the folder, and its quiet log
+            MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")
             build_optim_wrapper(learner, dict(config.optim_wrapper))
         runner = PlpRunner(
             model=learner,
