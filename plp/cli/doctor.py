@@ -118,7 +118,8 @@ def data_lines(root: str | None) -> Iterator[str]:
     elif not folder.is_dir():
         yield f"no such folder: {folder}"
     else:
-        for split in sorted(folder.glob("*/split_*.json")):
+        inside = sorted(folder.iterdir())  # which says so where it may not be read
+        for split in (path for one in inside for path in sorted(one.glob("split_*.json"))):
             yield f"--dataset coop --data-root {split.parent}: {split.name}"
 
 
@@ -127,7 +128,7 @@ def _opened(name: str, folder: Path | None) -> Splits | None:
     for root in (None, folder):
         try:
             return build_source(name, root).splits()
-        except PlpError:
+        except (PlpError, OSError):
             continue
     return None
 

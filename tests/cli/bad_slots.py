@@ -49,6 +49,11 @@ def _option(key: str, path: str) -> tuple[str, str]:
 
 
 _PRETRAINED = "model.backbone.pretrained"
+_UNREAD = {
+    "--data-root": ("empty_folder", "hollow", "unreadable"),
+    "dataset.split": ("zero_byte", "truncated", "random_bytes", "text", "utf_16", "huge",
+                      "unreadable"),
+}  # fmt: skip
 _NEW = ("--work-dir", "new")
 _FOLDER = ("--dataset", "folder", "--device", "cpu", "--data-root")
 _COOP = ("--dataset", "coop", "--device", "cpu", "--data-root")
@@ -163,8 +168,8 @@ SLOTS = [
     *_checkpoints("export", ("--out", "new.pt2")),
     Slot("export", "--check", FILES, _image,
          lambda w, p: [w.run, "--device", "cpu", "--out", "new.pt2", "--check", p]),
-    Slot("export", "--out", FILE_TARGETS, lambda w: Path("model.pt2"),
-         lambda w, p: [w.run, "--device", "cpu", "--format", "pt2", "--out", p]),
+    Slot("export", "--out", {k: v for k, v in FILE_TARGETS.items() if k != "device"},
+         lambda w: Path("model.pt2"), lambda w, p: [w.run, "--device", "cpu", "--out", p]),
     *_comparisons("compare", ()),
     *_comparisons("protocol", ("few-shot",)),
     Slot("protocol", "--targets NAME=ROOT", FOLDERS, _photos,
@@ -190,5 +195,6 @@ SLOTS = [
          lambda w, p: ["download", "dtd", "--root", p]),
     Slot("doctor", "--data-root", FOLDERS, _photos, lambda w, p: ["--data-root", p], status=0,
          fine=dict.fromkeys(("empty_folder", "hollow"), "a root where nothing is found")),
-    *_trainings("config", lambda w: ()),
+    *(slot._replace(fine=dict.fromkeys(_UNREAD.get(slot.argument, ()), "config reads no data"))
+      for slot in _trainings("config", lambda w: ()) if slot.argument != "dataset.image_dir"),
 ]  # fmt: skip
