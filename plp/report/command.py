@@ -81,5 +81,5 @@ def _value(value: Any) -> str:
         left, right = "[]" if isinstance(value, list) else "()"
         return left + ",".join(map(_value, value)) + right
     text = str(value)
-    plain = text == text.strip() and "," not in text and parse_value(text) == value
+    plain = 0 < len(text) == len(text.strip()) and "," not in text and parse_value(text) == value
     return text if plain or not isinstance(value, str) else f"'{text}'"

@@ -20,7 +20,7 @@ from plp.engine.config import Choices
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.ood import evaluate_ood
 from plp.engine.train import train
-from plp.errors import CheckpointError, ConfigError, PlpError
+from plp.errors import CheckpointError, ConfigError, PlpError, describe_os_error
 
 LOG = "log.txt"
 
@@ -53,6 +53,8 @@ def execute(job: Job, keys: Keys, *, own_streams: bool = False) -> Outcome:
         _run(job, keys, own_streams, start)
     except PlpError as problem:
         error = str(problem)
+    except OSError as problem:  # a full disk
+        error = f"{describe_os_error(problem)} (traceback in {job.folder / LOG})"
     except Exception as problem:  # of a component, perhaps the user's: the other jobs go on
         error = f"{type(problem).__name__}: {problem} (traceback in {job.folder / LOG})"
     gc.collect()  # a Runner and its hooks refer to each other
