@@ -12,15 +12,9 @@ _LOWEST = -1e30  # log-sum of a row without any pair: finite, so that -inf - -in
 
 
 def fixed_transport(
-    cost: Tensor,
-    a: Tensor,
-    b: Tensor,
-    epsilon: float,
-    tau_a: float,
-    tau_b: float,
-    max_iterations: int,
-    tolerance: float,
-) -> Outputs:
+    cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tau_a: float, tau_b: float,
+    max_iterations: int, tolerance: float,
+) -> Outputs:  # fmt: skip
     """Run `max_iterations` log-domain iterations, whatever the values are.
 
     Nothing is looked at, nothing is overwritten, and no size of the batch is in it, so that a

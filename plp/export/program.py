@@ -5,7 +5,7 @@ import math
 from typing import cast, final
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from plp.aligners import Aligner
@@ -74,18 +74,6 @@ class ClassifierProgram(nn.Module):
     @torch.no_grad()
     def forward(self, pixels: UInt8[Tensor, "B 3 size size"]) -> dict[str, Tensor]:
         """Classify and score a batch."""
-        found = self._outputs(pixels)
-        return dict(zip(self.output_names, found, strict=False))
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs, in their order."""
-        names = ("probabilities", "ood_score", "accepted")
-        return names[:2] if self.threshold is None else names
-
-    def _outputs(
-        self, pixels: Tensor
-    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, " B"], Bool[Tensor, " B"] | None]:
         backbone = self.backbone
         parts = cast(list[Branch], list(self.branches))
         streams = sorted({part.stream for part in parts if part.stream is not None})
@@ -101,8 +89,14 @@ class ClassifierProgram(nn.Module):
         }
         logits = backbone.logit_scale * fused_scores(evidence, self.fusion)
         score = self.score(evidence)
-        accepted = None if self.threshold is None else score <= self.threshold
-        return logits.softmax(-1), score, accepted
+        found = {"probabilities": logits.softmax(-1), "ood_score": score}
+        return found if self.threshold is None else found | {"accepted": score <= self.threshold}
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        names = ("probabilities", "ood_score", "accepted")
+        return names[:2] if self.threshold is None else names
 
 
 def _refuse_image_texts(learner: PromptLearner) -> None:
