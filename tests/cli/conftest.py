@@ -1,3 +1,4 @@
+from bad_world import place, world  # noqa: F401 - fixtures
 from tiny_runs import (  # noqa: F401 - fixtures
     config_with,
     photos,

@@ -2,7 +2,6 @@
 
 import pytest
 from bad_checkpoints import BAD, BAD_CONFIG, read
-from bad_world import place, world  # noqa: F401 - fixtures
 from told import check_nothing_written, check_told, look, run
 
 ARGV = {
@@ -25,7 +24,7 @@ def spread(commands, kinds):
 
 
 @pytest.mark.parametrize(("command", "kind"), [*spread(ARGV, BAD), *spread(OWN_CONFIG, BAD_CONFIG)])
-def test_bad_checkpoint(command, kind, world, place, capsys):  # noqa: F811
+def test_bad_checkpoint(command, kind, world, place, capsys):
     path = place / f"bad {command}.safetensors"
     good = world.checkpoint
     path.write_bytes((BAD | BAD_CONFIG)[kind](good.read_bytes(), read(good)))

@@ -2,7 +2,6 @@
 
 import pytest
 from bad_slots import SLOTS, Slot
-from bad_world import place, world  # noqa: F401 - fixtures
 from told import check_nothing_written, check_told, look, run
 
 from plp.cli import main as door
@@ -30,7 +29,7 @@ def test_every_command_with_paths_is_here():
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("slot", "kind"), spread(CASES))
-def test_bad_path(slot: Slot, kind, world, place, capsys):  # noqa: F811 - fixtures
+def test_bad_path(slot: Slot, kind, world, place, capsys):
     inputs = place / "inputs"
     inputs.mkdir()
     inputs.chmod(0o777)
@@ -43,7 +42,7 @@ def test_bad_path(slot: Slot, kind, world, place, capsys):  # noqa: F811 - fixtu
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("slot", "kind"), spread(FINE))
-def test_path_that_is_no_mistake(slot: Slot, kind, world, place, capsys):  # noqa: F811 - fixtures
+def test_path_that_is_no_mistake(slot: Slot, kind, world, place, capsys):
     inputs = place / "inputs"
     inputs.mkdir()
     path = slot.kinds[kind](inputs, slot.good(world))

@@ -2,7 +2,6 @@
 
 import pytest
 from bad_values import COMMANDS, VALUES, Value
-from bad_world import place, world  # noqa: F401 - fixtures
 from told import check_nothing_written, check_told, look, run
 
 from plp.cli import main as door
@@ -22,7 +21,7 @@ def test_every_command_is_here():
     [pytest.param(one, id=f"{one.command}: {one.label}", marks=quick(number))
      for number, one in enumerate(VALUES)],
 )  # fmt: skip
-def test_bad_value(value: Value, world, place, capsys):  # noqa: F811 - fixtures
+def test_bad_value(value: Value, world, place, capsys):
     before = look(world.base)
     ended = run(value.command, value.argv(world), capsys)
     check_told(ended, [] if value.needle == "usage" else [value.needle])

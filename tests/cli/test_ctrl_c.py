@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from bad_disks import WRITERS, check_whole
-from bad_world import place, world  # noqa: F401 - fixtures
 from processes import start
 from told import STOPPED, check_nothing_written, check_told, full_disk_error, look, run
 
@@ -84,7 +83,7 @@ def interrupt(monkeypatch, module, name, call):
                   else pytest.mark.slow)
      for case in CASES],
 )  # fmt: skip
-def test_ctrl_c(name, module, function, call, world, place, capsys, monkeypatch):  # noqa: F811
+def test_ctrl_c(name, module, function, call, world, place, capsys, monkeypatch):
     command, argv = WRITERS[name]
     before = look(world.base)
     with monkeypatch.context() as patched:
@@ -101,7 +100,7 @@ def test_ctrl_c(name, module, function, call, world, place, capsys, monkeypatch)
     assert all(after.get(path) == entry for path, entry in before.items())
 
 
-def test_what_is_kept_is_said(world, place, capsys, monkeypatch):  # noqa: F811
+def test_what_is_kept_is_said(world, place, capsys, monkeypatch):
     argv = [world.config, *world.data, "--work-dir", "new run"]
     with monkeypatch.context() as patched:
         interrupt(patched, "plp.hooks.progress", "ProgressHook.after_train_iter", 1)
@@ -118,7 +117,7 @@ def test_what_is_kept_is_said(world, place, capsys, monkeypatch):  # noqa: F811
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), full_disk_error("images.tar")])
-def test_a_download_that_stops_leaves_nothing(world, place, capsys, monkeypatch, error):  # noqa: F811
+def test_a_download_that_stops_leaves_nothing(world, place, capsys, monkeypatch, error):
     def fetch(root, download):
         (Path(root) / "images.tar").write_bytes(b"half")
         raise error
@@ -136,7 +135,7 @@ def test_a_download_that_stops_leaves_nothing(world, place, capsys, monkeypatch,
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seconds", [0.3, 1.5, 4.0, 6.0, 8.0])
-def test_a_signal(seconds, root, world, place):  # noqa: F811
+def test_a_signal(seconds, root, world, place):
     """At any moment, imports among them."""
     argv = [world.config, *world.data, "--work-dir", place / "new"]
     process = start(

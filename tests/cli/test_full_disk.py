@@ -4,7 +4,6 @@ import re
 
 import pytest
 from bad_disks import WRITERS, check_whole, full_disk, largest_file
-from bad_world import place, world  # noqa: F401 - fixtures
 from told import check_told, look, run
 
 MOST = {"train": 6, "train with a report": 6, "collect": 8, "ood": 6, "compare": 12,
@@ -31,7 +30,7 @@ def check_ended(ended, name, said):
                   marks=() if room == 0 and name in QUICK else pytest.mark.slow)
      for name, room in CASES],
 )  # fmt: skip
-def test_full_disk(name, room, world, place, capsys, monkeypatch):  # noqa: F811
+def test_full_disk(name, room, world, place, capsys, monkeypatch):
     command, argv = WRITERS[name]
     before = look(world.base)
     with full_disk(monkeypatch, room) as refused:
@@ -51,7 +50,7 @@ def test_full_disk(name, room, world, place, capsys, monkeypatch):  # noqa: F811
     pytest.param(one, marks=() if one == "predict" else pytest.mark.slow)
     for one in WRITERS
 ])  # fmt: skip
-def test_a_limit_on_files(name, size, world, place, capsys):  # noqa: F811
+def test_a_limit_on_files(name, size, world, place, capsys):
     if name == "export" and size != 3000:
         pytest.skip("one export takes as long as twenty runs")
     command, argv = WRITERS[name]
@@ -62,7 +61,7 @@ def test_a_limit_on_files(name, size, world, place, capsys):  # noqa: F811
     check_whole(place)
 
 
-def test_a_disk_with_room_is_none_of_this(world, place, capsys):  # noqa: F811
+def test_a_disk_with_room_is_none_of_this(world, place, capsys):
     command, argv = WRITERS["predict"]
     assert run(command, argv(world), capsys).status == 0
     assert (place / "new" / "p.csv").read_text().count("\n") == 19
