@@ -20,6 +20,16 @@ from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
+TINY = {  # options of `build_learner` for widths of 64, where they do not matter
+    "model.backbone.arch": "tiny",
+    "model.backbone.quick_gelu": None,
+    "model.backbone.model_config": dict(
+        embed_dim=64,
+        quick_gelu=True,
+        vision_cfg=dict(image_size=224, patch_size=16, width=64, layers=2, head_width=64),
+        text_cfg=dict(width=64, heads=1, layers=12),
+    ),
+}
 
 
 def class_names(count: int) -> list[str]:

@@ -2,7 +2,7 @@
 
     python benchmarks/gpu_step.py                          # C = 1000, B = 256, bf16
     python benchmarks/gpu_step.py --text-chunk 250 --profile
-    python benchmarks/gpu_step.py --device cpu --classes 5 --batch 2 --steps 1   # only to try it
+    python benchmarks/gpu_step.py --device cpu --size tiny --classes 5 --batch 2   # only to try it
 
 SOT-GLP (3 shared and 4 class-specific prompts of 4 tokens) on a ViT-B/16 with seeded random
 weights, synthetic images, ImageNet's class names. The product rate is measured in the same run, as
@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import torch
 from _bench import (
+    TINY,
     build_learner,
     forget_peak,
     machine,
@@ -64,6 +65,7 @@ def product_rate(device: torch.device, dtype: torch.dtype) -> float:
 def main(args: argparse.Namespace) -> None:
     device = torch.device(args.device)
     options = {"model.precision": args.precision, "model.text_chunk": args.text_chunk}
+    options |= TINY if args.size == "tiny" else {}
     learner = build_learner(args.classes, options).to(device).train()
     images = pixels(args.batch).to(device)
     labels = torch.arange(args.batch, device=device) % args.classes
@@ -126,6 +128,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--precision", choices=DTYPES, default="bf16")
     parser.add_argument("--text-chunk", type=int)
+    parser.add_argument("--size", choices=["vit", "tiny"], default="vit")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--profile", action="store_true")

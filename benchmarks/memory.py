@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from _bench import (
     MIB,
+    TINY,
     build_learner,
     forget_peak,
     measure_apart,
@@ -30,16 +31,6 @@ from _bench import (
     sgd,
 )
 
-TINY = {
-    "model.backbone.arch": "tiny",
-    "model.backbone.quick_gelu": None,
-    "model.backbone.model_config": dict(
-        embed_dim=64,
-        quick_gelu=True,
-        vision_cfg=dict(image_size=224, patch_size=16, width=64, layers=2, head_width=64),
-        text_cfg=dict(width=64, heads=1, layers=12),
-    ),
-}
 CHUNKS = {"whole": None, "text_chunk=50": 50}
 
 
