@@ -93,7 +93,7 @@ def test_config_with_a_mistake(train_tool, config_with, more, parts):
         (options(**{"data.eval_transform.type": "ClipEvl"}), "'ClipEval'"),
         (options(**{"optim_wrapper.optimizer.type": "SDG"}), "'SGD'"),
         (options(**{"optim_wrapper.optimizer.rate": 1}), "rate"),
-        (options(**{"optim_wrapper.optimizer.lr": -1}), "learning rate"),
+        (options(**{"optim_wrapper.optimizer.lr": -1}), "lr to be a number from 0 up"),
         (options(**{"train_cfg.max_epochs": -1}), "train_cfg.max_epochs"),
         (options(**{"train_cfg.max_epochs": 1.5}), "train_cfg.max_epochs"),
         (options(**{"train_cfg.max_epoch": 3}), "max_epoch"),
