@@ -17,6 +17,8 @@ from plp.learners.sharded_texts import encode_share
 from plp.prompts.base import cut_tokens
 from plp.structures import PromptTokens
 
+pytestmark = pytest.mark.timeout(600)  # `torchrun` gives up first, and says where it hung
+
 SCRIPT = Path(__file__).with_name("sharded_step.py")
 
 
