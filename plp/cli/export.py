@@ -13,7 +13,6 @@ from plp.engine.places import check_file_target
 from plp.export.onnx_file import check_onnx_packages
 from plp.export.write import FORMATS, format_of
 from plp.inference import list_images
-from plp.inference.images import as_images, decode
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,8 +24,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     for place in (arguments.out, f"{arguments.out}.json"):
         check_file_target(place, "--out")
     images = None if arguments.check is None else list_images(arguments.check)
-    for named in as_images(images) if images else ():
-        decode(named)  # what cannot be read is told before the long work
     classifier = load_asked(arguments)
     print(classifier.rejection.describe())
     made = FORMATS[name](classifier, arguments.out, images, iterations=arguments.iterations)

@@ -17,6 +17,7 @@ from plp.export.program import ClassifierProgram
 from plp.export.torch_file import open_torch, save_torch
 from plp.export.trace import trace
 from plp.inference.classifier import Classifier
+from plp.inference.images import as_images, decode
 
 
 class Exported(NamedTuple):
@@ -142,6 +143,8 @@ def _export(
     opened: Callable[[Path], Run],
 ) -> Exported:
     _check_iterations(iterations)
+    for named in [] if images is None else as_images(images):
+        decode(named)  # what cannot be read is told before the long work
     score = scores_of(classifier.learner)[classifier.score]
     threshold = classifier.rejection.threshold
     program = ClassifierProgram(classifier.learner, score, threshold, iterations)

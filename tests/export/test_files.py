@@ -121,6 +121,7 @@ print([list(v.shape) for v in program(torch.zeros(4, 3, 64, 64, dtype=torch.uint
 """
 
 
+@pytest.mark.slow
 def test_a_torch_program_runs_without_plp(clf, tmp_path):
     few = Classifier(clf.learner, clf.transform, {})  # no validation images, so no threshold
     made = export_program(few, tmp_path / "insects.pt2")
@@ -131,6 +132,7 @@ def test_a_torch_program_runs_without_plp(clf, tmp_path):
     assert done.stdout.strip() == "[[4, 3], [4]]"
 
 
+@pytest.mark.slow
 def test_a_wrong_program_gets_no_name(clf, tmp_path, monkeypatch):
     def wrong(path):
         def run(pixels):
@@ -162,6 +164,7 @@ def tool(trained, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_tool(tool, photos, tmp_path):
     ended = tool("--recall", "0.8", "--check", photos / "ant", out="new/insects.pt2")
     assert (ended.status, ended.err) == (0, "")
