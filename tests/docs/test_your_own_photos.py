@@ -4,6 +4,7 @@ Six classes of Caltech-101 are the folder of photos. Every command runs in a she
 folder that looks like the clone; only `pip install` is read, not run.
 """
 
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from page_blocks import blocks_of, require_printed
 
+import plp
 from plp.cli.main import COMMANDS
 
 DATA = Path(os.environ.get("PLP_DATA_ROOT") or "no-such-folder")
@@ -80,9 +82,22 @@ def test_the_page_works(root, clone):
             assert "mmengine" not in printed  # whose log lines would bury plp's
             shown += 1
     assert shown >= 3
+    require_same_numbers(clone, printed)
     assert (clone / RUN / "report.html").is_file()
     assert (clone / "pictures/llama.png").is_file()
     assert {path.name for path in clone.glob("photos.onnx*")} == {"photos.onnx", "photos.onnx.json"}
+
+
+def require_same_numbers(clone, printed):
+    """What the script without plp printed is what plp says, on real photos."""
+    rows = [json.loads(line) for line in printed.splitlines()]
+    paths = [clone / row["image"] for row in rows]
+    for row, one in zip(rows, plp.load(clone / RUN, device="cpu").predict(paths, 6), strict=True):
+        assert (row["label"], row["accepted"]) == (one.label, one.accepted)
+        shares = dict(zip(one.labels, one.probabilities, strict=True))
+        assert row["probabilities"] == pytest.approx(shares, abs=1e-4)
+        assert row["ood_score"] == pytest.approx(one.ood_score, abs=1e-4)
+    assert len(rows) == len(NEW)
 
 
 def test_its_commands_are_there(root):
