@@ -104,10 +104,11 @@ def _load(path: Path) -> Any:
             f"does not load. Save its state dict alone with torch.save, or as .safetensors. "
             f"({_first_line(error)})"
         ) from error
-    except OSError as error:
-        raise WeightsError(describe_os_error(error)) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile,
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile,
             SafetensorError) as error:  # fmt: skip
+        if isinstance(error, OSError) and error.filename is not None:
+            raise WeightsError(describe_os_error(error)) from error
+        # An OSError about no file is a position outside of this one: it is cut short.
         raise WeightsError(
             f"{path} is damaged or no weights file ({_first_line(error)}). Download it again."
         ) from error

@@ -100,7 +100,7 @@ def test_nobody_gets_the_kernel_without_asking(monkeypatch, way):
 
 
 def test_an_unknown_implementation_is_refused(as_installed):
-    with pytest.raises(ConfigError, match="'auto', 'plain', 'fused', got 'triton'"):
+    with pytest.raises(ConfigError, match="'auto', 'plain', 'fused', 'fixed', got 'triton'"):
         SinkhornAligner(implementation="triton")
 
 
