@@ -63,7 +63,7 @@ def test_parts_change_neither_evidence_nor_gradients(kind, of_images, chunk):
     assert torch.equal(parts.support.indices, whole.support.indices)
     assert parts.support.kept == whole.support.kept
     for found, expected in zip(part_grads, whole_grads, strict=True):
-        # Sums over classes in another order; unrolled, on an AVX2 processor, 3e-5 off (1e-6 on AVX-512).
+        # Sums over classes in another order: unrolled, on an AVX2 processor, 3e-5 off.
         assert_close(found, expected, atol=3e-5, rtol=1e-4)
 
 
