@@ -81,7 +81,10 @@ def test_variants_of_the_local_branch(small, root, variant):
 
     own = load_config(root / f"configs/sotglp/lite_16shot_{variant}.py").model.branches.local
     parts = {key: own[key] for key in ("aligner", "selector")}
-    options = {f"model.branches.local.{key}": value.to_dict() for key, value in parts.items()}
+    options = {
+        f"model.branches.local.{key}": {"_delete_": True, **value.to_dict()}
+        for key, value in parts.items()
+    }
     clf = small("sotglp/vitb16_16shot_noproj", options)
     pixels = pixels_of(3)
     require_same(trace(program_of(clf)).module()(pixels), said_by(clf, pixels))
