@@ -139,9 +139,11 @@ def test_a_signal(seconds, root, world, place):
     """At any moment, imports among them."""
     argv = [world.config, *world.data, "--work-dir", place / "new"]
     process = start(
-        root, sys.executable, "-c", "from plp.cli.main import main; raise SystemExit(main())",
+        root, sys.executable, "-c",
+        "print('up', flush=True); from plp.cli.main import main; raise SystemExit(main())",
         "train", *argv, "--cfg-options", "train_cfg.max_epochs=100000", stderr=subprocess.STDOUT,
     )  # fmt: skip
+    assert process.stdout.readline().startswith("up")  # before, the signal is Python's own affair
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=200)[0]
