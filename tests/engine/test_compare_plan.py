@@ -235,3 +235,17 @@ def test_paths_of_jobs_do_not_lie_in_each_other(wanted, tiny_config, tmp_path):
     paths = {job.path for job in make_plan(wanted(methods=[str(tiny_config), str(copy)])).jobs}
     assert len(paths) == 8
     assert not any(one in other.parents for one in paths for other in paths)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(None, 4), ("", 4), ("1", 1), ("3", 3), ("0", 4), ("many", 4)]
+)
+def test_threads_of_a_worker(monkeypatch, asked, expected):
+    """A share of the cores, or what OMP_NUM_THREADS says."""
+    from plp.engine.compare.compare import _threads
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert _threads(8, 2) == expected
+    assert _threads(1, 2) == (1 if expected == 4 else expected)

@@ -120,7 +120,7 @@ def run_missing(
     if workers is None:
         workers = 1 if not device.startswith("cpu") else cores
     workers = min(workers, len(todo))
-    threads = max(1, cores // max(workers, 1))
+    threads = _threads(cores, workers)
     logger.info(
         "%d runs: %d done already, %d to run%s", len(jobs), len(jobs) - len(todo),
         len(todo), f" (processes: {workers}, threads of each: {threads})" if workers else "",
@@ -196,6 +196,12 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _threads(cores: int, workers: int) -> int:
+    """Return the threads of each worker: `OMP_NUM_THREADS` where it is set, as torch has it."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else max(1, cores // max(workers, 1))
 
 
 @contextlib.contextmanager
