@@ -176,7 +176,7 @@ def test_plans_that_are_none(wanted, changes, part):
 
 def test_out_that_is_a_file(wanted, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="--out: cannot write a folder .* expected a folder"):
+    with pytest.raises(ConfigError, match=r"--out: cannot write a folder .* expected a folder"):
         make_plan(wanted(out=tmp_path / "file"))
 
 
