@@ -85,7 +85,7 @@ def build_loader(
     if shuffle and steps < FEWEST_STEPS:
         notes.append(
             f"fewer than {FEWEST_STEPS} steps an epoch: {steps} ({len(sampler)} images, batches of "
-            f"{batch_size}); results vary more between seeds, consider smaller batches"
+            f"{batch_size}); results vary more between seeds, a smaller data.batch_size may help"
         )
     if shuffle and (repeats := -length % sampler.world_size):
         notes.append(
