@@ -13,7 +13,8 @@ from plp.cli import main as door
 
 
 def test_there_are_five_hundred_and_every_command_has_some():
-    counts = Counter(slot.command for slot, _ in test_bad_paths.CASES)
+    run = test_bad_paths.spread(test_bad_paths.CASES)
+    counts = Counter(case.values[0].command for case in run)
     counts.update(value.command for value in VALUES)
     checkpoints = test_bad_checkpoints
     counts.update({name: len(checkpoints.BAD) for name in checkpoints.ARGV})
