@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from plp.engine.files import write_atomically
+from plp.engine.files import write_bytes
 from plp.errors import CheckpointError, describe_os_error
 from plp.learners.prompt_learner import PromptLearner
 
@@ -66,8 +66,7 @@ def save_checkpoint(
         **info,
     }
     metadata = {"plp": json.dumps(header, ensure_ascii=False)}
-    content = save(state, metadata)  # a full disk is then Python's to tell, in an OSError
-    return write_atomically(path, lambda temporary: _write(temporary, content))
+    return write_bytes(path, save(state, metadata))
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -123,10 +122,6 @@ def _check_finite(path: Path, state: Mapping[str, Tensor]) -> None:
                 f"{path} is damaged: {bad} of {value.numel()} values of {name} are NaN or infinite"
                 ". Take another copy, or train again"
             )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:

@@ -64,8 +64,21 @@ def load_config(path: str | Path) -> Config:
     for folder in (str(path.resolve().parent), os.getcwd()):
         if folder not in sys.path:
             sys.path.append(folder)
+    config = parse_config(path)
+    for key in [key for key in config if key.startswith("_")]:
+        config.pop(key)  # variables of the file's own
+    _check_keys(config, str(path))
+    return config
+
+
+def parse_config(path: Path) -> Config:
+    """Let mmengine read a file in the language of configs, whatever it says.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
     try:
-        config = Config.fromfile(path)
+        return Config.fromfile(path)
     except OSError as error:  # of a base, or no room for mmengine's own copies of them
         raise ConfigError(
             f"{path} cannot be read as a config: {describe_os_error(error)}"
@@ -73,10 +86,6 @@ def load_config(path: str | Path) -> Config:
     except Exception as error:  # a config is a user's code: it raises whatever it likes
         kind = type(error).__name__
         raise ConfigError(f"{path} cannot be read as a config: {kind}: {error}") from error
-    for key in [key for key in config if key.startswith("_")]:
-        config.pop(key)  # variables of the file's own
-    _check_keys(config, str(path))
-    return config
 
 
 def _check_file(path: Path) -> None:

@@ -56,6 +56,11 @@ def write_text(path: str | Path, text: str) -> Path:
     return write_atomically(path, lambda temporary: _write_text(temporary, text))
 
 
+def write_bytes(path: str | Path, content: bytes) -> Path:
+    """Write bytes atomically; a full disk is then Python's to tell, in an OSError."""
+    return write_atomically(path, lambda temporary: _write_bytes(temporary, content))
+
+
 def check_is_file_place(path: Path) -> None:
     """Refuse what a file cannot take the place of: a folder, a device, a pipe, a loop of links.
 
@@ -72,6 +77,10 @@ def check_is_file_place(path: Path) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def _umask() -> int:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.config import Config
-
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
+from plp.engine.config import parse_config
 from plp.errors import ConfigError, DataError
 
 GROUPS = ("near", "far")
@@ -78,11 +77,7 @@ def read_ood_file(path: str | Path, root: str | Path | None = None) -> Listed:
 def _content(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise ConfigError(f"--ood: no file {str(path)!r}. Expected one with {_EXAMPLE}")
-    try:
-        found = Config.fromfile(path).get("ood")
-    except Exception as error:  # a config is a user's code: it raises whatever it likes
-        kind = type(error).__name__
-        raise ConfigError(f"{path} cannot be read as a config: {kind}: {error}") from error
+    found = parse_config(path).get("ood")
     right = isinstance(found, Mapping) and found and set(found) <= {*GROUPS}
     if not right or not all(isinstance(part, Mapping) for part in found.values()):
         raise ConfigError(f"{path}: expected {_EXAMPLE}, got ood = {found!r}")
