@@ -33,6 +33,12 @@ def source_names() -> dict[str, type[DataSource]]:
     return own | {name: DATASETS.get(one.source) for name, one in BENCHMARKS.items()}
 
 
+def needs_root(name: str) -> bool:
+    """Whether a known data source cannot do without the folder of its images."""
+    root = inspect.signature(source_names()[name]).parameters.get("root")
+    return root is not None and root.default is root.empty
+
+
 def source_config(name: str, root: str | Path | None = None, /, **keywords: Any) -> dict[str, Any]:
     """Return the config of the data source of that name, as it stands under `dataset`.
 
@@ -58,10 +64,9 @@ def source_config(name: str, root: str | Path | None = None, /, **keywords: Any)
     if name not in sources:
         raise UnknownComponentError(_unknown(str(name), sources))
     parameters = inspect.signature(sources[name]).parameters
-    parameter = parameters.get("root")
-    if root is None and parameter is not None and parameter.default is parameter.empty:
+    if root is None and needs_root(name):
         raise ConfigError(f"data set {name!r} needs the folder of its images: --data-root DIR.")
-    if root is not None and parameter is None:
+    if root is not None and "root" not in parameters:
         raise ConfigError(f"data set {name!r} takes no --data-root, got {str(root)!r}.")
     config: dict[str, Any] = {"type": sources[name].__name__}
     if name in BENCHMARKS and "name" in parameters:

@@ -98,9 +98,7 @@ def build_runner(
     has_val = training and loaders.val is not None
     name = f"{work_dir.name}-{uuid.uuid4().hex[:8]}"  # mmengine keeps global objects by name
     try:
-        if training:  # before the Runner makes the folder, and its quiet log
-            MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")
-            build_optim_wrapper(learner, dict(config.optim_wrapper))
+        learning = _learning(config, learner, name) if training else {}  # before there is a folder
         runner = PlpRunner(
             model=learner,
             work_dir=str(work_dir),
@@ -110,7 +108,8 @@ def build_runner(
             test_cfg={},
             val_evaluator=[metrics["val"]] if has_val else None,
             test_evaluator=[metrics["test"]],
-            **(_training(config, learner, loaders) if training else {}),
+            train_dataloader=loaders.train if training else None,
+            **learning,
             default_hooks=dict(logger=None, checkpoint=None),
             custom_hooks=[*hooks, *config.get("custom_hooks", [])],
             load_from=str(state) if state else None,
@@ -155,16 +154,16 @@ def check_schedule(config: Config, learner: PromptLearner) -> int:
     return epochs
 
 
-def _training(config: Config, learner: PromptLearner, loaders: Loaders) -> dict[str, Any]:
-    """What a Runner that trains needs."""
+def _learning(config: Config, learner: PromptLearner, name: str) -> dict[str, Any]:
+    """Return what a Runner that trains needs, the optimiser built."""
     optim_wrapper = dict(config.optim_wrapper)
     if learner.precision == "fp16":
         optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
     train_cfg = {"by_epoch": True, **config.train_cfg}
+    MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")  # else mmengine's is loud
     return dict(
-        train_dataloader=loaders.train,
         train_cfg=train_cfg,
-        optim_wrapper=optim_wrapper,
+        optim_wrapper=build_optim_wrapper(learner, optim_wrapper),
         param_scheduler=_schedulers(config, train_cfg),
     )
 
@@ -172,7 +171,6 @@ def _training(config: Config, learner: PromptLearner, loaders: Loaders) -> dict[
 def _build_now(runner: PlpRunner) -> None:
     """Build what a Runner else builds in `train`, so that a bad option is met before training."""
     _ = runner.train_loop, runner.val_loop, runner.test_loop
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if runner.param_schedulers is not None:
         runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
 

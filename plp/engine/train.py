@@ -26,7 +26,7 @@ from plp.engine.result import (
     write_result,
 )
 from plp.engine.runner import build_runner, check_schedule
-from plp.engine.setup import set_up
+from plp.engine.setup import Setup, set_up
 from plp.engine.validation_scores import validation_scores
 from plp.engine.work_dir import (
     choose_work_dir,
@@ -83,72 +83,80 @@ def train(
         PlpError: for anything a user can mend.
     """
     processes.join(launcher, device)
-    asked_device = device
-    config, recipe, seed, device, options, few = set_up(config, choices, device)
-    with_report = wants_report(config)
-    default = default_work_dir(config, few, seed)
-    folder = choose_work_dir(work_dir, config.get("work_dir") or default, resume)
+    setup = set_up(config, choices, device)
+    default = default_work_dir(setup.config, setup.few, setup.seed)
+    folder = choose_work_dir(work_dir, setup.config.get("work_dir") or default, resume)
+    command = train_command(
+        setup.config.filename, choices or Choices(), device, launcher, get_world_size()
+    )
     with telling_what_is_kept(folder):
-        learner = build_learner(config, few.class_names, seed=seed)
-        loaders = build_loaders(few, options, learner.to(device), seed)
-        watch = Stopwatch()
-        with watch("fit"):
-            fitted = fit(learner, loaders)
-        run = describe_run(
-            config, loaders.few, learner, loaders.transforms,
-            recipe=recipe, seed=seed, device=device, notes=loaders.notes + processes.notes(),
-        )  # fmt: skip
-        state = read_state(folder, _identity(run), resume)
-        epochs = check_schedule(config, learner)
-        _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
-        info = _checkpoint_info(config, run)
-        select = _selection(config, loaders.val is not None)
-        save = SaveHook(
-            info, _identity(run), keep_best=select == "val", min_seconds=_save_seconds(config)
-        )
-        metrics = {part: ClassificationMetric(few.class_names) for part in ("val", "test")}
-        runner = build_runner(
-            config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
-            hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
-        )  # fmt: skip
-        with watch("train"):
-            if epochs:
-                runner.train()
-                barrier()  # the first process has written
-        epoch = epochs
-        if select == "val" and epochs:
-            best = checkpoints.load_checkpoint(folder / BEST)
-            checkpoints.restore(learner, best)
-            epoch = best.info["epoch"]
-        with watch("tune"):
-            fitted += tune(learner, loaders)
-        with watch("val"):
-            validation = _validate(learner, loaders, few.class_names)
-        with watch("test"):
-            runner.test()
-        report = metrics["test"].report
-        result = run | {
-            "kind": "run",
-            "selection": select,
-            "epochs": epochs,
-            "steps": runner.max_iters if epochs else 0,
-            "fitted": fitted,
-            "resumed": state is not None,
-            "validation": validation,
-            "seconds": watch.seconds,
-            "peak_memory": peak_memory(device),
-            "command": train_command(
-                config.filename, choices or Choices(), asked_device, launcher, get_world_size()
-            ),
-        }
-        if is_main_process():
-            result |= report_entries(report)
-            scores = {} if loaders.val is None else validation_scores(learner, loaders.val)
-            path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
-            checkpoints.save_checkpoint(path, learner, info, scores)
-            write_result(folder / NAME, result)
-            if with_report:
-                leave_report(folder, result, report, learner, options, loaders.few, scores)
+        return _train_in(folder, setup, resume=resume, launcher=launcher, command=command)
+
+
+def _train_in(
+    folder: Path, setup: Setup, *, resume: bool, launcher: str, command: str | None
+) -> TrainResult:
+    """Train in a work directory; the result names the command."""
+    config, recipe, seed, device, options, few = setup
+    with_report = wants_report(config)
+    learner = build_learner(config, few.class_names, seed=seed)
+    loaders = build_loaders(few, options, learner.to(device), seed)
+    watch = Stopwatch()
+    with watch("fit"):
+        fitted = fit(learner, loaders)
+    run = describe_run(
+        config, loaders.few, learner, loaders.transforms,
+        recipe=recipe, seed=seed, device=device, notes=loaders.notes + processes.notes(),
+    )  # fmt: skip
+    state = read_state(folder, _identity(run), resume)
+    epochs = check_schedule(config, learner)
+    _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
+    info = _checkpoint_info(config, run)
+    select = _selection(config, loaders.val is not None)
+    save = SaveHook(
+        info, _identity(run), keep_best=select == "val", min_seconds=_save_seconds(config)
+    )
+    metrics = {part: ClassificationMetric(few.class_names) for part in ("val", "test")}
+    runner = build_runner(
+        config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
+        hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
+    )  # fmt: skip
+    with watch("train"):
+        if epochs:
+            runner.train()
+            barrier()  # the first process has written
+    epoch = epochs
+    if select == "val" and epochs:
+        best = checkpoints.load_checkpoint(folder / BEST)
+        checkpoints.restore(learner, best)
+        epoch = best.info["epoch"]
+    with watch("tune"):
+        fitted += tune(learner, loaders)
+    with watch("val"):
+        validation = _validate(learner, loaders, few.class_names)
+    with watch("test"):
+        runner.test()
+    report = metrics["test"].report
+    result = run | {
+        "kind": "run",
+        "selection": select,
+        "epochs": epochs,
+        "steps": runner.max_iters if epochs else 0,
+        "fitted": fitted,
+        "resumed": state is not None,
+        "validation": validation,
+        "seconds": watch.seconds,
+        "peak_memory": peak_memory(device),
+        "command": command,
+    }
+    if is_main_process():
+        result |= report_entries(report)
+        scores = {} if loaders.val is None else validation_scores(learner, loaders.val)
+        path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
+        checkpoints.save_checkpoint(path, learner, info, scores)
+        write_result(folder / NAME, result)
+        if with_report:
+            leave_report(folder, result, report, learner, options, loaders.few, scores)
     return TrainResult(report, result, folder)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plp.datasets import BENCHMARKS, DataSource, build_source, source_names
+from plp.datasets.build import needs_root
 from plp.errors import ConfigError, DataError
 
 _SHIFTS = tuple(name for name, one in BENCHMARKS.items() if one.source == "ImageNetShift")
@@ -40,11 +41,20 @@ def find_datasets(asked: Sequence[str], flag: str = "--datasets") -> list[DataCh
         flag: What they were given to, for messages; `--targets` may be sets for testing only.
 
     Raises:
-        ConfigError: for an unknown name without a root, two data sets of one name, or one that
-            nothing can be trained on.
+        ConfigError: for an unknown name without a root, two data sets of one name, one that
+            nothing can be trained on, or several that do not fit, all of which it names.
         DataError: if a root is not there.
     """
-    found = [_find(one, flag) for one in asked]
+    found, errors = [], []
+    for one in asked:
+        try:
+            found.append(_find(one, flag))
+        except (ConfigError, DataError) as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ConfigError("\n  ".join([f"{len(errors)} data sets do not fit:", *map(str, errors)]))
     names = [choice.name for choice in found]
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -76,6 +86,12 @@ def _find(asked: str, flag: str) -> DataChoice:
     if not name or (equals and not root):
         raise ConfigError(f"{flag}: expected NAME or NAME=ROOT, got {asked!r}")
     if name in source_names() and not (name in BENCHMARKS and _has_split(root)):
+        if root is None and needs_root(name):
+            folder = f"above {BENCHMARKS[name].folder}/" if name in BENCHMARKS else "of its images"
+            raise ConfigError(
+                f"{flag}: {name!r} needs the folder {folder}: {name}=ROOT, or --data-root ROOT "
+                "for all data sets"
+            )
         source = build_source(name, root)
         if source.test_only and flag == "--datasets":
             raise ConfigError(
