@@ -13,6 +13,7 @@ from plp.results import Run, in_order
 from plp.results.collect import collect_runs
 from plp.results.ood_run import OODRun
 from plp.results.published import BACKBONE, published_accuracy, published_protocol
+from plp.wording import count
 
 logger = logging.getLogger("plp")
 
@@ -47,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )  # fmt: skip
     for note in found.notes:
         logger.warning(note)
-    logger.info("%d runs, %d tests of out-of-distribution detection", len(runs), len(ood))
+    tests = f"{count(len(ood), 'test')} of out-of-distribution detection"
+    logger.info("%s, %s", count(len(runs), "run"), tests)
     for file in files:
         logger.info("wrote %s", file)
 

@@ -14,6 +14,7 @@ from plp.engine.compare import VARIANT, State, Wanted, compare, is_done, survey
 from plp.engine.compare.job import Job
 from plp.engine.compare.sources import GROUPS, expand
 from plp.report.command import tool_command
+from plp.wording import count
 
 logger = logging.getLogger("plp")
 
@@ -105,8 +106,9 @@ def show_jobs(found: Sequence[tuple[Job, State]], reuse_other_code: bool) -> Non
         word = "done" if done else state.kind.value if not state.reason else "run again"
         reason = f" ({state.reason})" if state.reason else ""
         logger.info("%-9s %s%s", word, job.title, reason)
-    count = sum(is_done(state, reuse_other_code) for _, state in found)
-    logger.info("%d runs: %d done, %d to run", len(found), count, len(found) - count)
+    ready = sum(is_done(state, reuse_other_code) for _, state in found)
+    runs = count(len(found), "run")
+    logger.info("%s: %d done, %d to run", runs, ready, len(found) - ready)
 
 
 def show_end(failures: Mapping[str, str], missing: Sequence[str], files: Iterable[Path]) -> None:

@@ -24,6 +24,7 @@ from plp.engine.result import describe_run, peak_memory
 from plp.errors import ConfigError
 from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
 from plp.transforms.base import Transform
+from plp.wording import count
 
 NAME = "ood.json"
 NEAR, FAR = "near", "far"
@@ -136,7 +137,7 @@ def _score_sets(
     for one in sets:
         begin = time.monotonic()
         images = ImageDataset(one.items, one.root, transform, seed=setup.seed)
-        logger.info("%s: %d images (%s)", one.name, len(images), one.source)
+        logger.info("%s: %s (%s)", one.name, count(len(images), "image"), one.source)
         size, workers = setup.options.eval_batch_size, setup.options.num_workers
         cache = cache_folder(setup.options.feature_cache)
         stored = store_features(learner, images, cache, size, workers) if cache else None

@@ -40,6 +40,7 @@ from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
 from plp.report.command import train_command
+from plp.wording import count
 
 logger = logging.getLogger("plp")
 
@@ -209,10 +210,10 @@ def _save_seconds(config: Config) -> float:
 def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> None:
     images = run["images"]
     logger.info(
-        "%s: %d classes, %d shots (%s sampler, seed %d): %d images to train, %d to validate, %d to "
-        "test",
-        run["dataset"], len(run["class_names"]), run["shots"], run["sampler"], run["seed"],
-        images["train"], images["val"], images["test"],
+        "%s: %s, %s (%s sampler, seed %d): %s to train, %d to validate, %d to test",
+        run["dataset"], count(len(run["class_names"]), "class", "classes"),
+        count(run["shots"], "shot"), run["sampler"], run["seed"],
+        count(images["train"], "image"), images["val"], images["test"],
     )  # fmt: skip
     for note in run["notes"]:
         logger.warning(note)
@@ -221,5 +222,8 @@ def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> N
     for line in run["prompts"]:
         logger.info(line)
     learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())
-    logger.info("%d learned parameters, %d steps an epoch, %s", learned, steps, run["device"])
+    logger.info(
+        "%s, %s an epoch, %s",
+        count(learned, "learned parameter"), count(steps, "step"), run["device"],
+    )  # fmt: skip
     logger.info("%s in %s", "resuming" if resumed else "writing", folder)

@@ -16,6 +16,7 @@ from plp.results.tables import (
     usual_seeds,
     value_of,
 )
+from plp.wording import count
 
 BASE, NEW, HARMONIC = "base", "new", "harmonic mean"
 PARTS = (BASE, NEW, HARMONIC)
@@ -137,6 +138,6 @@ def _base_to_new_table(
     body: tuple[tuple[Cell, ...], ...] = tuple(
         (method, *(column[i] for column in columns)) for i, method in enumerate(methods)
     )
-    what = f"Base to new, {title}, {shots} {'shot' if shots == 1 else 'shots'}"
+    what = f"Base to new, {title}, {count(shots, 'shot')}"
     notes = notes_on_seeds(usual, in_order(run.other_code for run in asked))
     return Table(what, ("method", *PARTS), body, (*notes, _DEFINITION))

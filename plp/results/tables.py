@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from plp.results.run import Run
 from plp.results.summary import Summary, average_over_datasets, in_order, summarise
+from plp.wording import count
 
 AVERAGE = "average"
 
@@ -114,7 +115,7 @@ def accuracy_table(
         (m, *(column[i] for column in columns), _learned(mine[i]), _seconds(mine[i]))
         for i, m in enumerate(methods)
     )
-    title = f"Test accuracy in percent, {shots} {'shot' if shots == 1 else 'shots'}"
+    title = f"Test accuracy in percent, {count(shots, 'shot')}"
     header += ["learned parameters", "training, s"]
     return Table(title, tuple(header), rows, _notes(asked, usual, len(datasets)))
 

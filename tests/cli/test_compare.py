@@ -111,7 +111,7 @@ def test_a_change_sets_the_old_run_aside(compared, tmp_path, monkeypatch, part):
     assert not mark.exists()
     aside = tmp_path / "out" / "set_aside" / old.parent.relative_to(tmp_path / "out")
     assert (aside / "mark").exists()
-    assert compared(shots=(1,), seeds=(1,), options=options)[1].startswith("1 runs: 1 done")
+    assert compared(shots=(1,), seeds=(1,), options=options)[1].startswith("1 run: 1 done")
 
 
 def test_runs_of_other_code_are_reused_on_request_and_marked(compared, tmp_path, monkeypatch):
@@ -258,7 +258,7 @@ def test_a_damaged_result_is_not_done(compared, tmp_path, damage):
     assert "run again" in compared("--dry-run", shots=(1,), seeds=(1,))[1]
     status, said, results = compared(shots=(1,), seeds=(1,))
     assert status == 0
-    assert "1 runs: 0 done already, 1 to run" in said
+    assert "1 run: 0 done already, 1 to run" in said
     assert results["runs"][0]["accuracy"] == wanted
 
 

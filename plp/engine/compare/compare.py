@@ -20,6 +20,7 @@ from plp.report.compare_report import write_comparison
 from plp.results import Run, read_run
 from plp.results.ood_run import ALL_SETS, read_ood_run
 from plp.results.published import published_accuracy
+from plp.wording import count
 
 logger = logging.getLogger("plp")
 
@@ -122,7 +123,7 @@ def run_missing(
     workers = min(workers, len(todo))
     threads = _threads(cores, workers)
     logger.info(
-        "%d runs: %d done already, %d to run%s", len(jobs), len(jobs) - len(todo),
+        "%s: %d done already, %d to run%s", count(len(jobs), "run"), len(jobs) - len(todo),
         len(todo), f" (processes: {workers}, threads of each: {threads})" if workers else "",
     )  # fmt: skip
     order = durations.order(todo)

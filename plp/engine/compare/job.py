@@ -8,6 +8,7 @@ from plp.engine.config import Choices
 from plp.engine.ood import NAME as OOD_RESULT
 from plp.engine.restore import Classes
 from plp.engine.result import NAME as RESULT
+from plp.wording import count
 
 
 class Task(NamedTuple):
@@ -93,6 +94,6 @@ class Job(NamedTuple):
             >>> Job('coop', 'dtd', 1, 2, **rest, out='', path='').title
             'coop dtd 1 shot seed 2'
         """
-        shots = "shot" if self.shots == 1 else "shots"
-        title = f"{self.method} {self.dataset} {self.shots} {shots} seed {self.seed}"
+        shots = count(self.shots, "shot")
+        title = f"{self.method} {self.dataset} {shots} seed {self.seed}"
         return f"{title}, {self.task.title}" if self.task else title

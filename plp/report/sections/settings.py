@@ -28,7 +28,7 @@ def settings(result: Mapping[str, Any]) -> Section:
         ("branches", _branches(config["model"])),
         ("prompts at the start", _lines(result["prompts"])),
         ("learned by gradient", f"{count:,} parameters: " + _shapes(learned)),
-        ("schedule", f"{_count(result['epochs'], 'epoch')}, {_count(result['steps'], 'step')}"),
+        ("schedule", f"{count(result['epochs'], 'epoch')}, {count(result['steps'], 'step')}"),
         ("tested", "the last epoch" if result["selection"] == "last"
                    else "the epoch with the best accuracy on validation images"),
         ("optimiser", _optimiser(config) if result["epochs"] else "none"),
@@ -51,10 +51,6 @@ def settings(result: Mapping[str, Any]) -> Section:
 
 def _names(names: Sequence[str]) -> Child:
     return [part for name in names for part in (tag("bdi", name), ", ")][:-1]
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _lines(lines: Any) -> Child:
