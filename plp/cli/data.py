@@ -16,7 +16,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, do it.
 
     Raises:
-        SystemExit: with status 1 if something is wrong with a data set that was named.
+        SystemExit: with status 1 if something is wrong with a data set that was named, or nothing
+            is found where none was.
     """
     arguments = parser().parse_args(argv)
     if arguments.command == "list":
@@ -88,6 +89,8 @@ def _check(names: Sequence[str], root: str, read: bool) -> None:
     checks = [check_benchmark(name, root, read) for name in every]
     if not names:
         print("\n".join(table_lines(checks, root)))
+        if all(one.found is Found.NOTHING for one in checks):
+            raise SystemExit(1)
         return
     print("\n".join(line for one in checks for line in check_lines(one)))
     if any(one.found is not Found.WHOLE for one in checks):

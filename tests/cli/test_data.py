@@ -105,7 +105,7 @@ def test_a_root_that_is_too_high_or_too_low_is_told_in_the_table(run, root):
     (root / "eurosat").rename(data / "eurosat")
     for wrong in (data.parent, data / "eurosat"):
         status, out, _ = run("check", "--root", wrong)
-        assert status == 0
+        assert status == 1
         assert f"Under another root, --root {data}: eurosat" in out
 
 
