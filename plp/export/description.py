@@ -16,10 +16,10 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
     """Describe input, preprocessing, outputs, classes and threshold; see docs/export.md."""
     transform = classifier.transform
     rejection = classifier.rejection
-    shapes = {
-        "probabilities": ["batch", len(classifier.class_names)],
-        "ood_score": ["batch"],
-        "accepted": ["batch"],
+    outputs = {
+        "probabilities": {"dtype": "float32", "shape": ["batch", len(classifier.class_names)]},
+        "ood_score": {"dtype": "float32", "shape": ["batch"], "lower_is": "in_distribution"},
+        "accepted": {"dtype": "bool", "shape": ["batch"], "is": "ood_score <= threshold"},
     }
     return {
         "format": FORMAT,
@@ -29,6 +29,9 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
             "name": INPUT,
             "dtype": "uint8",
             "shape": ["batch", 3, transform.size, transform.size],
+            "channels": "RGB",
+            "range": [0, 255],
+            "normalised_inside": True,
         },
         "preprocessing": {
             "transform": transform.describe(),
@@ -36,7 +39,7 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
             "crop": transform.size,
             "interpolation": transform.interpolation,
         },
-        "outputs": {name: shapes[name] for name in program.output_names},
+        "outputs": {name: outputs[name] for name in program.output_names},
         "rejection": {
             "score": classifier.score,
             "threshold": rejection.threshold,

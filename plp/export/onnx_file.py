@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
+from torch.onnx import ONNXProgram
 
 from plp.errors import ConfigError, ExportError
 from plp.export.check import Run
@@ -50,11 +52,10 @@ def save_onnx(
             "export for torch (.pt2)"
         )
     with _quiet():
-        made = torch.onnx.export(
+        made = cast(ONNXProgram, torch.onnx.export(
             traced, (), dynamo=True, verbose=False, opset_version=OPSET,
             input_names=[INPUT], output_names=list(output_names),
-        )  # fmt: skip
-        assert made is not None
+        ))  # fmt: skip
         made.model.metadata_props[METADATA] = description
         made.save(str(path), external_data=False)
 

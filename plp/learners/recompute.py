@@ -1,7 +1,7 @@
 """Gradient checkpointing that keeps nothing of a computation but its inputs."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,9 +20,7 @@ def recomputed(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
             it holds otherwise get no gradient.
         inputs: Tensors.
     """
-    out = _Recomputed.apply(function, *inputs)  # type: ignore[no-untyped-call]
-    assert isinstance(out, Tensor)
-    return out
+    return cast(Tensor, _Recomputed.apply(function, *inputs))  # type: ignore[no-untyped-call]
 
 
 class _Recomputed(torch.autograd.Function):

@@ -100,7 +100,17 @@ def test_the_description_is_in_the_file_and_beside_it(clf, onnx):
         "score": "GlobalLocalMCM", "threshold": clf.rejection.threshold, "recall": 0.6,
         "validation_images": 9,
     }  # fmt: skip
-    assert list(inside["outputs"]) == [output.name for output in session.get_outputs()]
+    assert inside["input"] | {"shape": None} == {
+        "name": "pixels", "dtype": "uint8", "shape": None, "channels": "RGB", "range": [0, 255],
+        "normalised_inside": True,
+    }  # fmt: skip
+    assert {name: (told["dtype"], told["shape"]) for name, told in inside["outputs"].items()} == {
+        output.name: (
+            {"tensor(float)": "float32", "tensor(bool)": "bool"}[output.type],
+            ["batch", *output.shape[1:]],
+        )
+        for output in session.get_outputs()
+    }
     assert onnx.checked.images == 10 + 36
     assert onnx.checked.difference < 1e-4
     assert min(onnx.checked.speed, onnx.checked.torch_speed) > 0
