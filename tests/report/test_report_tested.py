@@ -1,5 +1,7 @@
 """What a report keeps of a test, and the pairs of classes it finds confused."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,11 @@ from sklearn.metrics import confusion_matrix
 
 from plp.datasets.base import Item
 from plp.evaluation import classification_report, judge
+from plp.inference.rejection import choose_rejection
 from plp.registry import SCORES
 from plp.report import tested as module
 from plp.report.sections.overview import wilson
+from plp.report.sections.scores import scores
 from plp.report.tested import keep, most_confused
 
 C, IMAGES = 5, 300
@@ -44,6 +48,20 @@ def test_scores_are_those_of_the_prediction(tested, logits):
     assert tested.scores.keys() == expected.keys(), "those that look at more are left out"
     for name, value in expected.items():
         np.testing.assert_allclose(tested.scores[name].numpy(), value, rtol=1e-4, atol=1e-5)
+
+
+def test_the_threshold_that_predict_uses_is_told_without_scores_of_the_test(tested):
+    values = {
+        "MSP": torch.linspace(-1, 0, 40), "GlobalLocalMCM": torch.linspace(-2, -1, 40),
+        "MCM": torch.zeros(3),
+    }  # fmt: skip
+    page = scores(tested, values).body
+    expected = choose_rejection("GlobalLocalMCM", values["GlobalLocalMCM"]).threshold
+    rows = [re.sub(r"<[^>]*>", " ", row).split() for row in page.split("<tr>")]
+    found = {row[0]: row[1:] for row in rows if row}
+    assert found["GlobalLocalMCM"] == ["–", "–", f"{expected:.4g}", "–"]
+    assert "MCM" not in found, "three images give no threshold"
+    assert "–" not in found["MSP"]
 
 
 def test_confidence_does_not_depend_on_how_many_images_are_looked_at_together(

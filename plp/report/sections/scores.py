@@ -22,25 +22,36 @@ def scores(tested: Tested, validation: Mapping[str, Float[Tensor, " _"]]) -> Sec
         tested: The test.
         validation: Scores of the validation images by name, which thresholds are chosen from.
     """
-    names = [name for name in tested.scores if name in validation and len(validation[name])]
-    found = {name: choose_rejection(name, validation[name].cpu()) for name in names}
+    found = {
+        name: choose_rejection(name, values.cpu())
+        for name, values in validation.items()
+        if len(values)
+    }
     known = {name: one.threshold for name, one in found.items() if one.threshold is not None}
     correct = tested.judged.correct
-    picture = render(lambda: draw_right_and_wrong(tested.scores, correct, known))
+    drawn = {name: known[name] for name in tested.scores if name in known}
+    picture = render(lambda: draw_right_and_wrong(tested.scores, correct, drawn))
     told = (
         "Scores that follow from the class logits; a lower one means: more like the classes. AUROC "
         "says how well a score tells wrong predictions from right ones (50: not at all). All of "
         "these images are of the trained classes: how well images of other kinds are told apart, "
-        "and the scores that look at patches, say the commands plp ood and plp predict."
+        "says the command plp ood. Scores that take more than these logits, such as patches, have "
+        "their threshold here and no more; plp predict rejects by GlobalLocalMCM where the table "
+        "has it, else by MCM."
     )
     alt = f"Histograms of {', '.join(tested.scores)}, of right and wrong predictions."
     caption = (
         "The dashed threshold accepts 95 % of images of the classes, by the validation images."
-        if known
+        if drawn
         else "No threshold: accepting 95 % takes 19 validation images or more."
     )
     rows = [
         [name, *_row(values, correct, known.get(name))] for name, values in tested.scores.items()
+    ]
+    rows += [
+        [name, *map(number, (MISSING, MISSING, f"{threshold:.4g}", MISSING))]
+        for name, threshold in known.items()
+        if name not in tested.scores
     ]
     header = ["score", "median, right", "median, wrong", "threshold", "accepted, %"]
     body = join(tag("p", told), figure(picture, alt, caption), grid(header, rows))
