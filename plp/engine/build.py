@@ -1,5 +1,6 @@
 """Building a learner from a config."""
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import MODELS
+
+logger = logging.getLogger("plp")
 
 
 def build_learner(
@@ -47,9 +50,18 @@ def build_learner(
         raise ConfigError("expected a config with a key 'model'")
     if seed is None:
         seed = run_seed(config)
+    logger.info("loading %s", _told(config.model.get("backbone")))
     with local_seed(seed):
         learner = MODELS.build(config.model, class_names=class_names)
     return learner.eval()
+
+
+def _told(backbone: Any) -> str:
+    """Name a backbone in the log: what it is, which one, whose weights."""
+    if not isinstance(backbone, Mapping):
+        return "the model"
+    told = (backbone.get(key) for key in ("type", "arch", "pretrained"))
+    return " ".join(one for one in told if isinstance(one, str))
 
 
 def run_seed(config: Config) -> int:

@@ -1,6 +1,7 @@
 """Export: trace, write, read back, compare, and only then give the file its name."""
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from plp.export.torch_file import open_torch, save_torch
 from plp.export.trace import trace
 from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
+
+logger = logging.getLogger("plp")
 
 
 class Exported(NamedTuple):
@@ -149,6 +152,7 @@ def _export(
     threshold = classifier.rejection.threshold
     program = ClassifierProgram(classifier.learner, score, threshold, iterations)
     text = json.dumps(describe(classifier, program), indent=2, ensure_ascii=False)
+    logger.info("tracing the program, which takes a while; then it is written, read back, compared")
     traced = trace(program)
     checked: list[Check] = []
 
