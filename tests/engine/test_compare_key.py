@@ -9,7 +9,8 @@ from tiny_runs import CLASSES, make_photos
 
 import plp
 from plp.engine.compare import Wanted, make_plan
-from plp.engine.compare.key import code_digest, key_of
+from plp.engine.compare.digests import code_digest
+from plp.engine.compare.key import key_of
 from plp.errors import ConfigError
 
 MODULE = "custom_imports = dict(imports=['{}'])\n"

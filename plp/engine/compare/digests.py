@@ -1,0 +1,110 @@
+"""Digests of a config, of code and of files."""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+import plp
+from plp.engine.data import WITHOUT_EFFECT
+from plp.errors import ConfigError
+
+# Folders of plp that turn runs into tables, or start them, and enter no number of a run.
+APART = ("cli", "report", "results", "testing", "engine/compare", "engine/protocols")
+
+
+def digest_of(value: Any) -> str:
+    """Return the digest of what JSON can hold; of anything else, of its text."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def config_digest(config: Config) -> str:
+    """Return the digest of a settled config, without what no number depends on."""
+    settings = config.to_dict()
+    for key in ("work_dir", "save_seconds", "report", "recipes"):
+        settings.pop(key, None)
+    for key in WITHOUT_EFFECT:
+        settings.get("data", {}).pop(key, None)
+    settings.get("dataset", {}).pop("root", None)
+    settings["model"] = _with_contents(settings["model"])
+    return digest_of(settings)
+
+
+def modules_digest(config: Config) -> str:
+    """Return the digest of the user's own modules.
+
+    Raises:
+        ConfigError: if one is not found.
+    """
+    imports = (config.get("custom_imports") or {}).get("imports") or []
+    names = [imports] if isinstance(imports, str) else list(imports)
+    return digest_of([[name, files_digest(_module_files(name))] for name in sorted(names)])
+
+
+def code_digest() -> str:
+    """Return the digest of plp's sources as they are on disk."""
+    package = Path(plp.__file__).resolve().parent
+    files = [
+        path
+        for path in package.rglob("*.py")
+        if not path.relative_to(package).as_posix().startswith(tuple(f"{name}/" for name in APART))
+    ]
+    return files_digest(files, package)
+
+
+def files_digest(files: Iterable[Path], root: Path | None = None) -> str:
+    """Return the digest of files: of their names below `root`, if it is given, and contents."""
+    return digest_of(
+        [[str(path.relative_to(root)) if root else path.name, _content(path)]
+         for path in sorted(files)]
+    )  # fmt: skip
+
+
+def torch_version() -> str:
+    """Return major and minor version of torch, such as '2.8'."""
+    return ".".join(torch.__version__.split(".")[:2])
+
+
+def _module_files(name: str) -> list[Path]:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise ConfigError(f"custom_imports: no module {name!r} found")
+    if spec.submodule_search_locations:
+        folders = map(Path, spec.submodule_search_locations)
+        return [path for folder in folders for path in folder.rglob("*.py")]
+    return [Path(spec.origin)] if spec.origin and Path(spec.origin).is_file() else []
+
+
+def _with_contents(value: Any) -> Any:
+    """Replace paths of existing files by the digest of their content."""
+    if isinstance(value, Mapping):
+        return {key: _with_contents(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_contents(inner) for inner in value]
+    if isinstance(value, str) and (os.sep in value or Path(value).suffix) and os.path.isfile(value):
+        return {"content": _large_content(os.path.abspath(value), os.stat(value).st_mtime_ns)}
+    return value
+
+
+@cache
+def _large_content(path: str, modified: int) -> str:
+    return _content(Path(path))
+
+
+def _content(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
