@@ -347,6 +347,9 @@ VARIANTS = {  # what a variant changes in its base config, by dotted key
     "sotglp/vitb16_16shot_published": [
         "eval_transform.resize", "eval_transform.type", "data.sampler",
     ],
+    "sotglp/vitb16_16shot_published_noproj": [
+        "eval_transform.resize", "eval_transform.type", "data.sampler", "projection.type",
+    ],
 }  # fmt: skip
 for _kind in ("lite", "vitb16"):
     VARIANTS |= {

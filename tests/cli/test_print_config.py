@@ -7,7 +7,7 @@ from tiny_runs import read_result
 @pytest.mark.parametrize(
     "name",
     ["lite_16shot", "vitb16_16shot", "vitb16_16shot_noproj", "vitb16_16shot_paper",
-     "vitb16_16shot_published"],
+     "vitb16_16shot_published", "vitb16_16shot_published_noproj"],
 )  # fmt: skip
 def test_output_is_a_config_that_gives_itself(tool, root, tmp_path, name):
     printed = tool("print_config", root / "configs" / "sotglp" / f"{name}.py", "--shots", 2)
