@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from plp.evaluation.classification import stacked
 from plp.learners.prompt_learner import PromptLearner
 
 
@@ -19,9 +19,4 @@ def predict_loader(
     for batch in loader:
         moved = learner.data_preprocessor(batch)
         rows += learner(**moved, mode="predict")
-    names = [name for name in rows[0] if name not in ("index", "label")]
-    logits = {
-        "fused" if name == "logits" else name: torch.stack([row[name] for row in rows])
-        for name in names
-    }
-    return logits, torch.tensor([row["label"] for row in rows])
+    return stacked(rows)

@@ -79,6 +79,25 @@ def distinct(names: Sequence[str]) -> list[str]:
     return [f"{name} ({i})" if name in shared else name for i, name in enumerate(names)]
 
 
+def stacked(
+    rows: Sequence[dict[str, Any]],
+) -> tuple[dict[str, Float[Tensor, "I C"]], Int[Tensor, " I"]]:
+    """Put the rows of `PromptLearner.predict` together: logits by line of evidence, and labels.
+
+    Example:
+        >>> rows = [dict(logits=torch.eye(2)[i], index=i, label=i) for i in (0, 1)]
+        >>> stacked(rows)
+        ({'fused': tensor([[1., 0.],
+                [0., 1.]])}, tensor([0, 1]))
+    """
+    names = [name for name in rows[0] if name not in ("index", "label")]
+    logits = {
+        "fused" if name == "logits" else name: torch.stack([row[name] for row in rows])
+        for name in names
+    }
+    return logits, torch.tensor([row["label"] for row in rows])
+
+
 @METRICS.register_module()
 class ClassificationMetric(BaseMetric):
     """Collects predictions of `PromptLearner.predict`; no image counts twice.
@@ -126,13 +145,7 @@ class ClassificationMetric(BaseMetric):
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Return the accuracies in percent, `accuracy` and `accuracy_<branch>`."""
         rows = sorted({row["index"]: row for row in results}.values(), key=lambda row: row["index"])
-        lines = [name for name in rows[0] if name not in ("index", "label")]
-        logits = {
-            "fused" if name == "logits" else name: torch.stack([row[name] for row in rows])
-            for name in lines
-        }
-        labels = torch.tensor([row["label"] for row in rows])
-        self._report = classification_report(logits, labels, self.class_names)
+        self._report = classification_report(*stacked(rows), self.class_names)
         return {
             "accuracy" if name == "fused" else f"accuracy_{name}": value
             for name, value in self._report.accuracy.items()
