@@ -2,12 +2,11 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from plp.cli.cfg_options import parse_value
 from plp.engine.config import Choices
+from plp.engine.option_values import option_words
 
 
 def train_command(
@@ -62,24 +61,3 @@ def tool_command(name: str, argv: Sequence[str] | None) -> str:
         "plp compare --methods coop --out 'my runs'"
     """
     return shlex.join(["plp", name, *(sys.argv[1:] if argv is None else argv)])
-
-
-def option_words(options: Mapping[str, Any]) -> list[str]:
-    """Return options as `--cfg-options` takes them.
-
-    Example:
-        >>> option_words({'data.views': 1, 'a': [1, (2.5, True)], 'b': None})
-        ['data.views=1', 'a=[1,(2.5,True)]', 'b=None']
-        >>> option_words({'file': 'my photos/a.json', 'name': '12', 'both': ['a, b']})
-        ['file=my photos/a.json', "name='12'", "both=['a, b']"]
-    """
-    return [f"{key}={_value(value)}" for key, value in options.items()]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        left, right = "[]" if isinstance(value, list) else "()"
-        return left + ",".join(map(_value, value)) + right
-    text = str(value)
-    plain = 0 < len(text) == len(text.strip()) and "," not in text and parse_value(text) == value
-    return text if plain or not isinstance(value, str) else f"'{text}'"

@@ -4,9 +4,9 @@ import argparse
 
 import pytest
 
-from plp.cli.cfg_options import CfgOptions, parse_value
+from plp.cli.cfg_options import CfgOptions
+from plp.engine.option_values import option_words, parse_value
 from plp.errors import ConfigError
-from plp.report.command import option_words
 
 
 def parsed(*words):
