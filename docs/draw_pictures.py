@@ -20,7 +20,7 @@ from PIL import Image
 import plp
 from plp.cli.visualize import explain_image
 from plp.datasets import Splits, build_source
-from plp.engine.files import write_atomically
+from plp.files import write_atomically
 from plp.visualization import (
     Explained,
     draw_class_comparison,

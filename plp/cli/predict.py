@@ -12,9 +12,9 @@ from pathlib import Path
 
 from plp.cli.rows import FORMATS
 from plp.engine.compare.progress import clock
-from plp.engine.files import write_atomically
 from plp.engine.places import check_file_target
 from plp.errors import ConfigError, DataError
+from plp.files import write_atomically
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
 from plp.inference.rejection import RECALL
 from plp.report.html import readable

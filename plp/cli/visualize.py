@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from plp.cli.predict import add_classifier, load_asked, refuse_unreadable
-from plp.engine.files import write_atomically
 from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
+from plp.files import write_atomically
 from plp.inference import Classifier, Unreadable, list_images
 from plp.inference.images import as_images, decode
 from plp.visualization import (

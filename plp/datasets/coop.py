@@ -5,9 +5,9 @@ from typing import final
 
 from plp.datasets.base import DataSource, Item, Splits, check_splits, some
 from plp.datasets.names import name_of_split_file, normalise_dataset_name
-from plp.engine.text_files import read_json
 from plp.errors import DataError
 from plp.registry import DATASETS
+from plp.text_files import read_json
 
 _ENTRY = "[image path, label, class name]"
 

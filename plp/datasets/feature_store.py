@@ -14,8 +14,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from plp.datasets.features import FeatureRows
-from plp.engine.files import write_atomically, write_text
 from plp.errors import DataError
+from plp.files import write_bytes, write_text
 from plp.structures import ImageFeatures
 
 FORMAT = 1  # of the files; a higher number leaves the files of a lower one alone
@@ -93,7 +93,7 @@ class FeatureStore:
         metadata = {"keys": json.dumps(list(keys)), "grid": json.dumps(features.grid)}
         content = save({name: t.contiguous() for name, t in tensors.items()}, metadata)
         shard = self.folder / f"{_digest(metadata['keys'])}.safetensors"
-        write_atomically(shard, lambda temporary: _write(temporary, content))
+        write_bytes(shard, content)
         for row, key in enumerate(keys):
             self._places.setdefault(key, _Place(shard, row))
 
@@ -173,7 +173,3 @@ def _age(shard: Path) -> tuple[int, str]:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

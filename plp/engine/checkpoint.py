@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from plp.engine.files import write_bytes
 from plp.errors import CheckpointError, describe_os_error
+from plp.files import write_bytes
 from plp.learners.prompt_learner import PromptLearner
 
 FORMAT = 2  # 1 had no scores of validation images

@@ -10,9 +10,9 @@ from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config
 from plp.engine.schedule import check_optimizer, check_train_cfg
-from plp.engine.text_files import read_text
 from plp.errors import ConfigError, DataError, describe_os_error, did_you_mean
 from plp.registry import DATASETS
+from plp.text_files import read_text
 
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from plp.engine.files import write_atomically, write_text
 from plp.engine.ood_sets import ID, OODSet
 from plp.engine.ood_stream import Scored
 from plp.engine.result import write_result
 from plp.evaluation import CalibrationReport, OODMetrics
+from plp.files import write_atomically, write_text
 from plp.learners.prompt_learner import PromptLearner
 from plp.results.csv_text import to_csv
 from plp.results.figure import save_figure

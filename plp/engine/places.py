@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from plp.engine.files import check_is_file_place
 from plp.errors import ConfigError, describe_os_error
+from plp.files import check_is_file_place
 
 
 def check_file_target(path: str | Path, flag: str) -> Path:

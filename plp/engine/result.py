@@ -16,8 +16,8 @@ import torch
 from mmengine.config import Config
 
 from plp.datasets import FewShot
-from plp.engine.files import write_text
 from plp.evaluation import ClassificationReport
+from plp.files import write_text
 from plp.learners.prompt_learner import PromptLearner
 from plp.results.schema import VERSION, check_result
 

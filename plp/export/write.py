@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from torch.export import ExportedProgram
 
-from plp.engine.files import write_atomically, write_text
 from plp.engine.validation_scores import scores_of
 from plp.errors import ConfigError
 from plp.export.check import Check, Run, check
@@ -17,6 +16,7 @@ from plp.export.onnx_file import check_onnx_packages, open_onnx, save_onnx
 from plp.export.program import ClassifierProgram
 from plp.export.torch_file import open_torch, save_torch
 from plp.export.trace import trace
+from plp.files import write_atomically, write_text
 from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
 

@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from plp.engine.files import write_text
 from plp.errors import PlpError
+from plp.files import write_text
 from plp.registry import HOOKS
 
 logger = logging.getLogger("plp")

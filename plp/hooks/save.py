@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from plp.engine.checkpoint import save_checkpoint
-from plp.engine.files import write_atomically
+from plp.files import write_atomically
 from plp.registry import HOOKS
 
 STATE = "state.pth"

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from plp.engine.files import write_text
 from plp.errors import describe_os_error
+from plp.files import write_text
 
 NAME = "report.html"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from plp.engine.files import write_atomically
+from plp.files import write_atomically
 from plp.results.run import Run
 from plp.results.summary import Summary, average_over_datasets, in_order, summarise
 from plp.results.tables import AVERAGE

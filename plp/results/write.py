@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plp.engine.files import write_text
+from plp.files import write_text
 from plp.results.csv_text import ood_to_csv, runs_to_csv, summary_to_csv
 from plp.results.figure import draw_accuracy_over_shots, save_if_possible
 from plp.results.ood_run import OODRun

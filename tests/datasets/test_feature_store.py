@@ -9,8 +9,8 @@ import pytest
 import torch
 from processes import context as processes
 
+from plp import files
 from plp.datasets import FeatureStore, StoredRows
-from plp.engine import files
 from plp.errors import DataError
 from plp.structures import ImageFeatures
 

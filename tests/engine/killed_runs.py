@@ -13,9 +13,9 @@ import signal
 import sys
 from pathlib import Path
 
+from plp import files
 from plp.cli.options import run_tool
 from plp.cli.train import main
-from plp.engine import files
 from plp.hooks import ProgressHook
 
 

@@ -15,11 +15,11 @@ from PIL import Image
 from processes import context as processes
 from tiny_runs import read_result
 
+from plp import files
 from plp.backbones import OpenCLIPBackbone
 from plp.cli.options import run_tool
 from plp.cli.train import main
 from plp.datasets import feature_store, images
-from plp.engine import files
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.feature_cache import cache_folder
 from plp.testing.clip_weights import TINY, write_clip_weights
@@ -216,9 +216,9 @@ class TestMishaps:
         def write(*arguments):
             if next(writes) == 1:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            return files.write_atomically(*arguments)
+            return files.write_bytes(*arguments)
 
-        monkeypatch.setattr(feature_store, "write_atomically", write)
+        monkeypatch.setattr(feature_store, "write_bytes", write)
         counts, ended = cached(config=configs[kind])
         assert counts == (36, 0, 30)  # the validation images did not fit, the rest did
         assert ended.out.count("No space left on device") == 1

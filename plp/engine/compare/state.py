@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import key_of
-from plp.engine.files import write_text
 from plp.errors import DataError
+from plp.files import write_text
 from plp.hooks.save import STATE
 from plp.results.collect import COMPARED as KEY
 from plp.results.collect import SET_ASIDE

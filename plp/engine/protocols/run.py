@@ -9,7 +9,6 @@ from plp.engine.compare.compare import check_workers, is_done, only_one, run_mis
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import key_of
 from plp.engine.compare.state import Kind, state_of
-from plp.engine.files import write_text
 from plp.engine.protocols.plan import (
     BASE_TO_NEW,
     OOD,
@@ -19,6 +18,7 @@ from plp.engine.protocols.plan import (
     refuse_bound_methods,
 )
 from plp.engine.result import git_commit, versions
+from plp.files import write_text
 from plp.report.compare_report import compare_report
 from plp.report.leave import leave
 from plp.results.csv_text import ood_to_csv, runs_to_csv
