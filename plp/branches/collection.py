@@ -12,6 +12,13 @@ from plp.prompts.base import Prompt
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
 
+TAKEN = (
+    "logits",
+    "fused",
+    "label",
+    "index",
+)  # names in predictions and reports
+
 
 class Branches(nn.ModuleDict):
     """Branches by name, built one after the other: a later prompt may borrow an earlier one.
@@ -44,8 +51,11 @@ class Branches(nn.ModuleDict):
             prompts={},
         )
         for name, config in configs.items():
-            if name == "logits" or "." in name:
-                raise ConfigError(f"a branch cannot be called {name!r}")
+            if name in TAKEN or "." in name:
+                raise ConfigError(
+                    f"a branch cannot be called {name!r}: no dots, and not {', '.join(TAKEN)}, "
+                    "which stand for something else in results"
+                )
             self[name] = BRANCHES.build_if_config(config, inputs=inputs, **inputs)
             branch = cast(Branch, self[name])
             if branch.prompt is not None:

@@ -85,8 +85,9 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--pooled", metavar="BRANCH", help="branch of MCM; default: global")
     flags.add_argument("--dense", metavar="BRANCH", help="branch of L-MCM; default: local")
     flags.add_argument(
-        "--on-error", choices=("stop", "skip"), default="stop",
-        help="at an image that cannot be read: stop, or leave it out, name it and count it",
+        "--on-error", choices=("stop", "skip"),
+        help="at an image that cannot be read: stop, or leave it out, name it and count it; "
+        "default: data.on_error of the config, which is stop",
     )  # fmt: skip
     flags.add_argument(
         "--export-logits", action="store_true",

@@ -82,7 +82,7 @@ class FeatureStore:
         write_text(self.folder / "settings.json", self._settings + "\n")
 
     def add(self, keys: Sequence[str], features: ImageFeatures) -> None:
-        """Write the features of views that were encoded together.
+        """Write the features of views that were encoded together; a whole shard of them stays.
 
         Raises:
             OSError: if the shard cannot be written (a full disk); there is none then.
@@ -93,7 +93,8 @@ class FeatureStore:
         metadata = {"keys": json.dumps(list(keys)), "grid": json.dumps(features.grid)}
         content = save({name: t.contiguous() for name, t in tensors.items()}, metadata)
         shard = self.folder / f"{_digest(metadata['keys'])}.safetensors"
-        write_bytes(shard, content)
+        if not shard.exists() or not _keys(shard):
+            write_bytes(shard, content)
         for row, key in enumerate(keys):
             self._places.setdefault(key, _Place(shard, row))
 

@@ -184,7 +184,7 @@ def _few_shot(
         if note := _shortage(items, splits.class_names, count, kind):
             notes += (f"{splits.name}: {note}",)
             warnings.warn(notes[-1], stacklevel=3)
-    if splits.train and not splits.val:
+    if splits.train and val and not splits.val:
         notes += (f"{splits.name}: validation images come from training images that are no shots",)
     return FewShot(
         train=train,

@@ -73,7 +73,9 @@ def run_seed(config: Config) -> int:
 
 
 class local_seed:  # noqa: N801 - a context manager, used like a function
-    """Seed the global generators inside a block and put their states back behind it.
+    """Seed the global generators of the CPU inside a block and put their states back behind it.
+
+    Those of GPUs are left alone: `torch.manual_seed` would seed them too.
 
     Example:
         >>> with local_seed(3):
@@ -89,7 +91,7 @@ class local_seed:  # noqa: N801 - a context manager, used like a function
         self._states = random.getstate(), np.random.get_state(), torch.get_rng_state()
         random.seed(self.seed)
         np.random.seed(self.seed)
-        torch.manual_seed(self.seed)
+        torch.default_generator.manual_seed(self.seed)
 
     def __exit__(self, *_: object) -> None:
         random.setstate(self._states[0])

@@ -62,7 +62,7 @@ def evaluate_ood(
     temperature: float | None = None,
     pooled: str | None = None,
     dense: str | None = None,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     export_logits: bool = False,
     out: str | Path | None = None,
     device: str | None = None,
@@ -80,7 +80,8 @@ def evaluate_ood(
         temperature: Of all scores that have one; None for each score's own.
         pooled: Branch that MCM and its kin take the image's cosines from, see `choose_scores`.
         dense: Branch that they take patches from.
-        on_error: 'stop' at an image that cannot be read, or 'skip' it, name it and count it.
+        on_error: 'stop' at an image that cannot be read, or 'skip' it, name it and count it; None:
+            as `data.on_error` of the config says.
         export_logits: Also write logits and pooled features of every set.
         out: Folder to write to; None: `ood` beside the checkpoint, numbered where that is taken.
         device: Such as 'cpu' or 'cuda:1'.
@@ -94,6 +95,7 @@ def evaluate_ood(
         raise ConfigError(f"expected --near among {', '.join(ood)}, got {', '.join(strangers)}")
     restored = restore_learner(config, checkpoint, choices, device)
     setup, learner = restored.setup, restored.learner
+    on_error = on_error or setup.options.on_error
     scorings = choose_scores(learner, scores, temperature, pooled, dense)
     overlaps = _tell_overlaps(setup.few.class_names, sets)
     inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)

@@ -31,6 +31,8 @@ PACKAGES = (
     "mmengine",
     "numpy",
     "transformers",
+    "pillow",
+    "scikit-learn",
 )
 
 

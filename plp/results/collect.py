@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plp.engine.data import WITHOUT_EFFECT
 from plp.engine.work_dir import differences
 from plp.errors import DataError
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
@@ -15,8 +16,8 @@ COMPARED = "compare.json"  # what a comparison calls the run beside it
 SET_ASIDE = "set_aside"  # outdated runs of a comparison
 # Entries that differ from run to run of one method on one data set.
 _MAY_DIFFER = (
-    "data.shots", "data.num_workers", "data.verify", "data.feature_cache", "randomness.seed",
-    "dataset.root", "work_dir", "save_seconds", "report",
+    *(f"data.{key}" for key in WITHOUT_EFFECT), "data.shots", "randomness.seed", "dataset.root",
+    "work_dir", "save_seconds", "report",
 )  # fmt: skip
 
 

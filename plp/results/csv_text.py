@@ -46,12 +46,13 @@ def ood_to_csv(runs: Sequence[OODRun]) -> str:
     """Write tests of out-of-distribution detection, a line for each set and average of a test."""
     plain = ("method", "dataset", "shots", "seed", "score", "accuracy")
     rows = (
-        [*(getattr(run, name) for name in plain), what, name, *(found.get(m) for m in METRICS)]
+        [*(getattr(run, name) for name in plain), what, name, *(found.get(m) for m in METRICS),
+         run.other_code]
         for run in runs
         for what, parts in (("set", run.sets), ("average", run.averages))
         for name, found in parts.items()
-    )
-    return to_csv((*plain, "kind", "name", *METRICS), rows)
+    )  # fmt: skip
+    return to_csv((*plain, "kind", "name", *METRICS, "other_code"), rows)
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -29,6 +29,7 @@ class OODRun(NamedTuple):
         averages: Means over the sets of `near`, `far` and `all`.
         groups: Which of the two each set belongs to.
         path: Folder of the test.
+        other_code: Whether it is of another state of plp's code than the rest of a comparison.
     """
 
     method: str
@@ -41,6 +42,7 @@ class OODRun(NamedTuple):
     averages: Mapping[str, Metrics]
     groups: Mapping[str, str]
     path: str = ""
+    other_code: bool = False
 
 
 def read_ood_run(
@@ -48,6 +50,7 @@ def read_ood_run(
     method: str | None = None,
     dataset: str | None = None,
     score: str | None = None,
+    other_code: bool = False,
 ) -> OODRun:
     """Read an `ood.json` as a row.
 
@@ -57,6 +60,7 @@ def read_ood_run(
         dataset: Name of the data set; by default the one in the result.
         score: Which score; by default the first of `USUAL` that the test has: GL-MCM where a branch
             looks at patches, else MCM.
+        other_code: See `OODRun`.
 
     Raises:
         DataError: if it is missing, damaged, no such test, or lacks the score.
@@ -79,6 +83,7 @@ def read_ood_run(
         averages=found["average"],
         groups={name: one["group"] for name, one in result["ood_sets"].items()},
         path=str(path.parent),
+        other_code=other_code,
     )
 
 

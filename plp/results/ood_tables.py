@@ -9,6 +9,7 @@ from plp.errors import DataError
 from plp.results.ood_run import ALL_SETS, OODRun
 from plp.results.summary import Summary, in_order
 from plp.results.tables import Cell, Table, Value, mark_best, notes_on_seeds, usual_seeds, value_of
+from plp.wording import count
 
 SHORT = {"GlobalLocalMCM": "GL-MCM", "LocalMCM": "L-MCM"}
 FPR95, AUROC = "fpr95_id", "auroc"
@@ -66,10 +67,12 @@ def over_seeds(runs: Sequence[OODRun], value: Callable[[OODRun], float | None]) 
     Raises:
         DataError: if two rows are of one seed.
     """
-    found = sorted((run.seed, number) for run in runs if (number := value(run)) is not None)
+    found = sorted(
+        (run.seed, number, run.other_code) for run in runs if (number := value(run)) is not None
+    )
     if not found:
         return None
-    seeds, numbers = (tuple(column) for column in zip(*found, strict=True))
+    seeds, numbers, others = (tuple(column) for column in zip(*found, strict=True))
     if len(set(seeds)) < len(seeds):
         one = runs[0]
         raise DataError(
@@ -77,7 +80,7 @@ def over_seeds(runs: Sequence[OODRun], value: Callable[[OODRun], float | None]) 
             "mean must count a seed once"
         )
     std = statistics.stdev(numbers) if len(numbers) > 1 else None
-    return Summary(statistics.fmean(numbers), std, seeds)
+    return Summary(statistics.fmean(numbers), std, seeds, any(others))
 
 
 def by_key(runs: Sequence[OODRun]) -> dict[Key, list[OODRun]]:
@@ -120,10 +123,11 @@ def _table(
     )
     one = runs[0]
     near = [name for name in sets if one.groups.get(name) == "near"]
-    title = f"{TITLES[metric]} in percent, {one.dataset}, {one.shots} shots"
+    title = f"{TITLES[metric]} in percent, {one.dataset}, {count(one.shots, 'shot')}"
+    notes = notes_on_seeds(usual, (run.other_code for run in runs))
     header = ("method, score", "accuracy", *sets, *(f"average of {name}" for name in averages))
     told = f"Near: {', '.join(near)}; the other sets are far." if near else "All sets are far."
-    return Table(title, header, body, (*notes_on_seeds(usual, ()), _NOTES[metric], told))
+    return Table(title, header, body, (*notes, _NOTES[metric], told))
 
 
 def _number(what: str, name: str, metric: str, run: OODRun) -> float | None:

@@ -301,13 +301,16 @@ def test_table_only_runs_nothing(compared, tmp_path):
 def test_a_second_comparison_in_the_same_folder_is_refused(compared, tmp_path):
     import fcntl
 
-    (tmp_path / "out").mkdir()
-    with open(tmp_path / "out" / ".lock", "a") as file:
+    compared(shots=(1,), seeds=(1, 2))
+    out = tmp_path / "out"
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    with open(out / ".lock", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        status, said, _ = compared()
+        status, said, _ = compared(shots=(1, 2), seeds=(1,))
     assert status == 2
     assert "another comparison is running in" in said
-    assert not (tmp_path / "out" / "runs").exists()
+    assert not list((out / "runs").rglob("2shot*"))
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
 def test_the_users_log_comes_back(compared):

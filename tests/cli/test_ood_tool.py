@@ -224,6 +224,14 @@ def test_a_corrupt_image_stops_the_run_and_is_named(ood, with_corrupt, tmp_path,
     assert not (tmp_path / "out" / "ood.json").exists()
 
 
+def test_the_config_may_say_that_images_are_skipped(ood, with_corrupt, tmp_path):
+    flags = ("--scores", "MCM", "--cfg-options", "data.on_error=skip")
+    ended = ood(*flags, sets={"noise": with_corrupt})
+    assert ended.status == 0, ended.err
+    assert read(tmp_path / "out")["ood_sets"]["noise"]["images"] == 6
+    assert read(tmp_path / "out")["on_error"] == "skip"
+
+
 def test_a_skipped_image_is_named_and_never_counted(ood, with_corrupt, tmp_path):
     flags = ("--scores", "MCM", "Energy", "--on-error", "skip", "--export-logits")
     small = ("--cfg-options", "data.eval_batch_size=1")  # a batch with nothing readable in it

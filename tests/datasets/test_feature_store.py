@@ -104,6 +104,16 @@ def test_the_older_of_two_counts(store, tmp_path):
     assert_same(store.read(["a"]), features_of(["c"]))
 
 
+def test_a_whole_shard_is_never_written_again(store, tmp_path):
+    store.add(["a", "b"], features_of(["a", "b"]))
+    (shard,) = shards(tmp_path)
+    before = shard.read_bytes()
+    other = FeatureStore(tmp_path, SETTINGS)
+    other.add(["a", "b"], features_of(["c", "d"]))  # a process that rounds in another way
+    assert shard.read_bytes() == before
+    assert_same(other.read(["a"]), features_of(["a"]))
+
+
 class TestDamage:
     @pytest.mark.parametrize("size", [0, 4, 60, 0.5, -1])
     def test_a_cut_off_shard_is_ignored_and_made_anew(self, store, tmp_path, size):

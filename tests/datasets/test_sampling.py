@@ -143,6 +143,13 @@ def test_a_short_class_is_warned_about_with_its_count():
     assert any("dog 13" in note for note in draw.notes)
 
 
+def test_where_nothing_is_left_no_note_says_where_it_came_from():
+    with pytest.warns(UserWarning, match="validation images"):
+        draw = sample_exact(pets(train={"frog": 1, "cat": 1, "dog": 1}, val={}), 1, 1)
+    assert draw.val == ()
+    assert not any("that are no shots" in note for note in draw.notes)
+
+
 def test_fewer_validation_images_are_stated():
     with pytest.warns(UserWarning, match="fewer than 4 validation images: 'dog 1', 'frog 0'"):
         draw = sample_exact(pets(train={"frog": 4, "cat": 30, "dog": 5}, val={}), 4, 1)

@@ -8,9 +8,10 @@ import torch
 from tiny_runs import CLASSES, make_photos
 
 import plp
-from plp.engine.compare import Wanted, make_plan
+from plp.engine.compare import Wanted, digests, make_plan
 from plp.engine.compare.digests import code_digest
 from plp.engine.compare.key import key_of
+from plp.engine.result import versions
 from plp.errors import ConfigError
 
 MODULE = "custom_imports = dict(imports=['{}'])\n"
@@ -118,6 +119,16 @@ def test_torch(parts_of, monkeypatch):
     assert changed(before, parts_of()) == set()
     monkeypatch.setattr(torch, "__version__", f"{major}.{int(minor) + 1}.0")
     assert changed(before, parts_of()) == {"torch"}
+
+
+@pytest.mark.parametrize("package", ["timm", "pillow", "scikit-learn", "mmengine"])
+def test_other_packages(parts_of, monkeypatch, package):
+    before, found = parts_of(), versions()
+    major, minor = found[package].split(".")[:2]
+    monkeypatch.setattr(digests, "versions", lambda: found | {package: f"{major}.{minor}.77"})
+    assert changed(before, parts_of()) == set()
+    monkeypatch.setattr(digests, "versions", lambda: found | {package: f"{major}.{minor}9.0"})
+    assert changed(before, parts_of()) == {"packages"}
 
 
 def test_modules_of_the_users_own(parts_of, config_with, monkeypatch):

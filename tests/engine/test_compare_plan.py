@@ -1,14 +1,19 @@
 """From flags to jobs: methods, data sets, numbers, what they are called, where they run."""
 
+import errno
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from tiny_runs import CLASSES, make_photos
 
 from plp.engine.compare import Wanted, find_methods, make_plan
+from plp.engine.compare.compare import only_one, run_missing
+from plp.engine.compare.methods import _distinct
 from plp.engine.compare.progress import Durations
 from plp.engine.compare.sources import find_datasets
+from plp.engine.compare.worker import Outcome
 from plp.errors import ConfigError, DataError, PlpError
 
 
@@ -71,6 +76,15 @@ def test_files_of_one_name_are_told_apart_whatever_their_order(configs, tmp_path
     forth, back = find_methods(paths, configs=configs), find_methods(paths[::-1], configs=configs)
     assert names(forth) == [("a-my/idea", "a-my/idea"), ("b-my/idea", "b-my/idea")]
     assert names(back) == names(forth)[::-1]
+
+
+def test_files_that_differ_in_their_suffix_or_lie_at_the_root():
+    same, plain = [Path("/w/my/x.py"), Path("/w/my/x.json")], Path("/w/coop/lite.py")
+    assert _distinct([*same, plain]) == [Path("my/x.py"), Path("my/x.json"), Path("coop/lite")]
+    for files in ([Path("/x.py")], [Path("/configs/x.py"), Path("/work/configs/x.py")]):
+        found = _distinct(files)
+        assert len(set(found)) == len(files)
+        assert not any(one.is_absolute() for one in found), "runs stay below --out"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +164,31 @@ def wanted(tiny_config, photos, tmp_path):
     return make
 
 
+def test_an_interrupt_loses_no_failure(wanted, monkeypatch):
+    plan = make_plan(wanted())
+
+    def outcomes(jobs):
+        yield Outcome(jobs[0], "a broken image", 1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[run_missing.__module__], "run_here", outcomes)
+    failures = {}
+    with pytest.raises(KeyboardInterrupt):
+        run_missing(plan.jobs, "cpu", 0, failures)
+    assert failures == {plan.jobs[0].title: "a broken image"}
+
+
+def test_a_file_system_without_locks_is_used_and_told(tmp_path, monkeypatch, caplog):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with only_one(tmp_path):
+        assert "start no second comparison in it" in caplog.text
+
+
 def test_jobs_of_a_plan(wanted, tiny_config):
     plan = make_plan(wanted())
     method = f"{tiny_config.parent.name}/tiny"
@@ -160,7 +199,7 @@ def test_jobs_of_a_plan(wanted, tiny_config):
     paths = [job.path.as_posix() for job in plan.jobs]
     assert paths[0] == f"runs/{method}/mine/2shot_seed1"
     assert len(set(paths)) == 4
-    assert all(set(job.parts) == {"config", "data", "modules", "code", "torch"}
+    assert all(set(job.parts) == {"config", "data", "modules", "code", "torch", "packages"}
                for job in plan.jobs)  # fmt: skip
     assert (plan.methods, plan.datasets) == ((method,), ("mine",))
 

@@ -9,6 +9,7 @@ from plp.datasets.imagenet_classes import synsets
 from plp.engine.compare import Wanted
 from plp.engine.config import choose, load_config
 from plp.engine.protocols import Asked, plan_protocol
+from plp.errors import ConfigError
 
 FIVE = ("ant", "bee", "cat", "dog", "elk")
 
@@ -82,6 +83,16 @@ def test_a_test_depends_on_its_training_and_on_the_images_of_its_sets(coop, anim
     assert changed(parts(options={"train_cfg.max_epochs": 3})) == {"config", "trained"}
     (bugs / "fly" / "001.png").write_bytes(b"shorter")
     assert changed(parts()) == {"ood"}
+
+
+def test_what_was_trained_on_is_no_target(coop, animals, photos, tmp_path):
+    sets = [f"zoo={animals}", f"bugs={photos}"]
+    plan = planned("cross-dataset", coop, sets, tmp_path / "out", targets=sets)
+    sources = {job.folder: job.dataset for job in plan.trainings.jobs}
+    found = [(sources[job.task.trained], job.dataset) for job in plan.tests]
+    assert found == [("zoo", "bugs"), ("bugs", "zoo")]
+    with pytest.raises(ConfigError, match="'zoo' is another data set than the one trained on"):
+        planned("cross-dataset", coop, sets[:1], tmp_path / "out", targets=[f"zoo={photos}"])
 
 
 def test_more_targets_leave_what_is_trained_alone(coop, animals, photos, tmp_path):

@@ -376,6 +376,8 @@ def test_half_precision_trains(build, pixels, precision):
         ({f"{LOCAL}.stream": "vvv"}, "branch 'local' asks for .* 'vvv', OpenCLIPBackbone has: vv"),
         ({LOCAL: dict(type="LocalBranch", streem="vv")}, "takes no keyword 'streem'"),
         ({"model.branches.logits": dict(type="GlobalBranch")}, "cannot be called 'logits'"),
+        ({"model.branches.fused": dict(type="GlobalBranch")}, "cannot be called 'fused'"),
+        ({"model.references.label": dict(type="GlobalBranch")}, "cannot be called 'label'"),
         ({"model.fuson": "sum"}, "takes no keyword 'fuson'. Did you mean 'fusion'"),
         ({"model.fusion": "max"}, "expected fusion 'mean' or 'sum'"),
         ({"model.objective": "fused"}, "out prompt dropout .* of branch global"),

@@ -9,6 +9,7 @@ from plp.cli import collect
 from plp.cli.options import run_tool
 from plp.errors import DataError
 from plp.results.collect import collect_runs
+from plp.results.csv_text import ood_to_csv
 from plp.results.ood_run import read_ood_run
 from plp.results.ood_tables import ood_tables
 from plp.results.plane import draw_plane
@@ -73,6 +74,16 @@ def test_tables_show_fpr95_of_the_published_methods_and_not_openoods(runs):
     ]  # fmt: skip
     right, wrong = (ood_tables(one)[0].rows[0][2].mean for one in (runs, swapped))
     assert (right, wrong) == (52.0, 59.0)
+
+
+def test_a_test_by_other_code_has_a_dagger(runs, tmp_path):
+    other = [runs[0]._replace(other_code=True), *runs[1:]]
+    table = ood_tables(other)[0]
+    assert [row[1].other_code for row in table.rows] == [True, False]
+    assert any("another state of plp's code" in note for note in table.notes)
+    assert not any("another state" in note for note in ood_tables(runs)[0].notes)
+    assert read_ood_run(tmp_path / "coop1", other_code=True).other_code
+    assert ood_to_csv(other).splitlines()[1].endswith(",True")
 
 
 def test_a_seed_counts_once(runs):

@@ -159,7 +159,7 @@ def test_collecting_tells_what_it_leaves_out(tmp_path):
 
 def test_collecting_tells_of_settings_that_differ(tmp_path):
     write_result(tmp_path / "1", seed=1)
-    other = {"data": {"shots": 8}, "randomness": {"seed": 2}}
+    other = {"data": {"shots": 8, "image_cache": 512}, "randomness": {"seed": 2}}
     other["optim_wrapper"] = {"optimizer": {"lr": 0.2}}
     write_result(tmp_path / "2", seed=2, config=other)
     _, _, notes = collect_runs([tmp_path])

@@ -67,14 +67,14 @@ def compare(
     workers = check_workers(jobs)
     plan = make_plan(wanted)
     failures: dict[str, str] = {}
-    if not table_only:
-        plan.out.mkdir(parents=True, exist_ok=True)
-    try:
-        if not table_only:
-            with only_one(plan.out):
-                failures = run_missing(plan.jobs, plan.device, workers, reuse_other_code)
-    finally:
-        outcome = _write(plan, failures, reuse_other_code, published, command)
+    if table_only:
+        return _write(plan, failures, reuse_other_code, published, command)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    with only_one(plan.out):
+        try:
+            run_missing(plan.jobs, plan.device, workers, failures, reuse_other_code)
+        finally:
+            outcome = _write(plan, failures, reuse_other_code, published, command)
     return outcome
 
 
@@ -100,14 +100,19 @@ def is_done(state: State, reuse_other_code: bool) -> bool:
 
 
 def run_missing(
-    jobs: Sequence[Job], device: str, workers: int | None, reuse_other_code: bool = False
-) -> dict[str, str]:
-    """Run those of some jobs that are not done, tell how it goes; return failures by title.
+    jobs: Sequence[Job],
+    device: str,
+    workers: int | None,
+    failures: dict[str, str],
+    reuse_other_code: bool = False,
+) -> None:
+    """Run those of some jobs that are not done, and tell how it goes.
 
     Args:
         jobs: Jobs of one folder.
         device: Where they run.
         workers: Worker processes, see `compare`.
+        failures: Gets what goes wrong by title, at once, so that an interrupt loses none of it.
         reuse_other_code: See `compare`.
     """
     durations, todo = Durations(), []
@@ -129,14 +134,18 @@ def run_missing(
     order = durations.order(todo)
     outcomes = run_in_processes(order, workers, threads) if workers else run_here(order)
     with contextlib.closing(outcomes):  # type: ignore[type-var]
-        return _follow(outcomes, order, durations, workers)
+        _follow(outcomes, order, durations, workers, failures)
 
 
 def _follow(
-    outcomes: Iterator[Outcome], jobs: Sequence[Job], durations: Durations, workers: int
-) -> dict[str, str]:
-    """Tell how each job ended; return what went wrong by title."""
-    failures, left = {}, list(jobs)
+    outcomes: Iterator[Outcome],
+    jobs: Sequence[Job],
+    durations: Durations,
+    workers: int,
+    failures: dict[str, str],
+) -> None:
+    """Tell how each job ended; add what went wrong to the failures, by title."""
+    left = list(jobs)
     for number, outcome in enumerate(outcomes, start=1):
         job, head = outcome.job, f"[{number}/{len(jobs)}] {outcome.job.title}"
         left.remove(job)
@@ -148,7 +157,6 @@ def _follow(
         rest = durations.left(left, workers)
         ending = f"; about {clock(rest)} left" if left and rest is not None else ""
         logger.info("%s: %s (%s)%s", head, _found(job), clock(outcome.seconds), ending)
-    return failures
 
 
 def _found(job: Job) -> str:
@@ -216,8 +224,10 @@ def only_one(out: Path) -> Iterator[None]:
     with open(out / ".lock", "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise ConfigError(
                 f"another comparison is running in {str(out)!r}: wait for it, or give another --out"
             ) from error
+        except OSError:  # a file system without locks
+            logger.warning("%s cannot be locked: start no second comparison in it", out)
         yield

@@ -14,10 +14,15 @@ from mmengine.config import Config
 
 import plp
 from plp.engine.data import WITHOUT_EFFECT
+from plp.engine.result import versions
 from plp.errors import ConfigError
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
 APART = ("cli", "report", "results", "testing", "engine/compare", "engine/protocols")
+
+_PACKAGES = (
+    "mmengine", "torchvision", "open_clip_torch", "timm", "transformers", "pillow", "scikit-learn",
+)  # fmt: skip
 
 
 def digest_of(value: Any) -> str:
@@ -70,7 +75,17 @@ def files_digest(files: Iterable[Path], root: Path | None = None) -> str:
 
 def torch_version() -> str:
     """Return major and minor version of torch, such as '2.8'."""
-    return ".".join(torch.__version__.split(".")[:2])
+    return _minor(torch.__version__)
+
+
+def packages_digest() -> str:
+    """Return the digest of the major and minor versions of the other packages that count."""
+    found = {name: _minor(version) for name, version in versions().items() if name in _PACKAGES}
+    return digest_of(found)
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def _module_files(name: str) -> list[Path]:

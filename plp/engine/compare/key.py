@@ -1,6 +1,6 @@
 """What a run depends on, as digests: equal keys mean that a run need not be repeated.
 
-Five parts, so that it can be said which one changed:
+Six parts, so that it can be said which one changed:
 
 - config: the settled config, without entries no number depends on. A file that its model names
   (weights) is represented by its content, the folder of the data not at all.
@@ -8,6 +8,7 @@ Five parts, so that it can be said which one changed:
 - modules: the user's own files named by `custom_imports`; of a package, all its files.
 - code: plp's own sources.
 - torch: its major and minor version.
+- packages: likewise of the others that decide numbers: towers, decoding, the linear probe.
 
 A test of a trained run depends on two more: trained, what the run depends on; ood, the images of
 out-of-distribution sets and which of them are near.
@@ -27,6 +28,7 @@ from plp.engine.compare.digests import (
     config_digest,
     digest_of,
     modules_digest,
+    packages_digest,
     torch_version,
 )
 from plp.engine.compare.job import Job, Task
@@ -97,6 +99,7 @@ class Keys:
             "modules": modules,
             "code": self._code,
             "torch": torch_version(),
+            "packages": packages_digest(),
             **({} if job.task is None else self._task_parts(job.task)),
         }
         precision = config.model.get("precision", "fp32")

@@ -91,13 +91,16 @@ def _name(file: Path, folder: Path, variant: str, configs: Path) -> str:
 
 def _distinct(files: Sequence[Path]) -> list[Path]:
     """Return folder/stem of each file; where two agree, with as many parents as tell them apart."""
+    whole = [file.relative_to(file.anchor) for file in files]  # no part of it is a root
+    stems = [file.with_suffix("") for file in whole]
+    names = [w if stems.count(s) > 1 else s for w, s in zip(whole, stems, strict=True)]
     depth = 2
     while True:
-        short = [Path(*file.with_suffix("").parts[-depth:]) for file in files]
+        short = [Path(*name.parts[-depth:]) for name in names]
         if len(set(short)) == len(short):
             break
         depth += 1
-    plain = [Path(*file.with_suffix("").parts[-2:]) for file in files]
+    plain = [Path(*name.parts[-2:]) for name in names]
     return [
         # levels are joined, so that no folder of runs lies within another
         Path("-".join(deep.parts[:-1]), deep.name) if plain.count(one) > 1 else one

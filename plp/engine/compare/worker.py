@@ -47,21 +47,27 @@ def execute(job: Job, keys: Keys, *, own_streams: bool = False) -> Outcome:
         keys: Reads config and data, once for all jobs of a process.
         own_streams: Whether standard output and error of this process may go to the log as well.
     """
-    start = time.monotonic()
-    error = None
+    start, error, begun = time.monotonic(), None, False
     try:
-        _run(job, keys, own_streams, start)
+        config, resume = _begin(job, keys)
+        begun = True
+        _run(job, config, resume, own_streams, start)
     except PlpError as problem:
         error = str(problem)
-    except OSError as problem:  # a full disk
-        error = f"{describe_os_error(problem)} (traceback in {job.folder / LOG})"
-    except Exception as problem:  # of a component, perhaps the user's: the other jobs go on
-        error = f"{type(problem).__name__}: {problem} (traceback in {job.folder / LOG})"
+    except Exception as problem:  # a full disk; of a component, perhaps the user's: others go on
+        error = f"{type(problem).__name__}: {problem}"
+        if isinstance(problem, OSError):
+            error = describe_os_error(problem)
+        if begun:
+            error += f" (traceback in {job.folder / LOG})"
+        else:
+            logging.getLogger("plp").error("%s", traceback.format_exc())
     gc.collect()  # a Runner and its hooks refer to each other
     return Outcome(job, error, time.monotonic() - start)
 
 
-def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
+def _begin(job: Job, keys: Keys) -> tuple[Config, bool]:
+    """Make the folder of a job ready; return its config, and whether it is resumed."""
     settled = keys.settle(job)
     if changed := [n for n, digest in settled.parts.items() if job.parts.get(n) != digest]:
         raise ConfigError(
@@ -69,14 +75,18 @@ def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
         )
     resume = state_of(job).kind is Kind.INTERRUPTED
     begin(job, resume)
+    return settled.config, resume
+
+
+def _run(job: Job, config: Config, resume: bool, own_streams: bool, start: float) -> None:
     with _log_to(job.folder / LOG, own_streams):
         if job.task is not None:
-            _perform(job, job.task, settled.config)
+            _perform(job, job.task, config)
             finish(job, time.monotonic() - start)
             return
         choices = _without_report(job.choices)
         try:
-            train(settled.config, choices, work_dir=job.folder, resume=resume,
+            train(config, choices, work_dir=job.folder, resume=resume,
                   device=job.device)  # fmt: skip
         except CheckpointError as problem:
             if not resume:
@@ -84,7 +94,7 @@ def _run(job: Job, keys: Keys, own_streams: bool, start: float) -> None:
             logging.getLogger("plp").warning("cannot be resumed, starts anew: %s", problem)
             begin(job, resume=False)
             with _log_to(job.folder / LOG, own_streams):
-                train(settled.config, choices, work_dir=job.folder, device=job.device)
+                train(config, choices, work_dir=job.folder, device=job.device)
     finish(job, time.monotonic() - start)
 
 

@@ -158,11 +158,22 @@ def _tests(asked: Asked, job: Job, keys: Keys, targets: Sequence[DataChoice]) ->
             job, task._replace(title="out-of-distribution", ood=ood, near=near), job.dataset
         )
     for choice in targets:
+        if choice.name == job.dataset:
+            _check_same(choice, job)
+            continue  # the training has its own test of it
         own = task._replace(classes="new")
         if asked.protocol == DOMAIN:
             recipe_of = keys.settle(job).dataset
             own = own._replace(classes="subset", recipe_of=recipe_of)
         yield _test(job, own, choice.name, source=choice.dataset, root=choice.root)
+
+
+def _check_same(choice: DataChoice, job: Job) -> None:
+    if (choice.dataset, choice.root) != (job.source, job.root):
+        raise ConfigError(
+            f"--targets: {choice.name!r} is another data set than the one trained on, which has "
+            "the same name. Call it something else: NAME=ROOT"
+        )
 
 
 def _test(job: Job, task: Task, dataset: str, **changes: Any) -> Job:

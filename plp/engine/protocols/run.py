@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.engine.compare.compare import check_workers, is_done, only_one, run_missing
-from plp.engine.compare.job import Job
 from plp.engine.compare.key import key_of
 from plp.engine.compare.state import Kind, state_of
 from plp.engine.protocols.plan import (
@@ -78,26 +77,28 @@ def run_protocol(
     workers = check_workers(jobs)
     plan = plan_protocol(asked)
     failures: dict[str, str] = {}
-    if not table_only:
-        refuse_bound_methods(plan)
-        plan.trainings.out.mkdir(parents=True, exist_ok=True)
-    try:
-        if not table_only:
-            with only_one(plan.trainings.out):
-                failures |= _run(plan, workers, reuse_other_code)
-    finally:
-        finished = _write(plan, failures, reuse_other_code, published, command)
+    if table_only:
+        return _write(plan, failures, reuse_other_code, published, command)
+    refuse_bound_methods(plan)
+    plan.trainings.out.mkdir(parents=True, exist_ok=True)
+    with only_one(plan.trainings.out):
+        try:
+            _run(plan, workers, failures, reuse_other_code)
+        finally:
+            finished = _write(plan, failures, reuse_other_code, published, command)
     return finished
 
 
-def _run(plan: ProtocolPlan, workers: int | None, reuse_other_code: bool) -> dict[str, str]:
+def _run(
+    plan: ProtocolPlan, workers: int | None, failures: dict[str, str], reuse_other_code: bool
+) -> None:
     device = plan.trainings.device
-    failures = run_missing(plan.trainings.jobs, device, workers, reuse_other_code)
+    run_missing(plan.trainings.jobs, device, workers, failures, reuse_other_code)
     trained = {
         job.folder for job in plan.trainings.jobs if is_done(state_of(job), reuse_other_code)
     }
     ready = [job for job in plan.tests if job.task and job.task.trained in trained]
-    return failures | run_missing(ready, device, workers, reuse_other_code)
+    run_missing(ready, device, workers, failures, reuse_other_code)
 
 
 def _write(
@@ -112,22 +113,19 @@ def _write(
     ood: list[OODRun] = []
     missing: list[str] = []
     for job in (*plan.trainings.jobs, *plan.tests):
-        if not is_done(state_of(job), reuse_other_code):
+        state = state_of(job)
+        other = state.kind is Kind.OTHER_CODE
+        if not is_done(state, reuse_other_code):
             missing.append(job.title)
         elif job.task and job.task.ood:
-            ood.append(read_ood_run(job.result, job.method, job.dataset))
+            ood.append(read_ood_run(job.result, job.method, job.dataset, other_code=other))
         else:
-            runs.append(_row(job))
+            key = key_of(state.parts)
+            runs.append(read_run(job.result, job.method, job.dataset, key=key, other_code=other))
     files: list[Path] = []
-    if runs or failures:
+    if runs or ood or failures:
         files = _files(plan, runs, ood, failures, missing, published, command)
     return Finished(runs, ood, failures, missing, files)
-
-
-def _row(job: Job) -> Run:
-    state = state_of(job)
-    other = state.kind is Kind.OTHER_CODE
-    return read_run(job.result, job.method, job.dataset, key=key_of(state.parts), other_code=other)
 
 
 def _tables(plan: ProtocolPlan, runs: Sequence[Run], ood: Sequence[OODRun]) -> list[Table]:
