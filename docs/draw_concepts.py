@@ -1,6 +1,6 @@
 """Draw the figure of docs/concepts.md: the data's way from image and class names to logits.
 
-    pip install "plp[lite]" matplotlib
+    pip install -e ".[lite]"
     python docs/draw_concepts.py
 
 The small pictures are real: flower.jpg of scikit-learn (by vultilion, CC BY 2.0) seen by

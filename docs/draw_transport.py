@@ -1,6 +1,6 @@
 """Draw the figures of docs/transport.md.
 
-    pip install "plp[lite]" matplotlib
+    pip install -e ".[lite]"
     python docs/draw_transport.py
 
 The photographs come with scikit-learn: china.jpg by danielbuechele and flower.jpg by vultilion,

@@ -34,5 +34,7 @@ model = dict(
             score_scale="published_code",  # 1 / N of the paper's score
         ),
     },
-    references=dict(zero_shot=dict(type="GlobalBranch", prompt=dict(type="TemplatePrompt"))),
+    references=dict(
+        zero_shot=dict(type="GlobalBranch", prompt=dict(type="TemplatePrompt", templates="one"))
+    ),
 )

@@ -1,4 +1,4 @@
-# As vitb16_16shot.py without the local projection: best at telling out-of-distribution images.
+# As vitb16_16shot.py without the local projection: the paper's setting for telling OOD images.
 #
 #   python tools/train.py configs/sotglp/vitb16_16shot_noproj.py
 _base_ = "vitb16_16shot.py"

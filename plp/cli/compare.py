@@ -1,6 +1,7 @@
 """Compare methods: run what is missing, skip what is done, write tables and a figure.
 
-A run counts as done if its config, its data, plp's code and torch are what they were. The same
+A run counts as done if its config, its data, plp's code, torch and the other packages that decide
+numbers are what they were. The same
 command therefore goes on after an interruption, and runs again what a change concerns.
 """
 

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     arguments = parser().parse_args(argv)
     if find_spec("matplotlib") is None:
-        raise ConfigError('pictures need matplotlib: pip install "plp[plots]"')
+        raise ConfigError("pictures need matplotlib: pip install matplotlib")
     folder = check_folder_target(arguments.out, "--out")
     paths = list_images(arguments.images)
     classifier = load_asked(arguments)

@@ -16,7 +16,7 @@ from plp.report.html import Child, Html, tag
 _FINER = 1.3  # pixels of a figure for one of the page, sharp on fine screens too
 SIDE = 96  # pixels of the longer side of a thumbnail
 NO_FIGURES = (
-    "Figures need matplotlib, which is not installed here: pip install -e \".[plots]\", then the "
+    "Figures need matplotlib, which is not installed here: pip install matplotlib, then the "
     "run's command with --resume, which writes this page again."
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Accuracy over shots as a figure; needs matplotlib, which nothing else here does."""
+"""Accuracy over shots as a figure."""
 
 import logging
 import math
@@ -93,7 +93,7 @@ def save_if_possible(folder: Path, name: str, draw: Callable[[], Any]) -> list[P
     except ImportError:
         logger.warning(
             "no figure: matplotlib is not installed. Everything else is written; "
-            'pip install "plp[plots]", then the same command with --table-only'
+            "pip install matplotlib, then the same command with --table-only"
         )
         return []
     return [save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")]

@@ -83,4 +83,4 @@ def test_methods_without_patches_are_told(visualize, root, tiny_options, photos,
 
 def test_without_matplotlib(visualize, photos, monkeypatch):
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
-    assert 'pip install "plp[plots]"' in visualize(photos / "ant" / "000.png").told()
+    assert "pip install matplotlib" in visualize(photos / "ant" / "000.png").told()

@@ -116,5 +116,5 @@ def test_it_installs_what_it_needs(root):
     (install,) = [line for line in commands_of(root) if line.startswith("pip install")]
     extras = set(re.findall(r"[a-z]+", install.partition("[")[2].partition("]")[0]))
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    assert {"lite", "plots", "export"} <= extras
+    assert {"lite", "export"} <= extras
     assert all(re.search(rf"^{extra} = \[", text, re.MULTILINE) for extra in extras)

@@ -1,6 +1,8 @@
 # Published recipe of SOT-GLP by data set: learning rate, batch, local prompts a class; 200 epochs,
 # 50 on ImageNet. Applied when the data set has the name, printed at start, and overridden by
-# --cfg-options. Data sets not listed here train with what the config says.
+# --cfg-options. Data sets not listed here train with what the config says. The zero-shot reference
+# takes the field's templates, as beside the other methods.
+_base_ = "templates.py"
 _lr = "optim_wrapper.optimizer.lr"
 _batch = "data.batch_size"
 _local = "model.branches.local.prompt.num_prompts"
