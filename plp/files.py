@@ -2,7 +2,8 @@
 
 import errno
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
 
     A process killed at any moment leaves the old file or the new one, and at worst a stray
     temporary file that ends in `.tmp`. Where `path` is a link, the file it leads to is written.
+    Permissions stay those of the file that was there.
 
     Args:
         path: Final name; its folder is made if it is missing.
@@ -36,15 +38,15 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name[:40]}."  # of a name of any length, in four bytes a character
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=_TEMPORARY, dir=path.parent)
-    temporary = Path(name)
+    # Of a name of any length, in four bytes a character.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}{_TEMPORARY}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        os.close(handle)
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        if path.exists():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -81,9 +83,3 @@ def _write_text(path: Path, text: str) -> None:
 
 def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

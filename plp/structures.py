@@ -5,8 +5,10 @@ prompts (a class, or shared by all), T learned context tokens, S tokens of a cla
 a text, D token width, W width of a dense stream, E width of the joint space.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -24,6 +26,12 @@ class ImageFeatures(NamedTuple):
     pooled: Float[Tensor, "B E"]
     dense: dict[str, Float[Tensor, "B P W"]]
     grid: tuple[int, int]
+
+    def rows(self, images: Sequence[int]) -> "ImageFeatures":
+        """Return the features of some of the images, in that order."""
+        index = torch.as_tensor(images, dtype=torch.long, device=self.pooled.device)
+        dense = {name: stream[index] for name, stream in self.dense.items()}
+        return ImageFeatures(self.pooled[index], dense, self.grid)
 
     def to(self, *args: Any, **kwargs: Any) -> "ImageFeatures":
         """Move or cast all tensors, as `Tensor.to` does."""

@@ -6,12 +6,16 @@ row an image. Only methods with a LocalBranch compare patches, such as sotglp, g
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from plp.cli.predict import add_classifier, load_asked, refuse_unreadable
+from plp.datasets.base import some
 from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
@@ -26,6 +30,7 @@ from plp.visualization import (
 )
 
 _MOST_ROWS = 24  # of the sheet
+_MARK = "plp visualize"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,23 +44,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ConfigError("pictures need matplotlib: pip install matplotlib")
     folder = check_folder_target(arguments.out, "--out")
     paths = list_images(arguments.images)
+    names = file_names(paths)
+    _refuse_others(folder, names)
     classifier = load_asked(arguments)
     drawn: list[Explained] = []
     bad: list[Unreadable] = []
-    names = file_names(paths)
     for path, name in zip(paths, names, strict=True):
         try:
             shown = explain_image(classifier, path, arguments.class_name, arguments.branch)
         except DataError as error:
             bad.append(Unreadable(str(path), str(error)))
             continue
-        save(draw_explanation(shown[0]), folder / f"{name}.png")
-        save(draw_class_comparison(shown), folder / f"{name}_classes.png")
-        save(draw_plan_matrices(shown), folder / f"{name}_plans.png")
+        figures = (draw_explanation(shown[0]), draw_class_comparison(shown),
+                   draw_plan_matrices(shown))  # fmt: skip
+        for figure, one in zip(figures, _names_of(name), strict=True):
+            save(figure, folder / f"{one}.png")
         drawn.append(shown[0])
         print(f"{folder / name}.png: {', '.join(one.title for one in shown)}")
     for number, start in enumerate(range(0, len(drawn), _MOST_ROWS), start=1):
-        sheet = folder / ("sheet.png" if number == 1 else f"sheet_{number}.png")
+        sheet = folder / f"{_sheet(number)}.png"
         save(draw_sheet(drawn[start : start + _MOST_ROWS]), sheet)
         print(f"{sheet}: {min(len(drawn) - start, _MOST_ROWS)} images")
     refuse_unreadable(bad, len(paths))
@@ -90,21 +97,61 @@ def file_names(paths: Sequence[Path]) -> list[str]:
         >>> file_names([Path('a/1.png'), Path('b/1.jpg'), Path('b/sheet.jpg')])
         ['1', '1_2', 'sheet_2']
     """
-    taken = {"sheet"}
+    taken = set(_sheets(len(paths)))
     names = []
     for path in paths:
         name, number = path.stem, 1
-        while name in taken:
+        while not taken.isdisjoint(_names_of(name)):
             number += 1
             name = f"{path.stem}_{number}"
-        taken |= {name, f"{name}_classes", f"{name}_plans"}
+        taken.update(_names_of(name))
         names.append(name)
     return names
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png"))
+    """Write a figure as PNG, whole or not at all, with a mark that tells it from others."""
+    write_atomically(
+        path,
+        lambda temporary: figure.savefig(temporary, format="png", metadata={"Software": _MARK}),
+    )
+
+
+def _names_of(name: str) -> tuple[str, str, str]:
+    """Return the names of an image's three pictures."""
+    return name, f"{name}_classes", f"{name}_plans"
+
+
+def _sheet(number: int) -> str:
+    return "sheet" if number == 1 else f"sheet_{number}"
+
+
+def _sheets(images: int) -> list[str]:
+    return [_sheet(number) for number in range(1, math.ceil(images / _MOST_ROWS) + 1)]
+
+
+def _refuse_others(folder: Path, names: Sequence[str]) -> None:
+    """Refuse to write over what this command has not written, such as the images themselves.
+
+    Raises:
+        ConfigError: naming the files.
+    """
+    pictures = [one for name in names for one in _names_of(name)]
+    paths = [folder / f"{name}.png" for name in (*pictures, *_sheets(len(names)))]
+    others = [path.name for path in paths if path.exists() and not _is_ours(path)]
+    if others:
+        raise ConfigError(
+            f"--out {str(folder)!r} holds files that plp visualize has not written and would "
+            f"write over: {some(others)}. Give another folder"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == _MARK
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def parser() -> argparse.ArgumentParser:

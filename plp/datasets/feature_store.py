@@ -86,7 +86,12 @@ class FeatureStore:
 
         Raises:
             OSError: if the shard cannot be written (a full disk); there is none then.
+            ValueError: if there are not as many keys as images.
         """
+        if len(keys) != len(features.pooled):
+            raise ValueError(f"expected {len(features.pooled)} keys, got {len(keys)}")
+        if not keys:
+            return
         dense = {_DENSE + name: stream for name, stream in features.dense.items()}
         # Clones: safetensors refuses tensors that share memory, which a backbone's streams may.
         tensors = {name: t.clone() for name, t in ({_POOLED: features.pooled} | dense).items()}

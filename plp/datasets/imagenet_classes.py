@@ -8,6 +8,7 @@ from pathlib import Path
 from plp.datasets.base import Item, some
 from plp.datasets.folder import list_class
 from plp.errors import DataError
+from plp.text_files import read_text
 
 CLIP = "clip"
 NAMES_FILE = "classnames.txt"
@@ -60,7 +61,7 @@ def class_names(wanted: str | Path, base: Path) -> tuple[str, ...]:
             f"expected class_names 'clip' or a file, got {str(wanted)!r}: it is neither in "
             f"{str(base)!r} nor a path"
         )
-    pairs = [line.strip().split(maxsplit=1) for line in path.read_text("utf-8").splitlines()]
+    pairs = [line.strip().split(maxsplit=1) for line in read_text(path).splitlines()]
     pairs = [pair for pair in pairs if pair]
     if wrong := [pair for pair in pairs if len(pair) != 2 or pair[0] not in synsets()]:
         raise DataError(f"{path}: expected lines such as 'n01440764 tench', got {wrong[0]}")

@@ -7,6 +7,7 @@ from plp.datasets.base import Item, some
 from plp.datasets.folder import image_names
 from plp.datasets.imagenet_classes import list_folders, synsets
 from plp.errors import DataError
+from plp.text_files import read_text
 
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 SYNSET_LABELS = "imagenet_2012_validation_synset_labels.txt"
@@ -64,7 +65,7 @@ def _find_labels(folder: Path, base: Path, labels: str | Path | None) -> Path:
 
 
 def _read_labels(file: Path) -> tuple[int, ...]:
-    lines = file.read_text("utf-8").split()
+    lines = read_text(file).split()
     places = {synset: label for label, synset in enumerate(synsets())}
     if all(line.isdecimal() for line in lines):
         places = {str(n): places[synset] for n, synset in _devkit_order(file).items()}
@@ -80,7 +81,6 @@ def _read_labels(file: Path) -> tuple[int, ...]:
 def _devkit_order(file: Path) -> dict[int, str]:
     """Return the synset of each number of the devkit."""
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     path = file.parent / META
     if not path.is_file():
@@ -91,7 +91,7 @@ def _devkit_order(file: Path) -> dict[int, str]:
     try:
         rows = loadmat(path, squeeze_me=True)["synsets"]
         pairs = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
-    except (KeyError, ValueError, TypeError, MatReadError) as error:
+    except Exception as error:  # damaged, cut off, of another version: scipy raises many kinds
         raise DataError(f"{path} is not the {META} of the ILSVRC 2012 devkit: {error}") from error
     known = set(synsets())
     order = {number: synset for number, synset in pairs.items() if synset in known}

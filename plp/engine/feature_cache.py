@@ -157,7 +157,8 @@ def _fill(cached: CachedViews, learner: PromptLearner, batch_size: int, workers:
             learner, cached.images, list(missing.values()), batch_size, workers, cached.references
         ):
             own = keys[done : done + len(features.pooled)]
-            cached.store.add([key for key in own if key is not None], features)
+            kept = {i: key for i, key in enumerate(own) if key is not None}
+            cached.store.add(list(kept.values()), features.rows(list(kept)))
             done += len(own)
         count += done
     return count

@@ -22,29 +22,40 @@ def parse_value(text: str) -> Any:
         (0.001, 'none', None, True)
         >>> parse_value("my photos/a.json"), parse_value("'a, b'"), parse_value("[(1, x y), []]")
         ('my photos/a.json', 'a, b', [(1, 'x y'), []])
+        >>> parse_value("'a','b'"), parse_value("(1,2),(3,4)")
+        (['a', 'b'], [(1, 2), (3, 4)])
     """
     plain = text.strip()
+    parts = _split(plain) if "," in plain else [plain]
+    if len(parts) > 1 or plain.endswith(","):
+        return [parse_value(part.strip()) for part in parts]
     if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in _QUOTES:
         return plain[1:-1]
     place = _OPEN.find(plain[:1] or " ")
     if place >= 0 and plain[-1] == _CLOSE[place]:
         values = [parse_value(part.strip()) for part in _split(plain[1:-1])]
         return tuple(values) if plain[0] == "(" else values
-    if "," in plain:
-        return [parse_value(part.strip()) for part in _split(plain)]
     return _atom(text)
 
 
 def option_words(options: Mapping[str, Any]) -> list[str]:
-    """Return options as `--cfg-options` takes them.
+    r"""Return options as `--cfg-options` takes them, those of a dict by dotted keys.
+
+    A text with both kinds of quotes cannot be said on a command line of these; it stands as it is.
 
     Example:
-        >>> option_words({'data.views': 1, 'a': [1, (2.5, True)], 'b': None})
-        ['data.views=1', 'a=[1,(2.5,True)]', 'b=None']
-        >>> option_words({'file': 'my photos/a.json', 'name': '12', 'both': ['a, b']})
-        ['file=my photos/a.json', "name='12'", "both=['a, b']"]
+        >>> option_words({'data.views': 1, 'a': [1, (2.5, True)], 'b': None, 'c': {'d': 2}})
+        ['data.views=1', 'a=[1,(2.5,True)]', 'b=None', 'c.d=2']
+        >>> option_words({'file': 'my photos/a.json', 'name': '12', 'both': ['a, b', "it's"]})
+        ['file=my photos/a.json', "name='12'", 'both=[\'a, b\',"it\'s"]']
     """
-    return [f"{key}={_value(value)}" for key, value in options.items()]
+    words = []
+    for key, value in options.items():
+        if isinstance(value, Mapping) and value:
+            words += option_words({f"{key}.{inner}": one for inner, one in value.items()})
+        else:
+            words.append(f"{key}={_written(value)}")
+    return words
 
 
 def _atom(text: str) -> Any:
@@ -61,7 +72,8 @@ def _split(text: str) -> list[str]:
     """Return what stands between the commas outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
     for letter in text:
-        if quote or (letter in _QUOTES and not parts[-1].strip()):
+        begins = parts[-1].strip()[-1:] in ("", ",", *_OPEN)  # of a value, here or within brackets
+        if quote or (letter in _QUOTES and begins):
             quote = "" if letter == quote else quote or letter
         depth += 0 if quote else (letter in _OPEN) - (letter in _CLOSE)
         if letter == "," and not depth and not quote:
@@ -78,10 +90,18 @@ def _split(text: str) -> list[str]:
     return parts if parts[-1].strip() else parts[:-1]
 
 
-def _value(value: Any) -> str:
+def _written(value: Any) -> str:
     if isinstance(value, list | tuple):
         left, right = "[]" if isinstance(value, list) else "()"
-        return left + ",".join(map(_value, value)) + right
+        return left + ",".join(map(_written, value)) + right
     text = str(value)
-    plain = 0 < len(text) == len(text.strip()) and "," not in text and parse_value(text) == value
-    return text if plain or not isinstance(value, str) else f"'{text}'"
+    if not isinstance(value, str) or _is_plain(text):
+        return text
+    quote = next((one for one in "'\"" if one not in text), "'")
+    return f"{quote}{text}{quote}"
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is read back the same without quotes, within a list too."""
+    special = {*_OPEN, *_CLOSE, *_QUOTES, ","}
+    return 0 < len(text) == len(text.strip()) and special.isdisjoint(text) and _atom(text) == text

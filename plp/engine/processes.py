@@ -15,11 +15,17 @@ from torch import distributed as dist
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 
+_STARTED_BY = {  # what a launcher sets in each process it starts
+    "slurm": ("SLURM_PROCID", "srun"),
+    "mpi": ("OMPI_COMM_WORLD_LOCAL_RANK", "mpirun"),
+}
+
 
 def join(launcher: str, device: str | None = None) -> None:
     """Join the processes that a launcher has started; only the first goes on logging.
 
-    They talk by NCCL on GPUs (one a process), by gloo on CPUs.
+    They talk by NCCL on GPUs (one a process), by gloo on CPUs, where torchrun must have started
+    them: mmengine joins those of slurm and mpi on GPUs only.
 
     Args:
         launcher: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
@@ -42,15 +48,25 @@ def join(launcher: str, device: str | None = None) -> None:
         )
     os.environ.setdefault("MKL_NUM_THREADS", "1")  # as torchrun sets OpenMP's; mmengine would warn
     on_cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
+    if launcher != "pytorch" and on_cpu:
+        raise ConfigError(
+            f"--launcher {launcher} needs a GPU for each process. On CPUs: "
+            "torchrun --nproc-per-node 2 tools/train.py CONFIG --launcher pytorch"
+        )
+    if launcher in _STARTED_BY and (variable := _STARTED_BY[launcher][0]) not in os.environ:
+        raise ConfigError(
+            f"--launcher {launcher} is for processes started by {_STARTED_BY[launcher][1]}, and "
+            f"this one was not: {variable} is not set"
+        )
     if launcher == "pytorch" and "RANK" not in os.environ:
         raise ConfigError(
             "--launcher pytorch is for processes started by torchrun, and this one was not: "
             "torchrun --nproc-per-node 2 tools/train.py CONFIG --launcher pytorch"
         )
-    if launcher == "pytorch" and on_cpu:
+    if on_cpu:
         dist.init_process_group("gloo")  # mmengine would look for a GPU
     else:
-        init_dist(launcher, backend="gloo" if on_cpu else "nccl")
+        init_dist(launcher, backend="nccl")
     if not is_main_process():
         logging.getLogger("plp").setLevel(logging.ERROR)
 

@@ -197,6 +197,13 @@ def _selection(config: Config, has_val: bool) -> str:
         raise ConfigError(f"expected selection 'last' or 'val', got {select!r}")
     if select == "val" and not has_val:
         raise ConfigError("selection='val' needs validation images, and this data set has none")
+    section = config.get("train_cfg") or {}
+    epochs, first = section.get("max_epochs", 0), section.get("val_begin", 1)
+    if select == "val" and 0 < epochs < first:
+        raise ConfigError(
+            f"selection='val' takes the best of the epochs that are validated, and with "
+            f"train_cfg.val_begin={first} none of {epochs} is"
+        )
     return select
 
 

@@ -58,13 +58,14 @@ class ClassifierProgram(nn.Module):
         self.threshold = threshold
         self.fusion = learner.fusion
         self.names = tuple(learner.branches)
-        self.backbone = copy.deepcopy(learner.backbone)
-        parts = [_frozen(branch, iterations) for _, branch in learner.branches.named()]
+        own = in_float32(learner)
+        self.backbone = own.backbone
+        parts = [_frozen(branch, iterations) for _, branch in own.branches.named()]
         # Not under the branches' names: a traced program reads its parts as attributes, and
         # `global` is none in Python.
         self.branches = nn.ModuleList(parts)
         with torch.no_grad():
-            texts = learner.encode_text()
+            texts = own.encode_text()
         for place, name in enumerate(self.names):
             text = texts.get(name)
             self.register_buffer(f"text_{place}", None if text is None else text.detach().clone())
@@ -97,6 +98,13 @@ class ClassifierProgram(nn.Module):
         """Names of the outputs, in their order."""
         names = ("probabilities", "ood_score", "accepted")
         return names[:2] if self.threshold is None else names
+
+
+def in_float32(learner: PromptLearner) -> PromptLearner:
+    """Return a copy of a learner whose towers are in float32, in evaluation mode."""
+    own = copy.deepcopy(learner).eval()
+    own.precision = "fp32"
+    return own
 
 
 def _refuse_image_texts(learner: PromptLearner) -> None:

@@ -1,6 +1,5 @@
 """Does transport do anything here? Diagnostics of the plans, logged during training."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,13 @@ from mmengine.hooks import Hook
 
 from plp.aligners.diagnostics import plan_diagnostics
 from plp.branches.support import support_mask
+from plp.hooks.json_lines import add_row, drop_repeated
 from plp.registry import HOOKS
 from plp.structures import Evidence
 
 logger = logging.getLogger("plp")
+
+PLANS = "plans.jsonl"
 
 
 @HOOKS.register_module()
@@ -33,6 +35,12 @@ class PlanDiagnosticsHook(Hook):
         if interval < 1:
             raise ValueError(f"expected an interval of 1 epoch or more, got {interval}")
         self.interval = interval
+
+    def before_train(self, runner: Any) -> None:
+        """Keep the rows of the epochs that are done."""
+        path = Path(runner.work_dir) / PLANS
+        if is_main_process() and path.exists():
+            drop_repeated(path, runner.epoch)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -53,8 +61,7 @@ class PlanDiagnosticsHook(Hook):
         numbers = {key: value for key, value in row.items() if isinstance(value, float)}
         text = "  ".join(f"{key} {value:.4g}" for key, value in numbers.items())
         logger.info("epoch %d: plans of branch %s: %s", row["epoch"], row["branch"], text)
-        with open(folder / "plans.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        add_row(folder / PLANS, row)
 
 
 def _means(found: Evidence, labels: torch.Tensor) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Progress of training: one line an epoch, or every few seconds of a long one."""
 
-import json
 import logging
 import math
 import time
@@ -11,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
 from plp.errors import PlpError
-from plp.files import write_text
+from plp.hooks.json_lines import add_row, drop_repeated, read_rows, write_rows
 from plp.registry import HOOKS
 
 logger = logging.getLogger("plp")
@@ -51,7 +50,7 @@ class ProgressHook(Hook):
         self._first_step = runner.iter
         if not is_main_process():
             return
-        self._write([row for row in self._rows() if row["epoch"] <= runner.epoch])
+        drop_repeated(self._curves, runner.epoch)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Begin new averages."""
@@ -78,8 +77,7 @@ class ProgressHook(Hook):
         _check_parameters(runner)
         if is_main_process():
             row = {"epoch": runner.epoch + 1, "lr": _learning_rate(runner), **means}
-            with open(self._curves, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            add_row(self._curves, row)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Log the accuracy on validation images and add it to the epoch's curves."""
@@ -88,15 +86,11 @@ class ProgressHook(Hook):
         logger.info("epoch %d: validation accuracy %.1f", runner.epoch, metrics["accuracy"])
         if is_main_process():
             found = {"val_accuracy": metrics["accuracy"]}
-            rows = self._rows()
-            self._write([row | found if row["epoch"] == runner.epoch else row for row in rows])
-
-    def _rows(self) -> list[dict[str, Any]]:
-        lines = self._curves.read_text().splitlines() if self._curves.is_file() else []
-        return [row for row in map(_parsed, lines) if row]
-
-    def _write(self, rows: list[dict[str, Any]]) -> None:
-        write_text(self._curves, "".join(json.dumps(row) + "\n" for row in rows))
+            rows = read_rows(self._curves)
+            write_rows(
+                self._curves,
+                [row | found if row["epoch"] == runner.epoch else row for row in rows],
+            )
 
     def _show(self, runner: Any, done: int, step: str) -> dict[str, float]:
         means = self._means(runner)
@@ -141,10 +135,3 @@ def _learning_rate(runner: Any) -> float:
 def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        return json.loads(line)
-    except ValueError:  # the process was killed while it wrote the line
-        return None

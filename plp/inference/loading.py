@@ -1,7 +1,7 @@
 """From a checkpoint to a classifier, with nothing else but the frozen backbone's weights."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from plp.engine.data import DataOptions, transform_for
 from plp.engine.runner import check_device
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.inference.classifier import Classifier
+from plp.inference.named_types import types_of
 from plp.inference.rejection import RECALL
 from plp.learners.prompt_learner import PromptLearner
 from plp.transforms import Transform
@@ -129,21 +130,9 @@ def _refuse_code(config: Config, checkpoint: str | Path) -> None:
     """Refuse a config that names code outside plp: it would be run by building it."""
     imports = list((config.get("custom_imports") or {}).get("imports", []))
     sections = {key: config.get(key) for key in ("model", "data")}
-    named = imports + [name for name in _types(sections) if "." in name]
+    named = imports + [name for name in types_of(sections) if "." in name]
     if named:
         raise CheckpointError(
             f"{checkpoint} names code outside plp: {', '.join(dict.fromkeys(named))}. If it is "
             "yours or you trust it, load it with trust_code=True (--trust-code)"
         )
-
-
-def _types(section: Any) -> Iterator[str]:
-    """Yield the `type` entries of a config, at any depth."""
-    if isinstance(section, Mapping):
-        if isinstance(section.get("type"), str):
-            yield section["type"]
-        for value in section.values():
-            yield from _types(value)
-    elif isinstance(section, list | tuple):
-        for value in section:
-            yield from _types(value)

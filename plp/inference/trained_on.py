@@ -1,6 +1,7 @@
 """Whether images are shots of the training: no threshold may be chosen on those."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from mmengine.config import Config
 from plp.datasets import FewShot
 from plp.engine.build import run_seed
 from plp.engine.data import DataOptions, draw
-from plp.errors import PlpError
+from plp.inference.named_types import types_of
 from plp.registry import DATASETS
+
+logger = logging.getLogger("plp")
 
 
 def trained_on(info: Mapping[str, Any], paths: Sequence[Path]) -> list[Path]:
@@ -41,15 +44,24 @@ def trained_on(info: Mapping[str, Any], paths: Sequence[Path]) -> list[Path]:
 
 def _drawn(info: Mapping[str, Any]) -> FewShot | None:
     """Draw the shots again; None if they cannot be had, or are no longer the same."""
-    config = Config(dict(info.get("config") or {}))
-    kind = str((config.get("dataset") or {}).get("type", "."))
-    if "." in kind or "data" not in config:  # code outside plp is not run for a warning
-        return None
     try:
+        config = Config(dict(info.get("config") or {}))
+        if "data" not in config or not _is_ours(config.get("dataset")):
+            return None
         few = draw(DATASETS.build(config.dataset), DataOptions.of(config), run_seed(config))
-    except (PlpError, OSError):
+    except Exception as error:  # whatever a checkpoint says, a warning must not stop a prediction
+        logger.debug("the shots of the training cannot be drawn again: %s", error)
         return None
     return few if few.split_hash == info.get("split_hash") else None
+
+
+def _is_ours(section: Any) -> bool:
+    """Whether building a data source runs no code but plp's, which a warning is not worth.
+
+    Wrappers of mmengine (`RepeatDataset`) would build whatever the config within them names.
+    """
+    types = list(types_of(section))
+    return len(types) == 1 and types[0] == section.get("type") and types[0] in DATASETS.names()
 
 
 def _digest(path: Path) -> str:

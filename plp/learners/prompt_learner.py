@@ -178,7 +178,8 @@ class PromptLearner(BaseModel):
             if value is not None
         }  # fmt: skip
         return [
-            {name: value[i] for name, value in rows.items()}
+            # Copies: a view would take the whole batch along to another process.
+            {name: value[i].clone() for name, value in rows.items()}
             | {key: int(value[i]) for key, value in carried.items()}
             for i in range(len(features.pooled))
         ]

@@ -47,11 +47,35 @@ def test_a_key_without_a_value(word):
 @pytest.mark.parametrize(
     "value",
     [1, -2.5, True, None, "a b", " a ", "1", "None", "true", "a,b", "[1", "it's", "'quoted'", "",
-     [1, "2"], ("a, b", [None, "x y"]), "/pho tos/a,b (1).json", [" a "], []],
+     [1, "2"], ("a, b", [None, "x y"]), "/pho tos/a,b (1).json", [" a "], [],
+     ["it's, b"], ["(a"], ["a) b", "c"], ["'a"], [(1, 2), (3, 4)], ["a", ["b"]], "a','b"],
 )  # fmt: skip
 def test_the_command_of_a_report_is_read_back(value):
     (word,) = option_words({"key": value})
     assert parsed(word) == {"key": value}
+
+
+def test_a_dict_is_written_as_dotted_keys():
+    words = option_words({"model.backbone": {"type": "X", "sizes": [1, 2], "inner": {"a": None}}})
+    found = {}
+    for word in words:
+        found |= parsed(word)
+    assert found == {
+        "model.backbone.type": "X", "model.backbone.sizes": [1, 2], "model.backbone.inner.a": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("'a','b'", ["a", "b"]),
+        ("(1,2),(3,4)", [(1, 2), (3, 4)]),
+        ("[1],", [[1]]),
+        ("'a, b'", "a, b"),
+    ],
+)
+def test_quotes_and_brackets_are_pairs(word, value):
+    assert parsed(f"key={word}") == {"key": value}
 
 
 def test_later_flags_win():

@@ -1,5 +1,8 @@
 """`plp visualize`: a picture an image, whole or not at all, and clear words where there is none."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from PIL import Image
 from tiny_runs import CLASSES, Ended
@@ -38,6 +41,24 @@ def test_pictures_of_a_class(visualize, photos, tmp_path):
             picture.load()
             assert min(picture.size) > 100
     assert all("bee (" in line for line in ended.out.splitlines() if "000" in line)
+
+
+def test_nothing_is_written_over_but_pictures_of_its_own(visualize, photos, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(photos / "ant", folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    told = visualize(*sorted(folder.glob("*.png"))[:2], out=folder).told()
+    assert "holds files that plp visualize has not written and would write over: '000.png'" in told
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    for _ in range(2):  # its own pictures are replaced
+        assert visualize(folder / "000.png").status == 0
+
+
+def test_names_of_pictures_never_meet():
+    paths = [Path("a_classes.png"), Path("a.png"), Path("sheet_2.png"), *[Path("x.png")] * 30]
+    names = cli.file_names(paths)
+    pictures = [f"{name}{kind}" for name in names for kind in ("", "_classes", "_plans")]
+    assert len({*pictures, "sheet", "sheet_2"}) == len(pictures) + 2
 
 
 def test_class_and_strongest_rival(trained, photos):

@@ -114,6 +114,14 @@ def test_a_whole_shard_is_never_written_again(store, tmp_path):
     assert_same(other.read(["a"]), features_of(["a"]))
 
 
+def test_keys_and_images_must_be_as_many(store, tmp_path):
+    with pytest.raises(ValueError, match="expected 3 keys, got 2"):
+        store.add(["a", "c"], features_of(["a", "b", "c"]))
+    assert not shards(tmp_path)
+    store.add([], features_of(["a"]).rows([]))
+    assert not shards(tmp_path)
+
+
 class TestDamage:
     @pytest.mark.parametrize("size", [0, 4, 60, 0.5, -1])
     def test_a_cut_off_shard_is_ignored_and_made_anew(self, store, tmp_path, size):

@@ -128,6 +128,15 @@ def test_labels_that_do_not_fit(flat, tmp_path, lines, message):
         build_source("imagenet", tmp_path).splits()
 
 
+def test_files_of_labels_that_are_no_text(flat, tmp_path):
+    file = tmp_path / "labels.mat"
+    file.write_bytes(b"MATLAB 5.0 \xff\xfe\x00 and so on")
+    with pytest.raises(DataError, match=r"labels\.mat"):
+        build_source("imagenet", tmp_path, val_labels=str(file)).splits()
+    with pytest.raises(DataError, match=r"labels\.mat"):
+        build_source("imagenet", tmp_path, class_names=str(file)).splits()
+
+
 def test_flat_images_without_numbers(flat, tmp_path):
     base, shown = flat
     (base / SYNSET_LABELS).write_text("\n".join(shown))

@@ -19,10 +19,13 @@ from plp import files
 from plp.backbones import OpenCLIPBackbone
 from plp.cli.options import run_tool
 from plp.cli.train import main
-from plp.datasets import feature_store, images
+from plp.datasets import Item, feature_store, images
+from plp.engine import feature_cache
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.feature_cache import cache_folder
+from plp.structures import ImageFeatures
 from plp.testing.clip_weights import TINY, write_clip_weights
+from plp.transforms import ClipEval
 
 PLAIN = "data['train_transform'] = dict(_delete_=True, type='ClipEval')\n"
 MEMORY = "data.update(views={}, cache_features=True)\n"
@@ -35,6 +38,16 @@ KINDS = {  # lines of the config, features of a run (12 training, 6 validation, 
     "random in memory": (MEMORY.format(2), 48),
 }
 EXACT = ("random", "in memory", "random in memory")  # encoded in the same batches without a cache
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_moves_nobody_elses_features(tmp_path, monkeypatch):
+    encoded = ImageFeatures(torch.tensor([[10.0], [20.0], [30.0]]), {}, (1, 1))
+    monkeypatch.setattr(feature_cache, "encode", lambda *_: iter([encoded]))
+    store = feature_store.FeatureStore(tmp_path, {})
+    some = images.ImageDataset([Item(name, 0) for name in "abc"], tmp_path, ClipEval(8))
+    parts = feature_cache.CachedViews(some, store, ("a", None, "c"), 1, False)
+    assert feature_cache._fill(parts, None, 3, 0) == 3
+    assert store.read(["a", "c"]).pooled.tolist() == [[10.0], [30.0]]
 
 
 def told(out):

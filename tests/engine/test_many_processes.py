@@ -141,11 +141,15 @@ def test_a_batch_is_shared_out(monkeypatch):
     [
         ("pytorch", "cpu", {}, "this one was not: torchrun --nproc-per-node 2"),
         ("pytorch", "cuda:1", {}, "expected --device cpu or cuda with --launcher pytorch"),
+        ("slurm", "cpu", {}, "--launcher slurm needs a GPU for each process. On CPUs: torchrun"),
+        ("slurm", "cuda", {}, "started by srun, and this one was not: SLURM_PROCID is not set"),
+        ("mpi", "cuda", {}, "started by mpirun, .* OMPI_COMM_WORLD_LOCAL_RANK is not set"),
         ("none", None, {"TORCHELASTIC_RUN_ID": "1"}, "add --launcher pytorch"),
     ],
 )
 def test_how_a_run_was_started_must_fit(monkeypatch, launcher, device, environment, message):
-    for name in ("RANK", "TORCHELASTIC_RUN_ID"):
+    others = ("SLURM_PROCID", "OMPI_COMM_WORLD_LOCAL_RANK")
+    for name in ("RANK", "TORCHELASTIC_RUN_ID", *others):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -110,6 +110,13 @@ def test_selection_restores_the_best_epoch(train_tool, tool, config_with, photos
     assert final.info["epoch"] == best.info["epoch"]
 
 
+def test_selection_by_epochs_that_are_never_validated_is_refused(train_tool, config_with, tmp_path):
+    config = config_with("selection = 'val'\ntrain_cfg = dict(max_epochs=2, val_begin=3)\n")
+    told = train_tool(config=config).told()
+    assert "with train_cfg.val_begin=3 none of 2 is" in told
+    assert not (tmp_path / "work").exists()
+
+
 def test_runs_of_one_seed_are_the_same_and_of_another_are_not(train_tool, trained, tmp_path):
     first = load_checkpoint(trained).state
     for seed, same in ((1, True), (2, False)):

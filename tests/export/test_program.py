@@ -42,6 +42,22 @@ def require_same(found, expected):
         assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
 
 
+def test_texts_are_in_float32_whatever_the_run_predicts_in(small):
+    clf = small("sotglp/vitb16_16shot")
+    expected = program_of(clf)
+    clf.learner.precision = "bf16"
+    try:
+        clf.learner.train().eval()
+        rounded, found = clf.learner.encode_text(), program_of(clf)
+    finally:
+        clf.learner.precision = "fp32"
+        clf.learner.train().eval()
+    for place, name in enumerate(clf.learner.branches):
+        text = f"text_{place}"
+        assert_close(getattr(found, text), getattr(expected, text), rtol=0, atol=1e-6)
+        assert not torch.allclose(rounded[name].float(), getattr(expected, text), atol=1e-6)
+
+
 def test_every_method_is_here(root):
     folders = {path.parent.name for path in (root / "configs").glob("*/vitb16_16shot.py")}
     assert folders == {*METHODS, *REFUSED}

@@ -40,6 +40,15 @@ def _rows(tmp_path, labels, interval=1, epochs=1):
     return [json.loads(line) for line in (tmp_path / "plans.jsonl").read_text().splitlines()]
 
 
+def test_a_resumed_run_repeats_no_epoch(tmp_path):
+    """The state of epoch 1 was the last that was saved; the run was killed in epoch 3."""
+    _rows(tmp_path, [0, 0], epochs=3)
+    runner = SimpleNamespace(work_dir=str(tmp_path), epoch=1)
+    PlanDiagnosticsHook().before_train(runner)
+    rows = [json.loads(line) for line in (tmp_path / "plans.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1]
+
+
 def test_uniform_plans(tmp_path):
     (row,) = _rows(tmp_path, [0, 0])
     assert (row["epoch"], row["branch"]) == (1, "local")

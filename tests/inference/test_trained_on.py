@@ -19,6 +19,20 @@ def test_shots_are_known_by_content(trained, photos, tmp_path):
     assert trained_on(info, [path for path in every if path not in found]) == []
 
 
+def test_no_code_is_run_that_a_checkpoint_names_within_a_wrapper(trained, tmp_path):
+    """A wrapper of mmengine would build, and so call, what the config within it names."""
+    info, mark = load_checkpoint(trained).info, tmp_path / "mark"
+    called = {"type": "pathlib.Path.touch", "self": mark}
+    assert load_checkpoint(trained).info["config"]["dataset"]["type"] == "Folder"
+    for section in (
+        {"type": "RepeatDataset", "times": 1, "dataset": called},
+        {"type": "ConcatDataset", "datasets": [called]},
+        info["config"]["dataset"] | {"classes": called},
+    ):
+        assert trained_on(info | {"config": info["config"] | {"dataset": section}}, []) == []
+        assert not mark.exists()
+
+
 def test_nothing_is_known_without_the_images(trained, photos, tmp_path):
     info = load_checkpoint(trained).info
     every = sorted(photos.rglob("*.png"))

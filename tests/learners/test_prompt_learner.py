@@ -104,6 +104,12 @@ def test_only_what_is_learned_gets_a_gradient(learner, pixels):
     assert all(learner.get_parameter(name).grad.abs().max() > 0 for name in LEARNED)
 
 
+def test_a_row_takes_no_other_rows_along_to_another_process(learner, pixels):
+    (row, *_) = learner.predict(pixels.repeat(20, 1, 1, 1))
+    for value in row.values():
+        assert value.untyped_storage().nbytes() == value.nbytes
+
+
 def test_predict_gives_a_row_an_image(learner, pixels):
     rows = learner(pixels, LABELS, torch.tensor([7, 3]), mode="predict")
     with torch.no_grad():
