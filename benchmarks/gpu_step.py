@@ -84,7 +84,10 @@ def main(args: argparse.Namespace) -> None:
     reached = counter.get_total_flops() / seconds["step"]
     steps = EPOCHS * -(-SHOTS * CLASSES // args.batch)
     print(machine(torch.get_num_threads(), args.device))
-    print(f"TF32: {torch.backends.cuda.matmul.allow_tf32}, median of {args.steps} steps")
+    print(
+        f"TF32: {torch.backends.cuda.matmul.allow_tf32} (products), "
+        f"{torch.backends.cudnn.allow_tf32} (convolutions), median of {args.steps} steps"
+    )
     print_header(
         ["C, B, precision, text_chunk", "step s", "image s", "TFLOP a step", "TFLOP/s",
          "product TFLOP/s", "share", "peak MiB", "50 epochs min"]

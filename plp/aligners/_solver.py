@@ -69,7 +69,7 @@ def entropic_transport(
             part = slice(first, first + width)
             block = _block(problems[part], marginals[0][part], marginals[1][part], settings)
             for chosen, domain in _domains(block):
-                solution = solve(domain, max_iterations, look=cost.device.type == "cpu")
+                solution = solve(domain, max_iterations)
                 _store([output[part] for output in flat], chosen, solution)
     return outputs
 
@@ -167,7 +167,7 @@ def _check_masses(a: Tensor, b: Tensor) -> None:
 def _domains(block: Block) -> Iterator[tuple[Tensor | None, Domain]]:
     """Choose the domain of each problem, and say which problems of the block are in it.
 
-    On an accelerator all are solved in the log domain: a choice by value would wait for it.
+    On an accelerator all are solved in the log domain: to choose by value would make blocks small.
     """
     if block.cost.device.type != "cpu":
         yield None, LogDomain(block)

@@ -95,9 +95,11 @@ class CacheBranch(Branch):
             found = []
             for beta in self.beta_grid:
                 cache = self._of_cache(pooled, beta)
-                for alpha in self.alpha_grid:
-                    logits = base + alpha * cache
-                    found.append((*quality(logits, labels), alpha, beta))
+                tried = [quality(base + alpha * cache, labels) for alpha in self.alpha_grid]
+                rows = torch.stack(tried).tolist()  # read from the device once
+                found += [
+                    (*row, alpha, beta) for row, alpha in zip(rows, self.alpha_grid, strict=True)
+                ]
         accuracy, _, alpha, beta = max(found, key=lambda point: point[:2])
         self.alpha.fill_(alpha)
         self.beta.fill_(beta)

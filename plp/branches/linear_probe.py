@@ -65,7 +65,7 @@ class LinearProbe(Branch):
         else:
             held = _normalised(val.pooled[:1]), val.labels.cpu()
             fits = [_regression(c, *train, len(self.bias)) for c in self.strengths]
-            qualities = [quality(F.linear(held[0], *fit), held[1]) for fit in fits]
+            qualities = [quality(F.linear(held[0], *fit), held[1]).tolist() for fit in fits]
             best = max(range(len(fits)), key=lambda i: qualities[i])
             chosen, found = self.strengths[best], fits[best]
             why = f"validation accuracy {100 * qualities[best][0]:.1f} %"

@@ -1,11 +1,12 @@
 """How good logits are: what is chosen on validation images is chosen by this."""
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def quality(logits: Float[Tensor, "M C"], labels: Int[Tensor, " M"]) -> tuple[float, float]:
+def quality(logits: Float[Tensor, "M C"], labels: Int[Tensor, " M"]) -> Float64[Tensor, "2"]:
     """Return accuracy, then negative cross-entropy to part ties: the larger pair is better."""
     accuracy = (logits.argmax(-1) == labels).float().mean()
-    return float(accuracy), -float(F.cross_entropy(logits, labels))
+    return torch.stack([accuracy.double(), -F.cross_entropy(logits, labels).double()])

@@ -100,7 +100,7 @@ def build_loader(
         sampler=sampler,
         num_workers=num_workers,
         drop_last=drop_last,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=torch.cuda.is_available() and torch.cuda.is_initialized(),  # this run uses it
         collate_fn=getattr(dataset, "collate", None),
         persistent_workers=num_workers > 0,
         # Its own generator: otherwise each epoch takes a number from torch's global one.

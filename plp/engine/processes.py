@@ -65,6 +65,9 @@ def join(launcher: str, device: str | None = None) -> None:
         )
     if on_cpu:
         dist.init_process_group("gloo")  # mmengine would look for a GPU
+    elif launcher == "pytorch":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        dist.init_process_group("nccl")  # mmengine would start workers of loaders by 'spawn'
     else:
         init_dist(launcher, backend="nccl")
     if not is_main_process():

@@ -89,6 +89,12 @@ class Stopwatch:
         self.seconds[stage] = round(time.monotonic() - begin, 2)
 
 
+def forget_peak(device: str) -> None:
+    """Let `peak_memory` count a GPU's memory from here: a process may do many runs."""
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: str) -> dict[str, int]:
     """Return the most memory used so far, in MiB: of the process, and of the GPU if one is used."""
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere

@@ -36,6 +36,16 @@ class PlpRunner(Runner):
         learner = cast(PromptLearner, model)
         return DataParallelLearner(learner) if self.distributed and learns else model
 
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: Any = "cpu",
+    ) -> None:
+        """Go on from a state; it is read on the CPU, whatever GPU it was written on."""
+        super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+
     def _log_env(self, env_cfg: dict) -> None:
         """Stay silent: `result.json` has the environment."""
 
@@ -46,6 +56,8 @@ class PlpRunner(Runner):
 def check_device(device: str | None, precision: str) -> str:
     """Return the device to run on: the one asked for, or the best there is.
 
+    What is computed in float32 is float32 from then on, convolutions on a GPU too.
+
     Raises:
         ConfigError: for a device that is not there, or fp16 on a CPU.
     """
@@ -53,11 +65,14 @@ def check_device(device: str | None, precision: str) -> str:
     try:
         kind = torch.device(name).type
         torch.empty(1, device=name)
+        if kind == "cuda" and torch.device(name).index is not None:
+            torch.cuda.set_device(name)  # what names no device, such as pinned memory, means this
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
             f"the device {name!r} is not there ({str(error).splitlines()[0]}). "
             "Use --device cpu, or install a torch build for your GPU"
         ) from error
+    torch.backends.cudnn.allow_tf32 = False  # else float32 convolutions have ten bits of mantissa
     if precision == "fp16" and kind == "cpu":
         raise ConfigError("fp16 needs a GPU; on a CPU use --amp bf16 or --amp no")
     return name
@@ -110,7 +125,9 @@ def build_runner(
             test_evaluator=[metrics["test"]],
             train_dataloader=loaders.train if training else None,
             **learning,
-            default_hooks=dict(logger=None, checkpoint=None),
+            default_hooks=dict(
+                logger=None, checkpoint=None, runtime_info=dict(type="QuietRuntimeInfoHook")
+            ),
             custom_hooks=[*hooks, *config.get("custom_hooks", [])],
             load_from=str(state) if state else None,
             resume=state is not None,

@@ -9,6 +9,7 @@ from plp.datasets import FewShot
 from plp.engine.build import run_seed
 from plp.engine.config import Choices, choose, load_config
 from plp.engine.data import DataOptions, draw
+from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
 
 
@@ -45,5 +46,6 @@ def set_up(
     config, source, recipe = choose(config, choices or Choices())
     seed = run_seed(config)
     device = check_device(device, config.model.get("precision", "fp32"))
+    forget_peak(device)
     options = DataOptions.of(config)
     return Setup(config, recipe, seed, device, options, draw(source, options, seed))

@@ -3,6 +3,14 @@
 from plp.hooks.epoch_seed import EpochSeedHook
 from plp.hooks.plan_diagnostics import PlanDiagnosticsHook
 from plp.hooks.progress import NotFiniteError, ProgressHook
+from plp.hooks.quiet_runtime_info import QuietRuntimeInfoHook
 from plp.hooks.save import SaveHook
 
-__all__ = ["EpochSeedHook", "NotFiniteError", "PlanDiagnosticsHook", "ProgressHook", "SaveHook"]
+__all__ = [
+    "EpochSeedHook",
+    "NotFiniteError",
+    "PlanDiagnosticsHook",
+    "ProgressHook",
+    "QuietRuntimeInfoHook",
+    "SaveHook",
+]

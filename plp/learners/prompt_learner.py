@@ -70,7 +70,7 @@ class PromptLearner(BaseModel):
         text_chunk: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     ) -> None:
-        super().__init__()
+        super().__init__(dict(type="BaseDataPreprocessor", non_blocking=True))
         if not branches:
             raise ConfigError("expected at least one branch, got none")
         if precision not in PRECISIONS:
