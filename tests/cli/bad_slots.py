@@ -24,6 +24,7 @@ class Slot(NamedTuple):
         fine: Kinds that are no mistake here, and why.
         status: What the command ends with; a command that reports what it finds does not refuse.
         users_code: Whether the file is code of the user's.
+        fine_status: As `status`, at a kind that is no mistake.
     """
 
     command: str
@@ -34,6 +35,7 @@ class Slot(NamedTuple):
     fine: Mapping[str, str] = {}
     status: int = REFUSED
     users_code: bool = False
+    fine_status: int = 0
 
 
 _config, _photos, _checkpoint = map(attrgetter, ("config", "photos", "checkpoint"))
@@ -190,7 +192,8 @@ SLOTS = [
     Slot("data", "check --root", FOLDERS, _photos, lambda w, p: ["check", "dtd", "--root", p],
          status=1),
     Slot("data", "check --root (all)", FOLDERS, _photos, lambda w, p: ["check", "--root", p],
-         fine=dict.fromkeys(("empty_folder", "hollow"), "a root where nothing is found")),
+         fine=dict.fromkeys(("empty_folder", "hollow"), "a root where nothing is found"),
+         fine_status=1),
     Slot("data", "download --root", FOLDER_TARGETS, _photos,
          lambda w, p: ["download", "dtd", "--root", p]),
     Slot("doctor", "--data-root", FOLDERS, _photos, lambda w, p: ["--data-root", p], status=0,

@@ -15,6 +15,7 @@ RECIPE = {
     "optim_wrapper.optimizer.lr": 0.001,
     "data.batch_size": 10,
     "model.branches.local.prompt.num_prompts": 4,
+    "model.references.zero_shot.prompt.templates": ["a centered satellite photo of {}."],
 }
 
 

@@ -9,6 +9,7 @@ DTD = {
     "optim_wrapper.optimizer.lr": 0.002,
     "data.batch_size": 128,
     "model.branches.local.prompt.num_prompts": 4,
+    "model.references.zero_shot.prompt.templates": ["{} texture."],
 }
 
 

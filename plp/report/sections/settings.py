@@ -15,7 +15,7 @@ def settings(result: Mapping[str, Any]) -> Section:
     """Return the settings that matter most, and all others folded."""
     config = result["config"]
     learned = result["learned_parameters"]
-    count = sum(math.prod(shape) for shape in learned.values())
+    parameters = sum(math.prod(shape) for shape in learned.values())
     images = result["images"]
     rows: list[tuple[str, Child]] = [
         ("config", tag("code", result["config_file"] or "from Python")),
@@ -27,7 +27,7 @@ def settings(result: Mapping[str, Any]) -> Section:
                      f"{result['precision']}"),
         ("branches", _branches(config["model"])),
         ("prompts at the start", _lines(result["prompts"])),
-        ("learned by gradient", f"{count:,} parameters: " + _shapes(learned)),
+        ("learned by gradient", f"{parameters:,} parameters: " + _shapes(learned)),
         ("schedule", f"{count(result['epochs'], 'epoch')}, {count(result['steps'], 'step')}"),
         ("tested", "the last epoch" if result["selection"] == "last"
                    else "the epoch with the best accuracy on validation images"),
