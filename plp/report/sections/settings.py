@@ -9,6 +9,7 @@ from plp.report.html import Child, join, tag
 from plp.report.page import Section, folded
 from plp.report.tables import facts
 from plp.results.run import backbone_of
+from plp.wording import count
 
 
 def settings(result: Mapping[str, Any]) -> Section:
