@@ -32,7 +32,7 @@ def attend(
     value: Float[Tensor, "M L W"],
     heads: int,
     causal: bool = False,
-    mask: Bool[Tensor, "M #h #Q L"] | None = None,
+    mask: Bool[Tensor, "M #h #Q L"] | None = None,  # noqa: F821 - ruff reads it as code
 ) -> Float[Tensor, "M Q W"]:
     """Multi-head attention between projected tokens, before the output projection.
 
