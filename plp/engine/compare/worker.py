@@ -60,7 +60,7 @@ def execute(job: Job, keys: Keys, *, own_streams: bool = False) -> Outcome:
             error = describe_os_error(problem)
         if begun:
             error += f" (traceback in {job.folder / LOG})"
-        else:
+        elif not isinstance(problem, OSError):
             logging.getLogger("plp").error("%s", traceback.format_exc())
     gc.collect()  # a Runner and its hooks refer to each other
     return Outcome(job, error, time.monotonic() - start)
