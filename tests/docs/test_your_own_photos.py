@@ -78,7 +78,8 @@ def test_the_page_works(root, clone):
         elif block.language == "bash" and not block.text.startswith("pip install"):
             printed = run(clone, "bash", "-e", "-c", block.text)
         elif block.language == "text":
-            require_printed(block.text, printed, numbers=0.02)
+            # After 60 epochs processors differ in the last digits, and so by one of twelve photos.
+            require_printed(block.text, printed, numbers=0.11)
             assert "mmengine" not in printed  # whose log lines would bury plp's
             shown += 1
     assert shown >= 3
