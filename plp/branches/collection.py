@@ -12,12 +12,8 @@ from plp.prompts.base import Prompt
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
 
-TAKEN = (
-    "logits",
-    "fused",
-    "label",
-    "index",
-)  # names in predictions and reports
+# Names in predictions and reports.
+TAKEN = ("logits", "fused", "label", "index")
 
 
 class Branches(nn.ModuleDict):

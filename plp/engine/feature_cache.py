@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import PIL
 import torch
 
 from plp.branches.base import Branch
@@ -21,7 +20,7 @@ from plp.transforms import Transform
 
 logger = logging.getLogger("plp")
 
-_PACKAGES = ("plp", "torch", "torchvision", "open_clip_torch", "timm")  # and pillow
+_PACKAGES = ("plp", "torch", "torchvision", "open_clip_torch", "timm", "pillow")
 
 
 class CachedViews(NamedTuple):
@@ -199,7 +198,7 @@ def _settings(images: ImageDataset, learner: PromptLearner, references: bool) ->
         "device": backbone.device.type,
         "transform": f"{transform.__module__}.{transform.__qualname__}: {images.transform!r}",
         "exif": images.exif,
-        "packages": packages | {"pillow": PIL.__version__},
+        "packages": packages,
     }
 
 

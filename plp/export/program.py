@@ -59,13 +59,13 @@ class ClassifierProgram(nn.Module):
         self.fusion = learner.fusion
         self.names = tuple(learner.branches)
         own = in_float32(learner)
+        with torch.no_grad():
+            texts = own.encode_text()
         self.backbone = own.backbone
         parts = [_frozen(branch, iterations) for _, branch in own.branches.named()]
         # Not under the branches' names: a traced program reads its parts as attributes, and
         # `global` is none in Python.
         self.branches = nn.ModuleList(parts)
-        with torch.no_grad():
-            texts = own.encode_text()
         for place, name in enumerate(self.names):
             text = texts.get(name)
             self.register_buffer(f"text_{place}", None if text is None else text.detach().clone())
@@ -119,13 +119,12 @@ def _refuse_image_texts(learner: PromptLearner) -> None:
 
 
 def _frozen(branch: Branch, iterations: int | None) -> Branch:
-    """Copy a branch without its prompt, its loops unrolled and its classes in one part."""
-    part = copy.deepcopy(branch)
-    part.prompt = None
-    if isinstance(part, LocalBranch):
-        part.class_chunk = _ALL_CLASSES
-        part.aligner = _traceable(part.aligner, iterations)
-    return part
+    """Take a branch's prompt out, unroll its loops, keep its classes in one part; return it."""
+    branch.prompt = None
+    if isinstance(branch, LocalBranch):
+        branch.class_chunk = _ALL_CLASSES
+        branch.aligner = _traceable(branch.aligner, iterations)
+    return branch
 
 
 def _traceable(aligner: Aligner, iterations: int | None) -> Aligner:

@@ -76,7 +76,7 @@ class Keys:
         self._data: dict[tuple[Any, ...], _Data] = {}
         self._ood: dict[tuple[str, str], OODSet] = {}
         self._sizes: dict[Path, int] = {}
-        self._code = code_digest()
+        self._code, self._packages = code_digest(), packages_digest()
 
     def settle(self, job: Job) -> Settled:
         """Decide everything about a job.
@@ -99,7 +99,7 @@ class Keys:
             "modules": modules,
             "code": self._code,
             "torch": torch_version(),
-            "packages": packages_digest(),
+            "packages": self._packages,
             **({} if job.task is None else self._task_parts(job.task)),
         }
         precision = config.model.get("precision", "fp32")

@@ -55,9 +55,10 @@ def execute(job: Job, keys: Keys, *, own_streams: bool = False) -> Outcome:
     except PlpError as problem:
         error = str(problem)
     except Exception as problem:  # a full disk; of a component, perhaps the user's: others go on
-        error = f"{type(problem).__name__}: {problem}"
         if isinstance(problem, OSError):
             error = describe_os_error(problem)
+        else:
+            error = f"{type(problem).__name__}: {problem}"
         if begun:
             error += f" (traceback in {job.folder / LOG})"
         elif not isinstance(problem, OSError):
