@@ -55,10 +55,8 @@ def evaluate_checkpoint(
     )  # fmt: skip
     watch = Stopwatch()
     with watch("test"):
-        logits, labels = predict_loader(learner, loaders.test)
-    if restored.places is not None:
-        logits = {line: value[:, list(restored.places)] for line, value in logits.items()}
-    report = classification_report(logits, labels, few.class_names)
+        found = predict_loader(learner, loaders.test, restored.places)
+    report = classification_report(found, few.class_names)
     result = run | {
         "kind": "test",
         "trained_on": restored.trained_on,

@@ -1,22 +1,35 @@
 """Running a learner over a loader."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxtyping import Float, Int
-from torch import Tensor
 from torch.utils.data import DataLoader
 
+from plp.evaluation import LogitsToScore, Outcomes, joined, outcomes
 from plp.evaluation.classification import stacked
 from plp.learners.prompt_learner import PromptLearner
 
 
 def predict_loader(
-    learner: PromptLearner, loader: DataLoader[Any]
-) -> tuple[dict[str, Float[Tensor, "I C"]], Int[Tensor, " I"]]:
-    """Return logits by line of evidence (`fused` is the prediction) and labels, loader's order."""
+    learner: PromptLearner,
+    loader: DataLoader[Any],
+    places: Sequence[int] | None = None,
+    scores: Mapping[str, LogitsToScore] | None = None,
+) -> Outcomes:
+    """Hold predictions of all images of a loader against their labels, in the loader's order.
+
+    Args:
+        learner: The learner; it is put into evaluation mode.
+        loader: Loader of labelled images, or of their features.
+        places: Classes of the learner that the labels count; None for all. An image is classified
+            among them.
+        scores: What else to keep of the prediction's logits, by name.
+    """
     learner.eval()
-    rows: list[dict[str, Any]] = []
+    parts = []
     for batch in loader:
-        moved = learner.data_preprocessor(batch)
-        rows += learner(**moved, mode="predict")
-    return stacked(rows)
+        logits, labels = stacked(learner(**learner.data_preprocessor(batch), mode="predict"))
+        if places is not None:
+            logits = {line: value[:, list(places)] for line, value in logits.items()}
+        parts.append(outcomes(logits, labels, scores))
+    return joined(parts)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from plp.datasets import FewShot
 from plp.engine.data import DataOptions, transform_for
-from plp.engine.validation_scores import scores_of
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationReport
 from plp.learners.prompt_learner import PromptLearner
@@ -62,7 +61,7 @@ def leave_report(
 
     def make() -> str:
         learner.eval()
-        tested = keep(report, few.test, few.class_names, scores_of(learner))
+        tested = keep(report, few.test, few.class_names)
         transform = transform_for(learner.backbone, options.eval_transform)
         seen = specialisation(learner, transform, tested, few.root)
         return run_report(Finished(result, read_curves(folder), tested, few.root, validation, seen))

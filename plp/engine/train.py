@@ -27,7 +27,7 @@ from plp.engine.result import (
 )
 from plp.engine.runner import build_runner, check_schedule
 from plp.engine.setup import Setup, set_up
-from plp.engine.validation_scores import validation_scores
+from plp.engine.validation_scores import scores_of_logits, validation_scores
 from plp.engine.work_dir import (
     choose_work_dir,
     default_work_dir,
@@ -117,7 +117,10 @@ def _train_in(
     save = SaveHook(
         info, _identity(run), keep_best=select == "val", min_seconds=_save_seconds(config)
     )
-    metrics = {part: ClassificationMetric(few.class_names) for part in ("val", "test")}
+    metrics = {
+        "val": ClassificationMetric(few.class_names),
+        "test": ClassificationMetric(few.class_names, scores_of_logits(learner)),
+    }
     runner = build_runner(
         config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
         hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
@@ -186,7 +189,7 @@ def _validate(
     """Return the accuracy, on validation images, of what will be tested; None without any."""
     if loaders.val is None:
         return None
-    report = classification_report(*predict_loader(learner, in_order(loaders.val)), class_names)
+    report = classification_report(predict_loader(learner, in_order(loaders.val)), class_names)
     entries = report_entries(report)
     return {"accuracy": entries["accuracy"], "num_images": entries["num_test_images"]}
 

@@ -8,9 +8,11 @@ from torch.utils.data import DataLoader
 from plp.engine.fitting import in_order
 from plp.engine.ood_scores import choose_scores
 from plp.errors import ConfigError
+from plp.evaluation import LogitsToScore
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import SCORES
 from plp.scores import Score
+from plp.scores.logits import LogitScore
 from plp.structures import ImageFeatures
 
 
@@ -23,6 +25,15 @@ def scores_of(learner: PromptLearner) -> dict[str, Score]:
         except ConfigError:  # it looks at patches and no branch does, or it needs more settings
             continue
     return found
+
+
+def scores_of_logits(learner: PromptLearner) -> dict[str, LogitsToScore]:
+    """Return those scores of the learner's prediction that its logits are enough for."""
+    return {
+        name: score.of_logits
+        for name, score in scores_of(learner).items()
+        if isinstance(score, LogitScore) and score.branch is None
+    }
 
 
 def usual_score(scores: dict[str, Score]) -> str:

@@ -12,7 +12,11 @@ from plp.evaluation.calibration import (
 from plp.evaluation.classification import (
     ClassificationMetric,
     ClassificationReport,
+    LogitsToScore,
+    Outcomes,
     classification_report,
+    joined,
+    outcomes,
 )
 from plp.evaluation.ood import OODMetrics, ood_metrics, threshold_at_95
 
@@ -21,13 +25,17 @@ __all__ = [
     "ClassificationMetric",
     "ClassificationReport",
     "Judged",
+    "LogitsToScore",
     "OODMetrics",
+    "Outcomes",
     "ReliabilityTable",
     "calibration_report",
     "classification_report",
     "expected_calibration_error",
+    "joined",
     "judge",
     "ood_metrics",
+    "outcomes",
     "reliability_table",
     "threshold_at_95",
 ]

@@ -1,16 +1,78 @@
 """Accuracy of the fused prediction and of each branch, in all and by class."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from plp.evaluation.calibration import Judged, judge
 from plp.registry import METRICS
+
+LogitsToScore = Callable[[Float[Tensor, "I C"]], Float[Tensor, " I"]]
+
+
+class Outcomes(NamedTuple):
+    """Predictions held against the truth: a few numbers an image, however many classes there are.
+
+    Attributes:
+        labels: True classes.
+        predicted: Classes predicted, by line of evidence; `fused` is the prediction.
+        judged: Confidence of the prediction, and how good it was.
+        scores: Further numbers that follow from the prediction's logits, by name, such as
+            out-of-distribution scores.
+    """
+
+    labels: Int[Tensor, " I"]
+    predicted: dict[str, Int[Tensor, " I"]]
+    judged: Judged
+    scores: dict[str, Float[Tensor, " I"]]
+
+    def select(self, places: Int[Tensor, " J"]) -> "Outcomes":
+        """Return the outcomes of some images, in the order of `places`."""
+        return Outcomes(
+            self.labels[places],
+            {name: value[places] for name, value in self.predicted.items()},
+            Judged(*(value[places] for value in self.judged)),
+            {name: value[places] for name, value in self.scores.items()},
+        )
+
+
+def outcomes(
+    logits: Mapping[str, Float[Tensor, "I C"]],
+    labels: Int[Tensor, " I"],
+    scores: Mapping[str, LogitsToScore] | None = None,
+) -> Outcomes:
+    """Hold the logits of a batch against its labels.
+
+    Args:
+        logits: By line of evidence; `fused` is the prediction.
+        labels: True classes.
+        scores: What else to keep of the prediction's logits, by name.
+    """
+    fused = logits["fused"]
+    return Outcomes(
+        labels,
+        {name: value.argmax(-1) for name, value in logits.items()},
+        judge(fused, labels),
+        {name: score(fused) for name, score in (scores or {}).items()},
+    )
+
+
+def joined(parts: Sequence[Outcomes]) -> Outcomes:
+    """Put the outcomes of several batches behind one another."""
+    first = parts[0]
+    judged = zip(*(part.judged for part in parts), strict=True)
+    return Outcomes(
+        torch.cat([part.labels for part in parts]),
+        {name: torch.cat([part.predicted[name] for part in parts]) for name in first.predicted},
+        Judged(*(torch.cat(values) for values in judged)),
+        {name: torch.cat([part.scores[name] for part in parts]) for name in first.scores},
+    )
 
 
 class ClassificationReport(NamedTuple):
@@ -21,43 +83,40 @@ class ClassificationReport(NamedTuple):
         per_class: Percent correct of the fused prediction by class name; where two classes have one
             name, as in ImageNet, with the label behind it.
         confusion: How many images of class i (row) were taken for class j.
-        num_images: Images tested.
-        logits: Logits by line of evidence, in the order of the images.
-        labels: True classes, in the same order.
+        outcomes: The predictions, image by image.
     """
 
     accuracy: dict[str, float]
     per_class: dict[str, float]
     confusion: Int[Tensor, "C C"]
-    num_images: int
-    logits: dict[str, Float[Tensor, "I C"]]
-    labels: Int[Tensor, " I"]
+    outcomes: Outcomes
+
+    @property
+    def num_images(self) -> int:
+        """Images tested."""
+        return len(self.outcomes.labels)
 
 
-def classification_report(
-    logits: Mapping[str, Float[Tensor, "I C"]],
-    labels: Int[Tensor, " I"],
-    class_names: Sequence[str],
-) -> ClassificationReport:
-    """Compare predictions with labels.
+def classification_report(found: Outcomes, class_names: Sequence[str]) -> ClassificationReport:
+    """Sum predictions up.
 
     Args:
-        logits: By line of evidence; `fused` is the one that per-class figures are made from.
-        labels: True classes.
+        found: Predictions and labels.
         class_names: Names in label order.
 
     Example:
         >>> logits = {'fused': torch.eye(2)[[0, 1, 1, 1]]}
-        >>> report = classification_report(logits, torch.tensor([0, 0, 1, 1]), ['cat', 'dog'])
+        >>> found = outcomes(logits, torch.tensor([0, 0, 1, 1]))
+        >>> report = classification_report(found, ['cat', 'dog'])
         >>> report.accuracy, report.per_class
         ({'fused': 75.0}, {'cat': 50.0, 'dog': 100.0})
     """
     size = len(class_names)
     accuracy = {
-        name: 100 * (value.argmax(-1) == labels).double().mean().item()
-        for name, value in logits.items()
+        name: 100 * (value == found.labels).double().mean().item()
+        for name, value in found.predicted.items()
     }
-    pairs = labels * size + logits["fused"].argmax(-1)
+    pairs = found.labels * size + found.predicted["fused"]
     confusion = torch.bincount(pairs, minlength=size * size).reshape(size, size)
     right, total = confusion.diagonal().double(), confusion.sum(1)
     per_class = {
@@ -65,7 +124,7 @@ def classification_report(
         for i, name in enumerate(distinct(class_names))
         if total[i]
     }
-    return ClassificationReport(accuracy, per_class, confusion, len(labels), dict(logits), labels)
+    return ClassificationReport(accuracy, per_class, confusion, found)
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -100,20 +159,28 @@ def stacked(
 
 @METRICS.register_module()
 class ClassificationMetric(BaseMetric):
-    """Collects predictions of `PromptLearner.predict`; no image counts twice.
+    """Judges the rows of `PromptLearner.predict` as they come; no image counts twice.
 
-    In a distributed run the first process puts the others' predictions together and reports; the
-    others get its report without the logits.
+    It keeps a few numbers an image, not logits: memory, and what the processes of a distributed run
+    send each other, do not grow with the number of classes. All processes report the same.
 
     Args:
         class_names: Names in label order.
+        scores: What else to keep of the prediction's logits, see `outcomes`.
     """
 
     default_prefix = ""
+    results: list[tuple[Tensor, Outcomes]]  # positions of images, and what came of them
 
-    def __init__(self, class_names: Sequence[str], **keywords: Any) -> None:
-        super().__init__(**{"collect_device": "gpu", **keywords})  # no files to collect through
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        scores: Mapping[str, LogitsToScore] | None = None,
+        **keywords: Any,
+    ) -> None:
+        super().__init__(**keywords)
         self.class_names = list(class_names)
+        self.scores = dict(scores or {})
         self._report: ClassificationReport | None = None
 
     @property
@@ -127,25 +194,24 @@ class ClassificationMetric(BaseMetric):
             raise RuntimeError("nothing has been evaluated yet")
         return self._report
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate the predictions of all processes."""
-        metrics = super().evaluate(size)
-        if get_world_size() > 1:
-            shared: list[ClassificationReport | None] = [None]
-            if is_main_process():
-                shared = [self.report._replace(logits={}, labels=self.report.labels[:0])]
-            broadcast_object_list(shared)
-            self._report = self._report if is_main_process() else shared[0]
-        return metrics
-
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep the logits, label and index of each image."""
-        self.results.extend(data_samples)
+        """Judge a batch."""
+        indices = torch.tensor([row["index"] for row in data_samples])
+        self.results.append((indices, outcomes(*stacked(data_samples), self.scores)))
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Evaluate the predictions of all processes; see `compute_metrics`."""
+        parts = [part for own in all_gather_object(self.results) for part in own]
+        self.results.clear()
+        found = self.compute_metrics(parts)
+        return {f"{self.prefix}/{k}": v for k, v in found.items()} if self.prefix else found
+
+    def compute_metrics(self, results: list[tuple[Tensor, Outcomes]]) -> dict[str, float]:
         """Return the accuracies in percent, `accuracy` and `accuracy_<branch>`."""
-        rows = sorted({row["index"]: row for row in results}.values(), key=lambda row: row["index"])
-        self._report = classification_report(*stacked(rows), self.class_names)
+        place_of = {int(index): i for i, index in enumerate(torch.cat([one for one, _ in results]))}
+        places = torch.tensor([place_of[index] for index in sorted(place_of)])
+        found = joined([part for _, part in results]).select(places)
+        self._report = classification_report(found, self.class_names)
         return {
             "accuracy" if name == "fused" else f"accuracy_{name}": value
             for name, value in self._report.accuracy.items()

@@ -1,6 +1,6 @@
 """What a report keeps of a test: a few numbers an image, never features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -8,11 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from plp.datasets.base import Item
-from plp.evaluation import ClassificationReport, Judged, judge
-from plp.scores import Score
-from plp.scores.logits import LogitScore
-
-_AT_ONCE = 4096  # images whose probabilities are held at a time
+from plp.evaluation import ClassificationReport, Judged
 
 
 class Tested(NamedTuple):
@@ -54,35 +50,18 @@ class Confused(NamedTuple):
     images: tuple[int, ...]
 
 
-def keep(
-    report: ClassificationReport,
-    items: Sequence[Item],
-    class_names: Sequence[str],
-    scores: Mapping[str, Score],
-) -> Tested:
+def keep(report: ClassificationReport, items: Sequence[Item], class_names: Sequence[str]) -> Tested:
     """Keep of a test what a report shows.
 
     Args:
-        report: The test, with the logits of the prediction.
+        report: The test.
         items: The images, in its order.
         class_names: In label order.
-        scores: Scores of the learner; those that need more than the prediction's logits are left
-            out.
     """
-    parts = report.logits["fused"].split(_AT_ONCE)
-    labels = report.labels.split(_AT_ONCE)
-    judged = [judge(*pair) for pair in zip(parts, labels, strict=True)]
+    found = report.outcomes
+    predicted = found.predicted["fused"]
     return Tested(
-        tuple(class_names),
-        tuple(items),
-        torch.cat([part.argmax(-1) for part in parts]),
-        Judged(*(torch.cat(values) for values in zip(*judged, strict=True))),
-        report.confusion,
-        {
-            name: torch.cat([score.of_logits(part) for part in parts])
-            for name, score in scores.items()
-            if isinstance(score, LogitScore) and score.branch is None
-        },
+        tuple(class_names), tuple(items), predicted, found.judged, report.confusion, found.scores
     )
 
 

@@ -182,16 +182,20 @@ def test_a_subset_classifies_as_the_columns_of_all_classes(
     from plp.engine.checkpoint import load_checkpoint, restore
     from plp.engine.config import Choices
     from plp.engine.data import build_loaders
-    from plp.engine.predict import predict_loader
     from plp.engine.setup import set_up
 
     setup = set_up(tiny_config, Choices("folder", str(photos)), "cpu")
     learner = build_learner(setup.config, FIVE)
     restore(learner, load_checkpoint(trained))
     loaders = build_loaders(setup.few, setup.options, learner, 1, parts=("test",))
-    logits, labels = predict_loader(learner, loaders.test)
-    right = logits["fused"][:, :3].argmax(-1) == labels
-    assert subset["accuracy"]["fused"] == pytest.approx(100 * np.mean(right.numpy()), abs=1e-3)
+    learner.eval()
+    rows = [
+        row
+        for batch in loaders.test
+        for row in learner(**learner.data_preprocessor(batch), mode="predict")
+    ]
+    right = [int(row["logits"][:3].argmax()) == row["label"] for row in rows]
+    assert subset["accuracy"]["fused"] == pytest.approx(100 * np.mean(right), abs=1e-3)
 
 
 @pytest.mark.parametrize("file", ["docs/protocols.md", "configs/sotglp/README.md"])

@@ -4,7 +4,7 @@ import torch
 
 from plp.datasets.imagenet_classes import clip_names
 from plp.engine.restore import places_of
-from plp.evaluation import classification_report
+from plp.evaluation import classification_report, outcomes
 
 TWINS = {"missile": (657, 744), "sunglasses": (836, 837)}
 
@@ -18,7 +18,7 @@ def test_the_names_of_imagenet_that_stand_for_two_classes():
 def test_accuracies_by_class_are_kept_apart():
     labels = torch.tensor([657, 744, 744, 3])
     logits = torch.nn.functional.one_hot(torch.tensor([657, 744, 657, 3]), 1000).float()
-    report = classification_report({"fused": logits}, labels, clip_names())
+    report = classification_report(outcomes({"fused": logits}, labels), clip_names())
     assert report.accuracy == {"fused": 75.0}
     assert report.per_class == {"tiger shark": 100.0, "missile (657)": 100.0, "missile (744)": 50.0}
 

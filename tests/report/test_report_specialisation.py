@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from plp.datasets.base import Item
 from plp.engine.build import build_learner
-from plp.evaluation import classification_report
+from plp.evaluation import classification_report, outcomes
 from plp.inference import Explanation
 from plp.report.specialisation import overlaps, some_of_each_class, text_cosines
 from plp.report.tested import keep
@@ -52,8 +52,9 @@ def test_pairs_that_do_not_count_and_prompts_without_mass():
 
 def pretended(labels, names):
     labels = torch.tensor(labels)
-    report = classification_report({"fused": torch.zeros(len(labels), len(names))}, labels, names)
-    return keep(report, [Item(f"{i}.png", int(label)) for i, label in enumerate(labels)], names, {})
+    found = outcomes({"fused": torch.zeros(len(labels), len(names))}, labels)
+    items = [Item(f"{i}.png", int(label)) for i, label in enumerate(labels)]
+    return keep(classification_report(found, names), items, names)
 
 
 def test_images_looked_at_are_of_all_classes_in_turn():

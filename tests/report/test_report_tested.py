@@ -9,15 +9,15 @@ from scipy.special import entr, logsumexp, softmax
 from sklearn.metrics import confusion_matrix
 
 from plp.datasets.base import Item
-from plp.evaluation import classification_report, judge
+from plp.evaluation import classification_report, outcomes
 from plp.inference.rejection import choose_rejection
 from plp.registry import SCORES
-from plp.report import tested as module
 from plp.report.sections.overview import wilson
 from plp.report.sections.scores import scores
 from plp.report.tested import keep, most_confused
 
 C, IMAGES = 5, 300
+LOGIT_SCORES = ("Energy", "Entropy", "MSP", "MaxLogit")
 NAMES = [f"class {i}" for i in range(C)]
 
 
@@ -33,10 +33,11 @@ def labels():
 
 @pytest.fixture
 def tested(logits, labels):
-    report = classification_report({"fused": logits, "global": -logits}, labels, NAMES)
+    built = {name: SCORES.build(dict(type=name), logit_scale=7.0) for name in LOGIT_SCORES}
+    scores = {name: score.of_logits for name, score in built.items()}
+    found = outcomes({"fused": logits, "global": -logits}, labels, scores)
     items = [Item(f"{i}.png", label) for i, label in enumerate(labels.tolist())]
-    scores = {name: SCORES.build(dict(type=name), logit_scale=7.0) for name in SCORES.names()}
-    return keep(report, items, NAMES, scores)
+    return keep(classification_report(found, NAMES), items, NAMES)
 
 
 def test_scores_are_those_of_the_prediction(tested, logits):
@@ -45,7 +46,7 @@ def test_scores_are_those_of_the_prediction(tested, logits):
         "Energy": -logsumexp(z, 1), "Entropy": entr(softmax(z, 1)).sum(1),
         "MSP": -softmax(z, 1).max(1), "MaxLogit": -z.max(1),
     }  # fmt: skip
-    assert tested.scores.keys() == expected.keys(), "those that look at more are left out"
+    assert tested.scores.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(tested.scores[name].numpy(), value, rtol=1e-4, atol=1e-5)
 
@@ -62,18 +63,6 @@ def test_the_threshold_that_predict_uses_is_told_without_scores_of_the_test(test
     assert found["GlobalLocalMCM"] == ["–", "–", f"{expected:.4g}", "–"]
     assert "MCM" not in found, "three images give no threshold"
     assert "–" not in found["MSP"]
-
-
-def test_confidence_does_not_depend_on_how_many_images_are_looked_at_together(
-    tested, logits, labels, monkeypatch
-):
-    whole = judge(logits, labels)
-    monkeypatch.setattr(module, "_AT_ONCE", 7)
-    report = classification_report({"fused": logits}, labels, NAMES)
-    parts = keep(report, tested.items, NAMES, {}).judged
-    for one, other, third in zip(whole, parts, tested.judged, strict=True):
-        assert torch.equal(one, other)
-        assert torch.equal(one, third)
 
 
 def test_most_confused_pairs(tested, labels):
@@ -96,8 +85,8 @@ def test_most_confused_pairs(tested, labels):
 
 def test_nothing_is_confused_where_all_is_right():
     labels = torch.tensor([0, 1, 1])
-    report = classification_report({"fused": torch.eye(2)[labels]}, labels, ["a", "b"])
-    assert most_confused(keep(report, [Item("x", int(i)) for i in labels], ["a", "b"], {}), 9) == []
+    report = classification_report(outcomes({"fused": torch.eye(2)[labels]}, labels), ["a", "b"])
+    assert most_confused(keep(report, [Item("x", int(i)) for i in labels], ["a", "b"]), 9) == []
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 1), (1, 1), (7, 20), (500, 1600)])
