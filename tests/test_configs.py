@@ -344,12 +344,8 @@ VARIANTS = {  # what a variant changes in its base config, by dotted key
     "sotglp/lite_16shot_unbalanced": ["aligner.type"],
     "sotglp/vitb16_16shot_noproj": ["projection.type"],
     "sotglp/vitb16_16shot_paper": ["backbone.alias_first_block", "score_scale"],
-    "sotglp/vitb16_16shot_published": [
-        "eval_transform.resize", "eval_transform.type", "data.sampler",
-    ],
-    "sotglp/vitb16_16shot_published_noproj": [
-        "eval_transform.resize", "eval_transform.type", "data.sampler", "projection.type",
-    ],
+    "sotglp/vitb16_16shot_published": ["data.sampler"],
+    "sotglp/vitb16_16shot_published_noproj": ["data.sampler", "projection.type"],
 }  # fmt: skip
 for _kind in ("lite", "vitb16"):
     VARIANTS |= {
@@ -414,5 +410,6 @@ def test_variants_of_sotglp(chosen):
     assert paper.model.branches.local.score_scale == "paper"
     assert paper.model.backbone.alias_first_block is False
     assert published.data.sampler == "stratified"
-    assert published.data.eval_transform == dict(type="ResizedCenterCrop", resize=256)
+    assert published.data.eval_transform.type == "ClipEval", "the published code's _transform(224)"
+    assert all(one.data.drop_last for one in (plain, paper, published, without))
     assert without.model.branches.local.projection == dict(type="IdentityProjection")

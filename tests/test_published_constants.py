@@ -26,7 +26,8 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "coop": COOP,
     "clip_adapter": COOP,
     "plot": COOP,
-    "gallop": COOP | {"sun397": (200, 200, 200)},
+    "gallop": COOP | {"sun397": (50, 100, 200)},
+    "sotglp": COOP | {"sun397": (50, 100, 200)},
     "cocoop": {"dtd": (10, 10, 10), "imagenet": (10, 10, 10)},
     "kgcoop": {"dtd": (100, 100, 100), "imagenet": (100, 100, 100)},
     "locoop": {"dtd": (50, 50, 50), "imagenet": (50, 50, 50)},
@@ -46,6 +47,14 @@ BATCH = {
     "taskres": {"dtd": 256},
     "tip_adapter_f": {"dtd": 256},
 }
+
+
+SOTGLP = {  # learning rate, batch, local prompts a class: train_script/scripts/run_*.sh
+    "fgvc_aircraft": (0.01, 128, 2), "caltech101": (0.005, 32, 6), "stanford_cars": (0.005, 32, 4),
+    "dtd": (0.002, 128, 4), "eurosat": (0.001, 10, 4), "oxford_flowers": (0.005, 32, 6),
+    "food101": (0.005, 128, 6), "imagenet": (0.01, 256, 4), "oxford_pets": (0.005, 32, 6),
+    "sun397": (0.005, 128, 4), "ucf101": (0.005, 128, 4),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -117,7 +126,7 @@ def test_one_epoch_of_warm_up_then_a_cosine(method, chosen):
     assert config.optim_wrapper.optimizer == dict(
         type="SGD", lr=0.002, momentum=0.9, weight_decay=5e-4
     )
-    expected = [1e-5] + [0.001 * (1 + math.cos(math.pi * e / 9)) for e in range(9)]
+    expected = [1e-5] + [0.001 * (1 + math.cos(math.pi * e / 10)) for e in range(9)]  # Dassl's
     assert rates(config, 10) == pytest.approx(expected)
     assert rates(config, 1) == [pytest.approx(1e-5)]
 
@@ -129,11 +138,32 @@ def test_taskres_warms_up_at_the_same_rate_whatever_comes_after(dataset, rate, c
     assert rates(config, 10)[:2] == pytest.approx([1e-5, rate])
 
 
-def test_gallop_has_no_warm_up(chosen):
-    config = chosen(ROOT / "configs/gallop/vitb16_16shot.py", "dtd")
+@pytest.mark.parametrize("method", ["gallop", "sotglp"])
+def test_no_warm_up(method, chosen):
+    config = chosen(ROOT / f"configs/{method}/vitb16_16shot.py", "dtd")
     expected = [0.001 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
     assert rates(config, 10) == pytest.approx(expected)
     assert config.optim_wrapper.optimizer.weight_decay == 0.01
+
+
+@pytest.mark.parametrize("name", ["vitb16_16shot", "vitb16_16shot_published_noproj"])
+def test_sotglps_table_of_rates_batches_and_prompts(name, chosen):
+    found = {}
+    for dataset in SOTGLP:
+        config = chosen(ROOT / f"configs/sotglp/{name}.py", dataset)
+        optimiser, data = config.optim_wrapper.optimizer, config.data
+        prompts = config.model.branches.local.prompt.num_prompts
+        found[dataset] = (optimiser.lr, data.batch_size, prompts)
+        assert (optimiser.type, optimiser.momentum, data.drop_last) == ("SGD", 0.9, True)
+    assert found == SOTGLP
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_all_test_with_clips_own_crop_and_train_on_full_batches(path, chosen):
+    config = chosen(path, "dtd")
+    assert config.data.eval_transform.type == "ClipEval"
+    if config.train_cfg.max_epochs:
+        assert config.data.drop_last == (path.parent.name != "tip_adapter_f")
 
 
 def test_tip_adapter_f_steps_the_cosine_each_iteration(chosen):

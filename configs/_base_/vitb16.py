@@ -17,7 +17,9 @@ optim_wrapper = dict(
 param_scheduler = [
     # 1e-5 at a rate of 0.002, in the first epoch; mmengine gives the rate back in epoch `end - 1`.
     dict(type="ConstantLR", factor=0.005, by_epoch=True, end=2),
-    dict(type="CosineAnnealingLR", by_epoch=True, begin=1),
+    # As Dassl's: begins after the warm-up and spans as many epochs as the run has, so that the last
+    # is not at zero.
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=1, T_max="max_epochs"),
 ]
 train_cfg = dict(max_epochs=200, val_interval=50)
 shot_recipes = {

@@ -24,6 +24,6 @@ optim_wrapper = dict(optimizer=dict(weight_decay=0.01))
 param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=True)]  # no warm-up
 recipes = dict(
     imagenet={"data.batch_size": 128, "train_cfg.max_epochs": 50},
-    sun397={"data.batch_size": 128, "train_cfg.max_epochs": 200},
+    sun397={"data.batch_size": 128},
     eurosat={"data.batch_size": 10},
 )

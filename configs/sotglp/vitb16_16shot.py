@@ -1,5 +1,4 @@
-# SOT-GLP (arXiv 2603.08347) on CLIP ViT-B/16: the model numerics of the published code, exact-K
-# shots and CLIP's own test transform.
+# SOT-GLP (arXiv 2603.08347) on CLIP ViT-B/16: numerics, crops and batches of the published code.
 #
 #   python tools/train.py configs/sotglp/vitb16_16shot.py
 #   python tools/train.py configs/sotglp/vitb16_16shot.py --dataset folder --data-root DIR
@@ -38,3 +37,4 @@ model = dict(
         zero_shot=dict(type="GlobalBranch", prompt=dict(type="TemplatePrompt", templates="one"))
     ),
 )
+data = dict(drop_last=True)

@@ -193,14 +193,22 @@ def _build_now(runner: PlpRunner) -> None:
 
 
 def _schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Let schedules by epoch that name no end run to the last epoch; drop what starts after it."""
+    """Settle schedules by epoch for a number of epochs that recipes and the user may have changed.
+
+    Those that name no end run to the last epoch, `T_max="max_epochs"` is their number, and what
+    would start after the last epoch is dropped.
+    """
     schedulers = config.get("param_scheduler") or []
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
     epochs = train_cfg["max_epochs"]
-    return [
-        {**scheduler, "end": epochs}
-        if scheduler.get("by_epoch", True) and "end" not in scheduler and "T_max" not in scheduler
-        else dict(scheduler)
-        for scheduler in schedulers
-        if not (scheduler.get("by_epoch", True) and scheduler.get("begin", 0) >= epochs)
-    ]
+    settled = []
+    for scheduler in map(dict, schedulers):
+        by_epoch = scheduler.get("by_epoch", True)
+        if by_epoch and scheduler.get("begin", 0) >= epochs:
+            continue
+        if scheduler.get("T_max") == "max_epochs":
+            scheduler["T_max"] = epochs
+        elif by_epoch and "end" not in scheduler and "T_max" not in scheduler:
+            scheduler["end"] = epochs
+        settled.append(scheduler)
+    return settled

@@ -1,4 +1,4 @@
-"""The test transform of the published GalLoP and SOT-GLP."""
+"""A test transform that looks at the middle of an image."""
 
 from typing import final
 
@@ -12,14 +12,15 @@ from plp.transforms.base import CropGeometry, EvalTransform, check_pixels, resiz
 class ResizedCenterCrop(EvalTransform):
     """Short side to more than `size`, then the centre square: looks at the middle of the image.
 
-    GalLoP and SOT-GLP test with 256 and 224 ('gallop256'), CLIP and CoOp do not: accuracies under
-    the two are not comparable.
+    With 256 and 224 it is ImageNet's usual test crop. CLIP, CoOp, GalLoP and SOT-GLP test with
+    `ClipEval`: accuracies under the two are not comparable. (A crop of 256 stands in the published
+    code of the latter two, `get_eval_transform`; nothing calls it.)
 
     Args:
         size: Side of the output in pixels.
         interpolation: 'bicubic' or 'bilinear'.
-        resize: Short side before the cut, at least `size`. None: in the published proportion,
-            256 for 224.
+        resize: Short side before the cut, at least `size`. None: in the usual proportion, 256 for
+            224.
 
     Example:
         >>> ResizedCenterCrop(224).geometry(500, 375)

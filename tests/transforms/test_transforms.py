@@ -91,10 +91,10 @@ def test_clip_eval_is_open_clip_s_to_the_bit(size, mode, interpolation):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_resized_center_crop_is_the_published_one(size):
-    published = tv.Compose([tv.Resize(256, interpolation=BICUBIC), tv.CenterCrop(224)])
+def test_resized_center_crop_is_torchvisions(size):
+    theirs = tv.Compose([tv.Resize(256, interpolation=BICUBIC), tv.CenterCrop(224)])
     image = noise(*size)
-    expected = tv.functional.pil_to_tensor(published(image))
+    expected = tv.functional.pil_to_tensor(theirs(image))
     assert torch.equal(ResizedCenterCrop(224)(image), expected)
 
 
