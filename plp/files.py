@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, and where plp keeps its own."""
 
 import errno
 import os
@@ -8,6 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 _TEMPORARY = ".tmp"
+
+
+def user_cache(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder that plp keeps what it can make again in.
+
+    Args:
+        folder: The user's choice. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
+    """
+    return Path(folder or os.environ.get("PLP_CACHE_DIR") or "~/.cache/plp").expanduser()
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:

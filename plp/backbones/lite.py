@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -21,6 +20,7 @@ from plp.backbones._lite_text import MiniLM, at_least_float32
 from plp.backbones._lite_weights import find_lite_files, load_image_tower
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
+from plp.files import user_cache
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 
@@ -97,7 +97,7 @@ class LiteBackbone(Backbone):
         key = _fit_key(files.digest, ridge)
         self._fingerprint = hashlib.sha256(f"{key} {image_size}".encode()).hexdigest()
         text_map = cached_text_map(
-            _cache_folder(cache_dir), key, lambda: self._fit(image.classifier, ridge)
+            user_cache(cache_dir), key, lambda: self._fit(image.classifier, ridge)
         )
         self._register("text_centre", text_map.centre)
         self._register("text_weight", text_map.weight)
@@ -195,10 +195,6 @@ class LiteBackbone(Backbone):
 def _fit_key(weights: str, ridge: float) -> str:
     parts = (FIT_VERSION, weights, float(ridge), _TEMPLATE, tuple(IMAGENET_CLASSNAMES))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> Path:
-    return Path(cache_dir or os.environ.get("PLP_CACHE_DIR") or "~/.cache/plp").expanduser()
 
 
 def _check_size(what: str, side: object) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from plp.branches.base import Branch
 from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
 from plp.engine.encoding import encode
 from plp.engine.result import versions
+from plp.files import user_cache
 from plp.learners.prompt_learner import PromptLearner
 from plp.transforms import Transform
 
@@ -73,7 +73,7 @@ def cache_folder(option: str | bool | None) -> Path | None:
         return None
     if isinstance(option, str):
         return Path(option).expanduser()
-    return Path(os.environ.get("PLP_CACHE_DIR") or "~/.cache/plp").expanduser() / "features"
+    return user_cache() / "features"
 
 
 def find_views(

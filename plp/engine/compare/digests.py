@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 import plp
 from plp.engine.data import WITHOUT_EFFECT
-from plp.engine.result import versions
+from plp.engine.result import WEIGHTS, versions
 from plp.errors import ConfigError
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
@@ -68,7 +68,7 @@ def code_digest() -> str:
 def files_digest(files: Iterable[Path], root: Path | None = None) -> str:
     """Return the digest of files: of their names below `root`, if it is given, and contents."""
     return digest_of(
-        [[str(path.relative_to(root)) if root else path.name, _content(path)]
+        [[str(path.relative_to(root)) if root else path.name, content_digest(path)]
          for path in sorted(files)]
     )  # fmt: skip
 
@@ -79,9 +79,14 @@ def torch_version() -> str:
 
 
 def packages_digest() -> str:
-    """Return the digest of the major and minor versions of the other packages that count."""
-    found = {name: _minor(version) for name, version in versions().items() if name in _PACKAGES}
-    return digest_of(found)
+    """Return the digest of the other packages that count.
+
+    Of those that bring weights it is the version, of the others its major and minor part.
+    """
+    found = versions()
+    minor = {name: _minor(found[name]) for name in _PACKAGES if name in found}
+    whole = {name: found[name] for name in WEIGHTS if name in found}
+    return digest_of(minor | whole)
 
 
 def _minor(version: str) -> str:
@@ -114,10 +119,11 @@ def _with_contents(value: Any) -> Any:
 
 @cache
 def _large_content(path: str, modified: int) -> str:
-    return _content(Path(path))
+    return content_digest(Path(path))
 
 
-def _content(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """Return the digest of a file's bytes."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

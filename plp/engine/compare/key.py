@@ -4,18 +4,19 @@ Six parts, so that it can be said which one changed:
 
 - config: the settled config, without entries no number depends on. A file that its model names
   (weights) is represented by its content, the folder of the data not at all.
-- data: name, classes, and the images of training, validation and test: path, label, size in bytes.
+- data: name, classes, and the images of training, validation and test: path, label, content.
 - modules: the user's own files named by `custom_imports`; of a package, all its files.
 - code: plp's own sources.
 - torch: its major and minor version.
-- packages: likewise of the others that decide numbers: towers, decoding, the linear probe.
+- packages: likewise of the others that decide numbers: towers, decoding, the linear probe; whole
+  versions of those that bring weights.
 
 A test of a trained run depends on two more: trained, what the run depends on; ood, the images of
 out-of-distribution sets and which of them are near.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from mmengine.config import Config
 
 from plp.datasets import DataSource, FewShot, Item, Splits
 from plp.engine.build import run_seed
+from plp.engine.compare.contents import Contents
 from plp.engine.compare.digests import (
     code_digest,
     config_digest,
@@ -75,7 +77,7 @@ class Keys:
         self._sources: dict[tuple[str, str | None], _ReadOnce] = {}
         self._data: dict[tuple[Any, ...], _Data] = {}
         self._ood: dict[tuple[str, str], OODSet] = {}
-        self._sizes: dict[Path, int] = {}
+        self._contents = Contents()
         self._code, self._packages = code_digest(), packages_digest()
 
     def settle(self, job: Job) -> Settled:
@@ -109,10 +111,9 @@ class Keys:
         trained = {name: digest for name, digest in task.parts.items() if name != "code"}
         sets = [self._ood_set(name, root) for name, root in task.ood.items()]
         images = [
-            [one.name, one.name in task.near, one.class_names,
-             [self._describe(one.root, item) for item in one.items]]
+            [one.name, one.name in task.near, one.class_names, self._describe(one.root, one.items)]
             for one in sets
-        ]  # fmt: skip
+        ]
         return {"trained": digest_of([trained, task.classes]), "ood": digest_of(images)}
 
     def _ood_set(self, name: str, root: str) -> OODSet:
@@ -132,19 +133,15 @@ class Keys:
 
     def _data_digest(self, few: FewShot) -> str:
         parts = {
-            part: [self._describe(few.root, item) for item in getattr(few, part)]
-            for part in ("train", "val", "test")
+            part: self._describe(few.root, getattr(few, part)) for part in ("train", "val", "test")
         }
         return digest_of([few.name, few.class_names, few.shots, few.seed, few.sampler, parts])
 
-    def _describe(self, root: Path, item: Item) -> tuple[str, int, int]:
-        path = root / item.path
-        if path not in self._sizes:
-            try:
-                self._sizes[path] = path.stat().st_size
-            except OSError:  # the run itself names all images that cannot be read
-                self._sizes[path] = -1
-        return item.path, item.label, self._sizes[path]
+    def _describe(self, root: Path, items: Sequence[Item]) -> list[tuple[str, int, str]]:
+        digests = self._contents.of(root / item.path for item in items)
+        return [
+            (item.path, item.label, digest) for item, digest in zip(items, digests, strict=True)
+        ]
 
 
 class _ReadOnce(DataSource):

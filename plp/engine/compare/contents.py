@@ -1,0 +1,76 @@
+"""Digests of image files, remembered so that each file is read once and not at every comparison."""
+
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from plp.engine.compare.digests import content_digest
+from plp.files import user_cache, write_text
+
+_THREADS = 8
+
+
+class Contents:
+    """Digests of files; one that kept its size and its time of change is not read again.
+
+    What is known stands in `image_digests.json` of the user's cache. It is a memory and no more: of
+    two processes that write it at once the later one wins, and where nothing can be written files
+    are read anew.
+
+    Args:
+        folder: Where it stands. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = (folder or user_cache()) / "image_digests.json"
+        self._known: dict[str, str] | None = None  # by path, size and time of change
+        self._now: dict[Path, str] = {}
+
+    def of(self, paths: Iterable[Path]) -> list[str]:
+        """Return the digest of each file; '' for one that cannot be read, as the run will tell."""
+        paths = list(paths)
+        unseen = list(dict.fromkeys(path for path in paths if path not in self._now))
+        states = {path: _state(path) for path in unseen}
+        known = self._read() if unseen else {}
+        unread = [path for path, state in states.items() if state and state not in known]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = dict(zip(unread, pool.map(_digest, unread), strict=True))
+        for path, state in states.items():
+            self._now[path] = found[path] if path in found else known.get(state, "")
+        new = {states[path]: digest for path, digest in found.items() if digest}
+        if new:
+            known |= new
+            self._write(known)
+        return [self._now[path] for path in paths]
+
+    def _read(self) -> dict[str, str]:
+        if self._known is None:
+            try:
+                found = json.loads(self._file.read_text(encoding="utf-8"))
+                self._known = found if isinstance(found, dict) else {}
+            except (OSError, ValueError):  # none yet, or damaged
+                self._known = {}
+        return self._known
+
+    def _write(self, known: dict[str, str]) -> None:
+        try:
+            write_text(self._file, json.dumps(known))
+        except OSError:
+            pass
+
+
+def _state(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        return content_digest(path)
+    except OSError:
+        return ""

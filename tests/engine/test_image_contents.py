@@ -1,0 +1,77 @@
+"""Digests of images: of what stands in them, and read once."""
+
+import os
+
+import pytest
+
+from plp.engine.compare import contents
+from plp.engine.compare.contents import Contents
+from plp.engine.compare.digests import content_digest
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(paths):
+        path.write_bytes(bytes([i]) * 10)
+    return paths
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Names of the files that were read, in any order."""
+    names = []
+
+    def counted(path):
+        names.append(path.name)
+        return content_digest(path)
+
+    monkeypatch.setattr(contents, "content_digest", counted)
+    return names
+
+
+def test_digests_are_those_of_the_files_in_their_order(files, tmp_path):
+    wanted = [content_digest(path) for path in files]
+    assert Contents(tmp_path / "cache").of(files) == wanted
+    assert Contents(tmp_path / "cache").of([files[2], files[0], files[2]]) == [
+        wanted[2], wanted[0], wanted[2],
+    ]  # fmt: skip
+
+
+def test_a_file_is_read_once(files, tmp_path, read):
+    Contents(tmp_path / "cache").of([*files, *files])
+    assert sorted(read) == ["0.png", "1.png", "2.png"]
+    again = Contents(tmp_path / "cache")
+    again.of(files)
+    again.of(files)
+    assert len(read) == 3
+
+
+def test_a_file_that_changed_is_read_again(files, tmp_path, read):
+    before = Contents(tmp_path / "cache").of(files)
+    state = files[1].stat()
+    files[1].write_bytes(b"y" * 10)
+    os.utime(files[1], ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    after = Contents(tmp_path / "cache").of(files)
+    assert read[3:] == ["1.png"]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_a_file_that_is_not_there_and_comes(files, tmp_path):
+    missing = tmp_path / "new.png"
+    assert Contents(tmp_path / "cache").of([missing]) == [""]
+    missing.write_bytes(b"x")
+    assert Contents(tmp_path / "cache").of([missing]) == [content_digest(missing)]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{", b"\xff"])
+def test_a_damaged_memory_is_forgotten(files, tmp_path, content):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "image_digests.json").write_bytes(content)
+    assert Contents(cache).of(files) == [content_digest(path) for path in files]
+
+
+def test_no_place_to_remember(files, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    assert Contents(tmp_path / "cache").of(files) == [content_digest(path) for path in files]
