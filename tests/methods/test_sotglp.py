@@ -165,22 +165,13 @@ def test_ablation_of_a_support_for_each_prompt(build, clip_of, pixels):
     )  # fmt: skip
 
 
-def test_in_training_each_image_keeps_one_global_prompt(build, clip_of, pixels):
+def test_in_training_each_image_keeps_one_global_prompt(build, clip_of, pixels, drawn):
     learner = build("sotglp/vitb16_16shot", CONVERGED)
-    clip, seen, torch_randint = clip_of(learner), [], torch.randint
-
-    def spy(*args, **keywords):
-        seen.append(torch_randint(*args, **keywords))
-        return seen[-1]
-
-    learner.train()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "randint", spy)
-        losses = learner(pixels, LABELS, mode="loss")
-    (drawn,) = seen
-    assert drawn.shape == (3, 1, 1)  # images, all classes, max(3 - int(0.75 * 3), 1) prompts
+    losses = learner.train()(pixels, LABELS, mode="loss")
+    (kept,) = drawn
+    assert kept.shape == (3, 1, 1)  # images, all classes, max(3 - int(0.75 * 3), 1) prompts
     learned = {key: value for key, value in learner.named_parameters() if value.requires_grad}
-    expected = sotglp(clip, pixels, drawn.flatten().tolist())(learned)[1]
+    expected = sotglp(clip_of(learner), pixels, kept.flatten().tolist())(learned)[1]
     grads = [
         torch.autograd.grad(found["loss_global"] + found["loss_local"], list(learned.values()))
         for found in (losses, expected)
