@@ -5,6 +5,7 @@ from plp.datasets.base import DataSource, Item, Splits, check_splits
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.build import build_source, source_config, source_names
 from plp.datasets.coop import Coop
+from plp.datasets.decoded import DecodedImages, decode_images
 from plp.datasets.epoch_sampler import EpochSampler
 from plp.datasets.feature_store import FeatureStore, StoredRows
 from plp.datasets.features import FeatureDataset, MemoryRows
@@ -25,6 +26,7 @@ __all__ = [
     "Benchmark",
     "Coop",
     "DataSource",
+    "DecodedImages",
     "EpochSampler",
     "FGVCAircraft",
     "FeatureDataset",
@@ -45,6 +47,7 @@ __all__ = [
     "build_loader",
     "build_source",
     "check_splits",
+    "decode_images",
     "find_ood_folder",
     "find_unreadable",
     "normalise_dataset_name",

@@ -1,7 +1,7 @@
 """Decoding: image files in, tensors out, the same whatever the worker and the history."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -44,7 +44,8 @@ class ImageDataset(Dataset[Sample]):
     """Images of a list, decoded and transformed when asked for.
 
     Nothing here has a state: the pixels of a view depend on (seed, index, view) alone, so they are
-    the same with any number of workers, in any order, and after a resume.
+    the same with any number of workers, in any order, after a resume, and whether or not images
+    have been decoded before.
 
     Args:
         items: The images.
@@ -52,9 +53,12 @@ class ImageDataset(Dataset[Sample]):
         transform: Turns an RGB image into a tensor; random numbers from torch's generator.
         seed: Seed of the transform.
         exif: See `read_image`.
-        cache_bytes: Decoded images are kept in memory up to this many bytes (a process); 0 keeps
-            none. Worth it for few-shot training sets, which are decoded again each epoch.
         class_names: Goes into `metainfo`, where mmengine looks for it.
+
+    Attributes:
+        decoded: Images that are in memory, see `decode_images`; their files are not read. Set it
+            before workers start. Worth it for few-shot training sets, which are decoded again each
+            epoch.
 
     Example:
         >>> from plp.datasets import Textile
@@ -73,7 +77,6 @@ class ImageDataset(Dataset[Sample]):
         transform: Callable[[Image.Image], UInt8[Tensor, "3 H X"]],
         seed: int = 0,
         exif: bool = False,
-        cache_bytes: int = 0,
         class_names: Sequence[str] = (),
     ) -> None:
         self.items = tuple(items)
@@ -81,10 +84,8 @@ class ImageDataset(Dataset[Sample]):
         self.transform = transform
         self.seed = seed
         self.exif = exif
-        self.cache_bytes = cache_bytes
         self.metainfo = {"classes": tuple(class_names)}
-        self._cache: dict[int, Image.Image] = {}
-        self._cached_bytes = 0
+        self.decoded: Mapping[int, Image.Image] = {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -113,14 +114,9 @@ class ImageDataset(Dataset[Sample]):
         Raises:
             DataError: if the file is missing or no readable image.
         """
-        if index in self._cache:
-            return self._cache[index]
-        image = read_image(self.root / self.items[index].path, exif=self.exif)
-        size = 3 * image.width * image.height
-        if self._cached_bytes + size <= self.cache_bytes:
-            self._cache[index] = image
-            self._cached_bytes += size
-        return image
+        if index in self.decoded:
+            return self.decoded[index]
+        return read_image(self.root / self.items[index].path, exif=self.exif)
 
 
 def mix_seed(*numbers: int) -> int:

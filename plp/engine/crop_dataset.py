@@ -67,7 +67,7 @@ class CropDataset(Dataset[CropSample]):
         return CropSample(torch.from_numpy(region).permute(2, 0, 1), crop.flip, label, view.item)
 
     def collate(self, samples: Sequence[CropSample]) -> CropBatch:
-        """Put samples together; regions stay apart, for they differ in size."""
+        """Put samples together; regions, which differ in size, one after the other."""
         regions, flips, labels, indices = zip(*samples, strict=True)
-        crops = Crops(regions, torch.tensor(flips))
+        crops = Crops.of(regions, torch.tensor(flips))
         return CropBatch(images=crops, labels=torch.tensor(labels), indices=torch.tensor(indices))

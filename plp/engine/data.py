@@ -1,5 +1,6 @@
 """From a data source to the loaders of one run."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,7 @@ from plp.datasets import (
     Item,
     Loading,
     build_loader,
+    decode_images,
     find_unreadable,
     sample,
     verify_images,
@@ -30,6 +32,8 @@ from plp.errors import ConfigError, DataError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
 from plp.transforms import Transform
+
+logger = logging.getLogger("plp")
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,10 @@ class DataOptions:
             training with a number of views or a deterministic transform) on disk, for this run and
             later ones, and read them from there. A folder; True for `$PLP_CACHE_DIR/features`,
             else `~/.cache/plp/features`; None or False for nothing on disk.
-        image_cache: Decoded training images are kept in memory up to so many MiB, in all worker
-            processes together; 0 keeps none. The numbers of a run do not depend on it.
+        image_cache: Training images are decoded once, before training, and kept in memory up to
+            so many MiB, which all worker processes share; the others are decoded in each epoch. An
+            image takes three bytes a pixel. 0 keeps none. A run of several processes, one a GPU,
+            keeps them in each. The numbers of a run do not depend on it.
         augment: Where training images are resized: 'cpu' (by PIL, as published) or 'device' (the
             same crops of `FewShotTrain`, a batch at a time; pixels are off by PIL's rounding).
         train_transform: Config of the training transform.
@@ -206,12 +212,10 @@ def build_loaders(
         few = _readable(few, options, [part for part in parts if part != "train"])
     augment = transform_for(learner.backbone, options.train_transform)
     plain = transform_for(learner.backbone, options.eval_transform)
-    keep = options.image_cache * 2**20 // max(options.num_workers, 1)  # bytes a process
     images = {
         part: ImageDataset(
             items, few.root, augment if part == "train" else plain,
             seed=seed, class_names=few.class_names,
-            cache_bytes=keep if part == "train" else 0,
         )
         for part in parts
         if (items := getattr(few, part))
@@ -249,7 +253,7 @@ def _readable(few: FewShot, options: DataOptions, parts: Sequence[str]) -> FewSh
 def _stored_views(
     images: Mapping[str, ImageDataset], options: DataOptions, learner: PromptLearner
 ) -> dict[str, CachedViews]:
-    """Check the images, and return the parts whose features are on disk (now)."""
+    """Check images, decode what to keep; return the parts whose features are on disk (now)."""
     folder, workers = cache_folder(options.feature_cache), max(options.num_workers, 1)
     found = find_views(folder, images, options.views, learner, workers) if folder else {}
     if options.verify and images:
@@ -259,7 +263,28 @@ def _stored_views(
             for item in (found[part].unproved() if part in found else one.items)
         ]
         verify_images(unproved, next(iter(images.values())).root, workers)
+    if "train" in images and ("train" not in found or found["train"].missing()):
+        _keep_decoded(images["train"], options.image_cache, workers)
     return fill_stores(found, learner, options.eval_batch_size, options.num_workers)
+
+
+def _keep_decoded(images: ImageDataset, mebibytes: int, workers: int) -> None:
+    """Decode images into memory as far as it reaches, before there are workers to share it."""
+    if not mebibytes:
+        return
+    logger.info(
+        "decoding %d training images into memory, up to data.image_cache=%d MiB",
+        len(images), mebibytes,
+    )  # fmt: skip
+    images.decoded = decode_images(
+        images.items, images.root, mebibytes * 2**20, workers, images.exif
+    )
+    if len(images.decoded) < len(images):
+        logger.info(
+            "%d of %d training images are in memory, the others will be decoded in each epoch: "
+            "raise data.image_cache to hold more",
+            len(images.decoded), len(images),
+        )  # fmt: skip
 
 
 def _loader(

@@ -88,20 +88,6 @@ class TestImageDataset:
         monkeypatch.setattr(torch.cuda, "manual_seed_all", fail)
         assert dataset[View(0, 1)]["images"].shape == (3, 16, 16)
 
-    def test_the_cache_changes_nothing_and_keeps_its_bound(self, items, tmp_path, dataset):
-        one = 40 * 50 * 3
-        cached = ImageDataset(items, tmp_path, FewShotTrain(16), seed=3, cache_bytes=2 * one + 1)
-        for view in range(2):
-            for i in range(4):
-                which = View(i, view)
-                assert torch.equal(cached[which]["images"], dataset[which]["images"])
-        for item in items:
-            (tmp_path / item.path).unlink()
-        assert cached[0]["labels"] == 0
-        assert cached[1]["labels"] == 1
-        with pytest.raises(DataError, match="no such file"):
-            cached[2]
-
     def test_an_unreadable_image_is_named(self, dataset, tmp_path):
         (tmp_path / "2.png").write_bytes(b"")
         with pytest.raises(DataError, match=r"2.png' is no readable image: the file is empty"):

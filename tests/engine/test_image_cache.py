@@ -1,14 +1,17 @@
 """Decoded images in memory, and crops resized on the device: what a run sees with and without."""
 
+import logging
+import multiprocessing
+
 import pytest
 import torch
 from tiny_runs import make_photos
 
-from plp.datasets import Folder, View, sample
+from plp.datasets import Folder, Item, View, decoded, images, sample
 from plp.engine.build import build_learner
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data import DataOptions, build_loaders
-from plp.errors import ConfigError
+from plp.errors import ConfigError, DataError
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def learner(root, tiny_options):
 
 def epochs(few, learner, count=3, **options):
     """Batches of the first epochs."""
-    given = DataOptions(batch_size=2, num_workers=0, verify=False, **options)
+    given = DataOptions(**{"batch_size": 2, "num_workers": 0, "verify": False, **options})
     loader = build_loaders(few, given, learner, seed=5, parts=("train",)).train
     batches = []
     for epoch in range(count):
@@ -33,28 +36,74 @@ def epochs(few, learner, count=3, **options):
     return batches, loader.dataset
 
 
-def test_the_cache_changes_no_pixel_and_reads_each_file_once(few, learner, monkeypatch):
-    plain, _ = epochs(few, learner)
-    reads = []
-    from plp.datasets import images as module
+@pytest.fixture
+def reads(monkeypatch):
+    """Count the files that this process and its forks decode."""
+    count, read = multiprocessing.Value("i", 0), images.read_image
 
-    read = module.read_image
-    monkeypatch.setattr(module, "read_image", lambda *a, **k: reads.append(a) or read(*a, **k))
-    cached, dataset = epochs(few, learner, image_cache=1)
-    assert len(reads) == len(dataset) == 4
+    def counting(*arguments, **keywords):
+        with count.get_lock():
+            count.value += 1
+        return read(*arguments, **keywords)
+
+    for module in (images, decoded):
+        monkeypatch.setattr(module, "read_image", counting)
+    return count
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("augment", ["cpu", "device"])
+def test_the_cache_changes_no_pixel_and_reads_each_file_once(few, learner, reads, workers, augment):
+    options = dict(num_workers=workers, batch_size=1, augment=augment)
+    plain, _ = epochs(few, learner, count=6, **options)
+    assert reads.value == 6 * 4
+    reads.value = 0
+    cached, _ = epochs(few, learner, count=6, image_cache=1, **options)
+    assert reads.value == 4
     for one, other in zip(cached, plain, strict=True):
-        assert torch.equal(one["images"], other["images"])
         assert torch.equal(one["labels"], other["labels"])
-    reads.clear()
-    epochs(few, learner)
-    assert len(reads) == 3 * 4
+        one, other = one["images"], other["images"]
+        if augment == "device":
+            assert one.sizes == other.sizes
+            one, other = one.pixels, other.pixels
+        assert torch.equal(one, other)
 
 
-def test_the_limit_holds_in_all_workers_together(few, learner):
+def test_views_to_encode_are_decoded_once(few, learner, reads, tmp_path):
+    for options in (dict(cache_features=True), dict(feature_cache=str(tmp_path))):
+        reads.value = 0
+        epochs(few, learner, views=3, image_cache=1, **options)
+        assert reads.value == 4
+    epochs(few, learner, views=3, image_cache=1, feature_cache=str(tmp_path))
+    assert reads.value == 4, "all features are on disk"
+
+
+def test_what_does_not_fit_is_said_and_read_each_epoch(few, learner, reads, monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("plp"), "propagate", True)
+    caplog.set_level("INFO", "plp")
+    decode = decoded.decode_images
+    small = 3 * 3 * 40 * 50  # bytes of three images
+    monkeypatch.setattr("plp.engine.data.decode_images", lambda *a: decode(*a[:2], small, *a[3:]))
+    epochs(few, learner, image_cache=1)
+    assert reads.value == 4 + 3
+    assert "decoding 4 training images into memory, up to data.image_cache=1 MiB" in caplog.text
+    assert "3 of 4 training images are in memory, the others will be" in caplog.text
+
+
+def test_only_training_images_are_kept(few, learner, caplog):
     options = DataOptions(num_workers=2, image_cache=3, verify=False)
     loaders = build_loaders(few, options, learner, seed=5)
-    assert loaders.train.dataset.cache_bytes == 3 * 2**20 // 2
-    assert loaders.test.dataset.cache_bytes == 0
+    assert len(loaders.train.dataset.decoded) == 4
+    assert not loaders.val.dataset.decoded
+    assert not loaders.test.dataset.decoded
+    none = build_loaders(few, DataOptions(verify=False), learner, seed=5)
+    assert not none.train.dataset.decoded
+
+
+def test_all_unreadable_images_are_still_named(few, learner):
+    broken = few._replace(train=(Item("none.png", 0), *few.train, Item("gone.png", 1)))
+    with pytest.raises(DataError, match=r"2 of 6 images .*\n.*none.png.*\n.*gone.png"):
+        build_loaders(broken, DataOptions(image_cache=1), learner, seed=5, parts=("train",))
 
 
 def test_on_the_device_the_same_crops_are_seen(few, learner):

@@ -98,7 +98,7 @@ def test_a_batch_resized_together_is_what_pil_makes_of_it(size, interpolation):
             torch.manual_seed(seed)
             expected.append(transform(image))
     assert set(flips) == {True, False}
-    found = Crops(tuple(regions), torch.tensor(flips)).resized(32, interpolation)
+    found = Crops.of(regions, torch.tensor(flips)).resized(32, interpolation)
     assert (found.shape, found.dtype) == ((12, 3, 32, 32), torch.uint8)
     error = (found.int() - torch.stack(expected).int()).abs()
     assert error.max() <= 2
@@ -110,7 +110,7 @@ def test_sharp_noise_stays_within_a_tenth():
     """The worst there is: PIL clips overshoots after its first pass, this does not."""
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
-    whole = Crops((TF.pil_to_tensor(image),), torch.tensor([False])).resized(32, "bicubic")[0]
+    whole = Crops.of([TF.pil_to_tensor(image)], torch.tensor([False])).resized(32, "bicubic")[0]
     expected = TF.pil_to_tensor(TF.resize(image, [32, 32], TF.InterpolationMode.BICUBIC))
     error = (whole.int() - expected.int()).abs()
     assert error.max() <= 26
