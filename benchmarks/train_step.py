@@ -182,7 +182,7 @@ def cells(found: dict[str, Any], plain: dict[str, Any] | None) -> list[object]:
         return [*cells, "–", "–"]
     return [
         *cells,
-        f"{sum(plain['cpu'].values()) / total:.1f}x",
+        f"{sum(plain['spent'].values()) / total:.1f}x",
         f"{found['memory'] / plain['memory']:.2f}",
     ]
 
