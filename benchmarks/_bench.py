@@ -144,7 +144,7 @@ def run_script(
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
     if args.job is None:
-        print(machine(args.threads), flush=True)
+        print(machine(args.threads, getattr(args, "device", "cpu")), flush=True)
         main(args)
         return
     job = json.loads(args.job)

@@ -29,7 +29,8 @@ class PlainSotGlp(nn.Module):
         self.clip = open_clip.create_model("ViT-B-16", pretrained=None, force_quick_gelu=True)
         self.clip.requires_grad_(False).eval()
         self.clip.logit_scale.data.fill_(torch.tensor(1 / 0.07).log())
-        self.tokens = open_clip.tokenize(["X X X X " + name.replace("_", " ") for name in names])
+        tokens = open_clip.tokenize(["X X X X " + name.replace("_", " ") for name in names])
+        self.register_buffer("tokens", tokens)  # which moves with the model
         self.global_context = nn.Parameter(global_context.detach().clone())
         self.local_context = nn.Parameter(local_context.detach().clone())
         self.local_projection = nn.Linear(768, 768, bias=False)

@@ -3,13 +3,15 @@
     python benchmarks/train_step.py                 # C = 20, B = 8, all but "compiled vision"
     python benchmarks/train_step.py --classes 10 20 100 --variants plain plp "cached views"
     python benchmarks/train_step.py --threads 2 --repeats 5
+    python benchmarks/train_step.py --device cuda --classes 100 --batch 32
 
 SOT-GLP (3 shared and 4 class-specific prompts of 4 tokens) on a ViT-B/16 with seeded random
 weights, synthetic images, no network. Each variant runs in a process of its own: one step to warm
 up, then the median over the repeats. Columns are seconds of processor time (of all threads of the
 process; with one thread that is what the step takes on an idle core), `wall` is what the clock on
 the wall said, and `memory` the peak of resident memory during the steps, weights and torch
-included. `loss` is the first step's: equal numbers mean equal mathematics.
+included. On a GPU columns are seconds on the wall, each stage waited for, and `memory` the peak of
+its tensors. `loss` is the first step's: equal numbers mean equal mathematics.
 `plain` is `benchmarks/plain_clip.py`.
 """
 
@@ -33,9 +35,10 @@ from _bench import (
     run_script,
     sgd,
 )
+from _step import STAGES as STEP
+from _step import finish, make_step
 
-STAGES = ("data", "image", "text", "local", "backward", "optimiser")
-LOCAL = "model.branches.local"
+STAGES = ("data", *STEP)
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "plp": {},
@@ -82,20 +85,20 @@ def plain_step(clock: Clock, classes: int, images: torch.Tensor, labels: torch.T
 
     learner = build_learner(classes)
     contexts = (learner.branches[name].prompt.context for name in ("global", "local"))
-    model = PlainSotGlp(class_names(classes), *contexts)
-    prepared = learner.backbone.normalise(images)
+    model = PlainSotGlp(class_names(classes), *contexts).to(images.device)
+    prepared = learner.backbone.to(images.device).normalise(images)
     del learner
-    optimiser = sgd(model.parameters())
+    optimiser, unscaled = sgd(model.parameters()), torch.amp.GradScaler(enabled=False)
 
-    def step() -> float:
+    def step() -> torch.Tensor:
         with clock("image"):
             pooled, dense = model.encode_pooled(prepared), model.encode_dense(prepared)
         with clock("text"):
             texts = [model.encode_texts(context) for context in model.contexts()]
         with clock("local"):
             loss = model.losses(pooled, dense, labels, texts)
-        finish(clock, loss, optimiser)
-        return float(loss)
+        finish(clock, loss, optimiser, unscaled)
+        return loss.detach()
 
     return step
 
@@ -110,48 +113,24 @@ def plp_step(
     shared: bool,
 ) -> Any:
     """Return a function that makes a step of plp's learner."""
-    learner = build_learner(classes, {"model.branches.global.dropout": 0.0, **options}).train()
-    optimiser = sgd(learner.parameters())
+    learner = build_learner(classes, {"model.branches.global.dropout": 0.0, **options})
+    learner = learner.to(images.device).train()
     backbone = learner.backbone
-    scale = backbone.logit_scale
     if not shared:
         whole = backbone.encode_text
         backbone.encode_text = lambda prompts: whole(prompts._replace(shared=0))
-    kept = learner.encode_image(images) if cached else None
-
-    def step() -> float:
-        with clock("image"):
-            features = learner.encode_image(images) if kept is None else kept
-        with clock("text"):
-            texts = learner.encode_text(features)
-        with clock("local"):
-            with torch.autocast("cpu", torch.bfloat16, enabled=learner.precision == "bf16"):
-                losses = [
-                    branch.loss(
-                        branch(features, texts[name], backbone.project_dense), labels, scale
-                    )
-                    for name, branch in learner.branches.items()
-                ]
-            loss = sum(losses)
-        finish(clock, loss, optimiser)
-        return float(loss)
-
-    return step
+    return make_step(learner, learner.encode_image(images) if cached else images, labels, clock)
 
 
-def finish(clock: Clock, loss: torch.Tensor, optimiser: torch.optim.Optimizer) -> None:
-    """Go back and move."""
-    with clock("backward"):
-        loss.backward()
-    with clock("optimiser"):
-        optimiser.step()
-        optimiser.zero_grad()
-
-
-def measure(variant: str, classes: int, batch: int, repeats: int) -> dict[str, Any]:
+def measure(
+    variant: str, classes: int, batch: int, repeats: int, device: str = "cpu"
+) -> dict[str, Any]:
     """Measure a variant in this process."""
-    clock, images = Clock(), pixels(batch)
-    labels = torch.arange(batch) % classes
+    from plp.engine.runner import check_device
+
+    check_device(device, "fp32")
+    clock, images = Clock(device), pixels(batch).to(device)
+    labels = torch.arange(batch, device=device) % classes
     if variant == "plain":
         step = plain_step(clock, classes, images, labels)
     else:
@@ -159,17 +138,17 @@ def measure(variant: str, classes: int, batch: int, repeats: int) -> dict[str, A
             clock, classes, images, labels, VARIANTS[variant],
             cached="cached" in variant, shared=variant != "no shared prefix",
         )  # fmt: skip
-    loss = step()
+    loss = float(step())
     clock.stages.clear()
-    forget_peak()
+    forget_peak(device)
     for _ in range(repeats):
         step()
-    memory = peak_mib()
+    memory = peak_mib(device)
     if "cached" not in variant:
         data_stage(clock, batch, repeats)
     spent = clock.medians()
     return {
-        "cpu": {stage: seconds.cpu for stage, seconds in spent.items()},
+        "spent": {s: one.cpu if device == "cpu" else one.wall for s, one in spent.items()},
         "wall": sum(seconds.wall for seconds in spent.values()),
         "memory": memory,
         "loss": loss,
@@ -177,14 +156,16 @@ def measure(variant: str, classes: int, batch: int, repeats: int) -> dict[str, A
 
 
 def main(args: argparse.Namespace) -> None:
-    print(f"Median of {args.repeats} steps, seconds of processor time, MiB.")
+    time = "processor time" if args.device == "cpu" else "time on the wall"
+    print(f"Median of {args.repeats} steps, seconds of {time}, MiB.")
     print_header(["step", *STAGES, "sum", "wall", "memory", "loss", "faster", "memory to plain"])
     for classes in args.classes:
         for batch in args.batch:
             plain: dict[str, Any] | None = None
             for variant in args.variants:
                 job = dict(variant=variant, classes=classes, batch=batch, repeats=args.repeats)
-                found = measure_apart(__file__, job | {"threads": args.threads})
+                job |= {"threads": args.threads, "device": args.device}
+                found = measure_apart(__file__, job)
                 title = f"C={classes} B={batch} {variant}"
                 if "error" in found:
                     print_row([title, found["error"]])
@@ -194,14 +175,14 @@ def main(args: argparse.Namespace) -> None:
 
 
 def cells(found: dict[str, Any], plain: dict[str, Any] | None) -> list[object]:
-    total = sum(found["cpu"].values())
-    cells = [found["cpu"].get(stage, 0.0) for stage in STAGES]
+    total = sum(found["spent"].values())
+    cells = [found["spent"].get(stage, 0.0) for stage in STAGES]
     cells += [total, found["wall"], f"{found['memory']:.0f}", f"{found['loss']:.5f}"]
     if plain is None:
         return [*cells, "–", "–"]
     return [
         *cells,
-        f"{sum(plain['cpu'].values()) / total:.1f}x",
+        f"{sum(plain['spent'].values()) / total:.1f}x",
         f"{found['memory'] / plain['memory']:.2f}",
     ]
 
@@ -211,6 +192,7 @@ if __name__ == "__main__":
     parser.add_argument("--classes", type=int, nargs="+", default=[20])
     parser.add_argument("--batch", type=int, nargs="+", default=[8])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     default = [variant for variant in VARIANTS if variant not in ON_REQUEST]
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=default)
     run_script(parser, measure, main)
