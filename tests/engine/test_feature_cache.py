@@ -21,7 +21,7 @@ from plp.backbones import OpenCLIPBackbone
 from plp.cli.options import run_tool
 from plp.cli.train import main
 from plp.datasets import Item, feature_store, images
-from plp.engine import feature_cache
+from plp.engine import encoding, feature_cache
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.feature_cache import cache_folder
 from plp.structures import ImageFeatures
@@ -110,6 +110,15 @@ def cached(train_tool, configs, tmp_path):
         return told(ended.out), ended
 
     return run
+
+
+def test_encoding_is_told_before_it_begins_and_on_its_way(cached, monkeypatch):
+    monkeypatch.setattr(encoding, "TOLD_EVERY", 0.0)
+    out = cached("data.eval_batch_size=8")[1].out
+    assert out.index("encoding 36 images (once)") < out.index("encoded 8 of 12 images")
+    assert out.index("encoded 18 of 18 images") < out.index("features of 36 images")
+    again = cached(name="again")[1].out
+    assert "encoding" not in again
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """Digests of image files, remembered so that each file is read once and not at every comparison."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -55,10 +56,8 @@ class Contents:
         return self._known
 
     def _write(self, known: dict[str, str]) -> None:
-        try:
+        with contextlib.suppress(OSError):
             write_text(self._file, json.dumps(known))
-        except OSError:
-            pass
 
 
 def _state(path: Path) -> str:
