@@ -172,9 +172,21 @@ def test_config_takes_a_step(path, build):
 
 
 def test_parameter_counts_at_full_size():
-    """ViT-B/16 has tokens of 512, patches of 768 and a joint space of 512 numbers."""
-    full = Size(512, 768, 512)
-    counts = {method: LEARNED[method](full, "vitb16_16shot") for method in LEARNED}
+    """Of ViT-B/16, one layer deep: depth is frozen, and what is learned depends on widths."""
+    vision = dict(width=768, layers=1, patch_size=16, image_size=32)
+    text = dict(width=512, heads=8, layers=1)
+    config = dict(embed_dim=512, vision_cfg=vision, text_cfg=text)
+    backbone = BACKBONES.build(
+        dict(type="OpenCLIPBackbone", arch="shallow", pretrained=None, model_config=config)
+    )
+    shots = Shots(torch.ones(1, NUM_SHOTS, 512), torch.tensor([0, 1, 2, 0, 1]))
+    counts = {}
+    for method in LEARNED:
+        model = read(ROOT / f"configs/{method}/vitb16_16shot.py").model.to_dict()
+        learner = MODELS.build(model | {"backbone": backbone}, class_names=CLASSES).eval()
+        if learner.needs_shots:
+            learner.fit(shots, shots)
+        counts[method] = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     assert counts == {
         "zeroshot": 0,
         "linear_probe": 0,

@@ -9,6 +9,8 @@ model = dict(
             type="CacheBranch",
             prompt=dict(type="TemplatePrompt", templates="one"),
             learn_keys=False,
+            alpha_grid=(50, 100),  # up to the largest published limits, those of Oxford Flowers
+            beta_grid=(50, 100),
         )
     )
 )

@@ -8,6 +8,8 @@ model = dict(
             type="CacheBranch",
             prompt=dict(type="TemplatePrompt", templates="one"),
             learn_keys=True,
+            alpha_grid=(50, 100),  # up to the largest published limits, those of Oxford Flowers
+            beta_grid=(50, 100),
         )
     )
 )

@@ -103,7 +103,10 @@ class CacheBranch(Branch):
         accuracy, _, alpha, beta = max(found, key=lambda point: point[:2])
         self.alpha.fill_(alpha)
         self.beta.fill_(beta)
-        return f"alpha {alpha:.3g}, beta {beta:.3g}: validation accuracy {100 * accuracy:.1f} %"
+        chosen = f"alpha {alpha:.3g}, beta {beta:.3g}: validation accuracy {100 * accuracy:.1f} %"
+        searched = {"alpha_grid": (alpha, self.alpha_grid), "beta_grid": (beta, self.beta_grid)}
+        ends = [name for name, (value, grid) in searched.items() if value == grid[-1] != grid[0]]
+        return f"{chosen}, the last of {' and '.join(ends)}: try a wider one" if ends else chosen
 
     def forward(
         self,

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,8 @@ from plp.branches.losses import class_loss
 from plp.branches.quality import quality
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
+
+_MOST_STEPS = 1000  # of L-BFGS
 
 
 @final
@@ -65,13 +67,16 @@ class LinearProbe(Branch):
         else:
             held = _normalised(val.pooled[:1]), val.labels.cpu()
             fits = [_regression(c, *train, len(self.bias)) for c in self.strengths]
-            qualities = [quality(F.linear(held[0], *fit), held[1]).tolist() for fit in fits]
+            qualities = [
+                quality(F.linear(held[0], fit.weight, fit.bias), held[1]).tolist() for fit in fits
+            ]
             best = max(range(len(fits)), key=lambda i: qualities[i])
             chosen, found = self.strengths[best], fits[best]
             why = f"validation accuracy {100 * qualities[best][0]:.1f} %"
-        self.weight.copy_(found[0])
-        self.bias.copy_(found[1])
-        return f"logistic regression on {len(shots.labels)} images, C = {chosen:g} ({why})"
+        self.weight.copy_(found.weight)
+        self.bias.copy_(found.bias)
+        early = "" if found.converged else f", stopped after {_MOST_STEPS} steps, not converged"
+        return f"logistic regression on {len(shots.labels)} images, C = {chosen:g} ({why}){early}"
 
     def forward(
         self,
@@ -93,7 +98,10 @@ class LinearProbe(Branch):
         return class_loss(evidence.scores, labels, logit_scale)
 
 
-Fit = tuple[Float[Tensor, "C E"], Float[Tensor, " C"]]
+class _Fit(NamedTuple):
+    weight: Float[Tensor, "C E"]
+    bias: Float[Tensor, " C"]
+    converged: bool
 
 
 def _normalised(pooled: Float[Tensor, "V M E"]) -> Float[Tensor, "VM E"]:
@@ -102,7 +110,7 @@ def _normalised(pooled: Float[Tensor, "V M E"]) -> Float[Tensor, "VM E"]:
 
 def _regression(
     strength: float, features: Tensor, labels: Int[Tensor, " M"], num_classes: int
-) -> Fit:
+) -> _Fit:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -111,12 +119,13 @@ def _regression(
     if len(present) < num_classes:
         bias -= 1e4  # a class without a shot (stratified draws have such) is never predicted
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a small C converges, a large enough
-        probe = LogisticRegression(C=strength, max_iter=1000).fit(features.numpy(), index.numpy())
+        warnings.simplefilter("ignore", ConvergenceWarning)  # what is kept says so itself
+        probe = LogisticRegression(C=strength, max_iter=_MOST_STEPS)
+        probe.fit(features.numpy(), index.numpy())
     coefficients = torch.from_numpy(probe.coef_).float()
     intercept = torch.from_numpy(probe.intercept_).float()
     if len(present) == 2:  # one row, of the second class against the first
         coefficients = torch.cat([torch.zeros_like(coefficients), coefficients])
         intercept = torch.cat([torch.zeros_like(intercept), intercept])
     weight[present], bias[present] = coefficients, intercept
-    return weight, bias
+    return _Fit(weight, bias, int(probe.n_iter_.max()) < _MOST_STEPS)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from plp.branches.global_branch import cosine
@@ -58,11 +58,11 @@ def walk_classes(
         with torch.no_grad():
             cosines = cosine(patches, part)  # [B, P, c, N]
             support = selector(cosines)
-            index = _expanded(support, part.shape[-2])
-            kept = cosines.gather(1, index).transpose(1, 2)
             singles = cosines.mean(-1) if patch_scores else None
-            del cosines
-        similarity = _OnSupport.apply(patches, part, index, kept)  # type: ignore[no-untyped-call]
+        similarity = _OnSupport.apply(  # type: ignore[no-untyped-call]
+            patches, part, support.indices.expand(-1, -1, -1, part.shape[-2]), cosines
+        )
+        del cosines
         yield Supported(cast(Tensor, similarity), support, singles)
 
 
@@ -80,17 +80,13 @@ def support_mask(support: Support, num_prompts: int) -> Bool[Tensor, "K N"] | No
     return rank[:, None] < kept
 
 
-def _expanded(support: Support, num_prompts: int) -> Int[Tensor, "B K C N"]:
-    return support.indices.transpose(1, 2).expand(-1, -1, -1, num_prompts)
-
-
 class _OnSupport(torch.autograd.Function):
     """Cosines that are known already, with the gradient of the products they come from."""
 
     @staticmethod
-    def forward(ctx: Any, patches: Tensor, text: Tensor, index: Tensor, kept: Tensor) -> Tensor:
-        ctx.save_for_backward(patches, text, index)
-        return kept.clone()  # [B, C, K, N], contiguous
+    def forward(ctx: Any, patches: Tensor, text: Tensor, index: Tensor, cosines: Tensor) -> Tensor:
+        ctx.save_for_backward(patches, text, index)  # index [B, c, K, N], expanded
+        return cosines.transpose(1, 2).gather(2, index)  # in one copy, contiguous
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -98,7 +94,7 @@ class _OnSupport(torch.autograd.Function):
         images, count = patches.shape[:2]
         with torch.autocast(patches.device.type, enabled=False):
             whole = grads[0].new_zeros(images, count, *text.shape[-3:-1])  # [B, P, c, N]
-            whole.scatter_add_(1, index, grads[0].transpose(1, 2))
+            whole.transpose(1, 2).scatter_add_(2, index, grads[0])
             texts = "cne" if text.ndim == 3 else "bcne"
             to_patches = to_text = None
             if ctx.needs_input_grad[0]:

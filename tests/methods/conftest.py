@@ -60,6 +60,19 @@ def build(root, tiny_options, towers):
 
 
 @pytest.fixture
+def drawn(monkeypatch):
+    """What `torch.randint` draws from now on, in order."""
+    seen, randint = [], torch.randint
+
+    def spy(*args, **keywords):
+        seen.append(randint(*args, **keywords))
+        return seen[-1]
+
+    monkeypatch.setattr(torch, "randint", spy)
+    return seen
+
+
+@pytest.fixture
 def clip_of():
     """The frozen towers of a learner, as references use them."""
     return lambda learner: FrozenClip(learner.backbone)

@@ -62,24 +62,13 @@ def test_gallop(build, clip_of, pixels):
     assert_method(learner, pixels, gallop(clip_of(learner), pixels))
 
 
-def test_gallop_in_training_keeps_a_quarter_of_the_global_prompts(build, clip_of, pixels):
+def test_gallop_in_training_keeps_a_quarter_of_the_global_prompts(build, clip_of, pixels, drawn):
     learner = build("gallop/vitb16_16shot")
-    clip = clip_of(learner)
-    seen = []
-    torch_randint = torch.randint
-
-    def spy(*args, **keywords):
-        seen.append(torch_randint(*args, **keywords))
-        return seen[-1]
-
-    learner.train()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "randint", spy)
-        losses = learner(pixels, LABELS, mode="loss")
-    (drawn,) = seen
-    assert drawn.shape == (3, 1, 1)  # images, all classes, max(4 - int(0.75 * 4), 1) prompts
+    losses = learner.train()(pixels, LABELS, mode="loss")
+    (kept,) = drawn
+    assert kept.shape == (3, 1, 1)  # images, all classes, max(4 - int(0.75 * 4), 1) prompts
     learned = dict(learner.named_parameters())
-    expected = gallop(clip, pixels, drawn.flatten().tolist())(learned)[1]
+    expected = gallop(clip_of(learner), pixels, kept.flatten().tolist())(learned)[1]
     grads = []
     for found in (losses, expected):
         total = found["loss_global"] + found["loss_local"]

@@ -87,6 +87,32 @@ def test_linear_probe(build, clip_of, pixels, shots):
     assert not losses["loss_probe"].requires_grad
 
 
+def test_what_is_kept_is_a_stationary_point(build, shots):
+    """Of the stated objective."""
+    learner = build("linear_probe/vitb16_16shot")
+    learner.fit(*shots)
+    probe = learner.branches["probe"]
+    strength = choose(*shots)[0]
+    features = torch.stack([unit(f) for view in shots[0].pooled for f in view])
+    labels = torch.cat([shots[0].labels] * 2)
+
+    def steepest(weight, bias):
+        weight, bias = (value.detach().clone().requires_grad_(True) for value in (weight, bias))
+        loss = strength * len(labels) * cross_entropy(features @ weight.T + bias, labels)
+        loss = loss + weight.square().sum() / 2
+        return max(float(g.abs().max()) for g in torch.autograd.grad(loss, [weight, bias]))
+
+    tolerance = 1e-4 * strength * len(labels)  # scikit-learn's, of the mean over images
+    assert steepest(probe.weight, probe.bias) < 1.01 * tolerance
+    assert steepest(1.01 * probe.weight, probe.bias) > 2 * tolerance
+
+
+def test_a_fit_that_stops_early_says_so(build, shots, monkeypatch):
+    monkeypatch.setattr("plp.branches.linear_probe._MOST_STEPS", 2)
+    (line,) = build("linear_probe/vitb16_16shot").fit(*shots)
+    assert line.endswith(", stopped after 2 steps, not converged")
+
+
 def test_of_equal_accuracies_the_lowest_cross_entropy_wins(build):
     """Shots so easy that several strengths classify all validation images."""
     easy = draw_shots(noise=1.5)

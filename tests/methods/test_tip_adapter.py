@@ -99,11 +99,23 @@ def test_constants_are_searched_on_validation_images(build, clip_of, pixels, sho
     assert best[0] > min(found)[0], "accuracy comes first"
     (line,) = learner.tune(val)
     _, _, alpha, beta = best
-    assert line == (
+    assert line.partition(", the last of")[0] == (
         f"cache: alpha {alpha:.3g}, beta {beta:.3g}: "
         f"validation accuracy {100 * best[0] / len(val.labels):.1f} %"
     )
     assert_method(learner, pixels, tip_adapter(clip, pixels, shots[0], alpha, beta))
+
+
+def test_a_search_that_ends_at_its_end_says_so(build, shots):
+    options = {
+        "model.branches.cache.alpha_grid": (0.3, 2),
+        "model.branches.cache.beta_grid": (5, 1),
+    }
+    learner = build("tip_adapter/vitb16_16shot", options)
+    learner.fit(*shots)
+    own = Shots(shots[0].pooled, shots[0].labels)  # the cache knows them: the more of it the better
+    (line,) = learner.tune(own)
+    assert line.endswith("%, the last of alpha_grid: try a wider one"), line
 
 
 def test_the_searched_grid_is_the_published_one(build):
