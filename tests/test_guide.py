@@ -85,7 +85,7 @@ def test_the_guide_works(root, clone, capsys):
     said = capsys.readouterr().out
     assert "12 passed" in said
     assert "branches.local.prompt.offset [3, 384]" in said
-    assert "local prompt 1: 'the surface of a oak'" in said
+    assert "local prompt 1: 'the surface of a oak' (start: its words, offsets 0)" in said
     assert said.count("epoch 2: validation accuracy") == 2  # of train.py; compare.py is quiet
     check_run(clone / "work_dirs/my_idea/lite_16shot/photos_4shot_seed1", temperature=0.05)
     check_run(clone / "work_dirs/warmer", temperature=0.2)
@@ -98,6 +98,8 @@ def check_run(folder, temperature):
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     local = result["config"]["model"]["branches"]["local"]
     assert local["aligner"] == dict(type="SparsemaxAligner", temperature=temperature)
+    rates = result["config"]["optim_wrapper"]["paramwise_cfg"]["custom_keys"]
+    assert rates["branches.local.prompt.context"] == rates["branches.global"]
     assert result["learned_parameters"]["branches.local.prompt.offset"] == [3, 384]
     curves = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in curves] == [1, 2]

@@ -212,6 +212,16 @@ def split_hash(items: Sequence[Item]) -> str:
     return hashlib.sha256(paths.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def few_training_images(few: FewShot) -> str:
+    """Return which classes have fewer images than shots; '' if none has, or a draw by class size.
+
+    A stratified draw gives some classes fewer than K by design, others in each draw.
+    """
+    if few.sampler != "exact" or not few.train:
+        return ""
+    return _shortage(few.train, few.class_names, few.shots, "training")
+
+
 def _shortage(items: Sequence[Item], names: tuple[str, ...], wanted: int, kind: str) -> str:
     counts = {label: len(members) for label, members in _by_class(items).items()}
     short = [

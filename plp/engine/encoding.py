@@ -1,5 +1,7 @@
 """Images through the frozen tower, once for each view."""
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -8,6 +10,10 @@ from torch.utils.data import DataLoader
 from plp.datasets import FeatureDataset, ImageDataset, MemoryRows, View
 from plp.learners.prompt_learner import PromptLearner
 from plp.structures import ImageFeatures
+
+logger = logging.getLogger("plp")
+
+TOLD_EVERY = 20.0  # seconds
 
 
 def encode(
@@ -20,6 +26,8 @@ def encode(
 ) -> Iterator[ImageFeatures]:
     """Send views through the learner's frozen tower, and yield their features by batch.
 
+    How far it is stands in the log every `TOLD_EVERY` seconds and a batch.
+
     Every process of a distributed run encodes them all.
     """
     loader = DataLoader(
@@ -29,9 +37,14 @@ def encode(
         num_workers=workers,
         generator=torch.Generator(),  # its own: else it takes a number from torch's global one
     )
+    done, told = 0, time.monotonic()
     for batch in loader:
         pixels = batch["images"].to(learner.backbone.device)
         yield learner.encode_image(pixels, references=references).to("cpu")
+        done += len(pixels)
+        if time.monotonic() - told >= TOLD_EVERY:
+            told = time.monotonic()
+            logger.info("encoded %d of %d images", done, len(views))
 
 
 def encode_views(

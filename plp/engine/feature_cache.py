@@ -17,8 +17,11 @@ from plp.engine.result import versions
 from plp.files import user_cache
 from plp.learners.prompt_learner import PromptLearner
 from plp.transforms import Transform
+from plp.wording import count
 
 logger = logging.getLogger("plp")
+
+SCREEN = {"screen": True}  # marks what a comparison shows, not only the log of the run
 
 _PACKAGES = ("plp", "torch", "torchvision", "open_clip_torch", "timm", "pillow")
 
@@ -99,15 +102,15 @@ def find_views(
         train, transform = part == "train", images.transform
         if not isinstance(transform, Transform):  # nothing tells what it does
             continue
-        count = 1 if transform.deterministic or not train else views
-        if not isinstance(count, int):
+        number = 1 if transform.deterministic or not train else views
+        if not isinstance(number, int):
             continue
         settings = _settings(images, learner, references=not train)
         name = json.dumps(settings)
         if name not in stores:
             stores[name] = FeatureStore(folder, settings)
-        keys = _keys(images, count, transform.deterministic, workers)
-        found[part] = CachedViews(images, stores[name], keys, count, references=not train)
+        keys = _keys(images, number, transform.deterministic, workers)
+        found[part] = CachedViews(images, stores[name], keys, number, references=not train)
     return found
 
 
@@ -120,10 +123,12 @@ def fill_stores(
     """
     if not parts:
         return {}
+    if missing := sum(len(cached.missing()) for cached in parts.values()):
+        logger.info("encoding %s (once)", count(missing, "image"), extra=SCREEN)
     known = encoded = 0
     for cached in parts.values():
         try:
-            count = _fill(cached, learner, batch_size, workers)
+            new = _fill(cached, learner, batch_size, workers)
         except OSError as error:
             logger.warning(
                 "the feature cache %s cannot be written (%s): going on without it where it has "
@@ -131,8 +136,8 @@ def fill_stores(
                 cached.store.folder.parent, error,
             )  # fmt: skip
             continue
-        encoded += count
-        known += len(cached.keys) - count
+        encoded += new
+        known += len(cached.keys) - new
     for cached in parts.values():
         cached.store.refresh()  # what another process wrote first counts, as it will next time
     whole = {part: cached for part, cached in parts.items() if not cached.missing()}
@@ -145,7 +150,7 @@ def fill_stores(
 
 
 def _fill(cached: CachedViews, learner: PromptLearner, batch_size: int, workers: int) -> int:
-    count = 0
+    total = 0
     for view in range(cached.views):
         missing = cached.missing(view)
         if not missing:
@@ -159,8 +164,8 @@ def _fill(cached: CachedViews, learner: PromptLearner, batch_size: int, workers:
             kept = {i: key for i, key in enumerate(own) if key is not None}
             cached.store.add(list(kept.values()), features.rows(list(kept)))
             done += len(own)
-        count += done
-    return count
+        total += done
+    return total
 
 
 def _keys(

@@ -289,10 +289,9 @@ class PromptLearner(BaseModel):
         """Return the prompts as text, a line a prompt, with how they start."""
         lines = []
         for name, prompt in self.branches.prompts.items():
-            start = getattr(prompt.source, "start_text", "fixed")
             for n, text in enumerate(prompt.describe()):
                 filled = text.format(spaced(self.class_names[0]))
-                lines.append(f"{name} prompt {n}: {filled!r} (start: {start})")
+                lines.append(f"{name} prompt {n}: {filled!r} (start: {prompt.source.start_text})")
         return lines
 
     def _set_names(self, class_names: Sequence[str]) -> None:

@@ -42,6 +42,22 @@ class Prompt(nn.Module):
     num_prompts: int
     supports_new_classes: bool = True
     sees_images: bool = False
+    _start_text: str | None = None
+
+    @property
+    def start_text(self) -> str:
+        """How the prompts start, for people; stands behind each in a run's list of prompts.
+
+        A prompt may set it in `__init__`, such as "words 'a photo of a'". Else it is "learned"
+        where a parameter requires gradient, and "fixed" where none does.
+        """
+        if self._start_text is not None:
+            return self._start_text
+        return "learned" if any(one.requires_grad for one in self.parameters()) else "fixed"
+
+    @start_text.setter
+    def start_text(self, text: str) -> None:
+        self._start_text = text
 
     @property
     def source(self) -> "Prompt":

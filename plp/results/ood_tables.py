@@ -124,7 +124,7 @@ def _table(
     one = runs[0]
     near = [name for name in sets if one.groups.get(name) == "near"]
     title = f"{TITLES[metric]} in percent, {one.dataset}, {count(one.shots, 'shot')}"
-    notes = notes_on_seeds(usual, (run.other_code for run in runs))
+    notes = notes_on_seeds(usual, (run.other_code for run in runs), marked)
     header = ("method, score", "accuracy", *sets, *(f"average of {name}" for name in averages))
     told = f"Near: {', '.join(near)}; the other sets are far." if near else "All sets are far."
     return Table(title, header, body, (*notes, _NOTES[metric], told))

@@ -139,5 +139,5 @@ def _base_to_new_table(
         (method, *(column[i] for column in columns)) for i, method in enumerate(methods)
     )
     what = f"Base to new, {title}, {count(shots, 'shot')}"
-    notes = notes_on_seeds(usual, in_order(run.other_code for run in asked))
+    notes = notes_on_seeds(usual, in_order(run.other_code for run in asked), columns)
     return Table(what, ("method", *PARTS), body, (*notes, _DEFINITION))

@@ -25,6 +25,7 @@ class Value(NamedTuple):
         best: Whether it is the best of its column.
         other_code: Whether a dagger marks it.
         digits: Decimal places.
+        seeds: Number of seeds it is a mean of; 0 where that is not one number.
     """
 
     mean: float
@@ -33,6 +34,7 @@ class Value(NamedTuple):
     best: bool = False
     other_code: bool = False
     digits: int = 1
+    seeds: int = 0
 
     @property
     def text(self) -> str:
@@ -117,23 +119,32 @@ def accuracy_table(
     )
     title = f"Test accuracy in percent, {count(shots, 'shot')}"
     header += ["learned parameters", "training, s"]
-    return Table(title, tuple(header), rows, _notes(asked, usual, len(datasets)))
+    return Table(title, tuple(header), rows, _notes(asked, usual, columns, len(datasets)))
 
 
 def mark_best(column: Sequence[Value | None]) -> list[Value | None]:
     """Mark the highest number of a column; numbers that read the same are best together.
 
-    Nothing is marked where nothing can be compared.
+    Only means of as many seeds as the most-seeded of the column take part: a mean of one seed lies
+    far from that of three by chance alone. Nothing is marked where nothing can be compared.
 
     Example:
         >>> [v.best for v in mark_best([Value(61.04), Value(60.96), Value(60.0)])]
         [True, True, False]
+        >>> of_three = [Value(61.0, seeds=3), Value(60.0, seeds=3)]
+        >>> [v.best for v in mark_best([Value(70.0, seeds=1), *of_three])]
+        [False, True, False]
     """
-    shown = [round(value.mean, value.digits) for value in column if value is not None]
+    values = [value for value in column if value is not None]
+    most = max((value.seeds for value in values), default=0)
+    shown = [round(value.mean, value.digits) for value in values if value.seeds == most]
     if len(shown) < 2:
         return list(column)
     return [
-        value and value._replace(best=round(value.mean, value.digits) == max(shown))
+        value
+        and value._replace(
+            best=value.seeds == most and round(value.mean, value.digits) == max(shown)
+        )
         for value in column
     ]
 
@@ -155,7 +166,7 @@ def value_of(cell: Summary | None, usual: tuple[int, ...]) -> Value | None:
     else:
         label = "seed" if len(cell.seeds) == 1 else "seeds"
         remark = f"{label} {', '.join(map(str, cell.seeds))}"
-    return Value(cell.mean, cell.std, remark, other_code=cell.other_code)
+    return Value(cell.mean, cell.std, remark, other_code=cell.other_code, seeds=len(cell.seeds))
 
 
 def _learned(runs: Sequence[Run]) -> Cell:
@@ -170,8 +181,18 @@ def _seconds(runs: Sequence[Run]) -> Cell:
     return Value(statistics.median(trained)) if trained else None
 
 
-def notes_on_seeds(usual: tuple[int, ...], other_code: Iterable[bool]) -> tuple[str, ...]:
-    """Return what must be known about seeds, and about runs of other code where there are any."""
+def notes_on_seeds(
+    usual: tuple[int, ...],
+    other_code: Iterable[bool],
+    columns: Iterable[Sequence[Value | None]] = (),
+) -> tuple[str, ...]:
+    """Return what must be known about seeds, and about runs of other code where there are any.
+
+    Args:
+        usual: Seeds that most cells have.
+        other_code: Of each run, whether it is of other code.
+        columns: The columns in which the best is marked.
+    """
     notes = []
     if len(usual) > 1:
         seeds = ", ".join(map(str, usual))
@@ -181,13 +202,22 @@ def notes_on_seeds(usual: tuple[int, ...], other_code: Iterable[bool]) -> tuple[
         )
     elif usual:
         notes.append(f"One seed ({usual[0]}) where no others are named: no deviation.")
+    if any(len({value.seeds for value in column if value}) > 1 for column in columns):
+        notes.append(
+            "Bold: the best of a column among cells of as many seeds as its most-seeded cell has."
+        )
     if any(other_code):
         notes.append("† A run among these is of another state of plp's code.")
     return tuple(notes)
 
 
-def _notes(runs: Sequence[Run], usual: tuple[int, ...], datasets: int) -> tuple[str, ...]:
-    notes = list(notes_on_seeds(usual, (run.other_code for run in runs)))
+def _notes(
+    runs: Sequence[Run],
+    usual: tuple[int, ...],
+    columns: Iterable[Sequence[Value | None]],
+    datasets: int,
+) -> tuple[str, ...]:
+    notes = list(notes_on_seeds(usual, (run.other_code for run in runs), columns))
     if datasets > 1:
         notes.append(
             "The average counts each data set the same and its deviation is over seeds; it is left "

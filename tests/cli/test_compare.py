@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import re
 import shutil
 
 import pytest
@@ -72,6 +73,23 @@ def test_runs_what_is_missing_and_skips_what_is_done(compared, tmp_path, tiny_co
     assert len(results["runs"]) == 4
     assert compared()[1].splitlines()[0].startswith("4 runs: 4 done already, 0 to run")
     assert stamps(tmp_path / "out") == after
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_encoding_and_short_classes_are_told_on_the_screen(compared, tmp_path, monkeypatch, jobs):
+    monkeypatch.setenv("PLP_CACHE_DIR", str(tmp_path / "cache"))
+    options = ("--cfg-options", "train_cfg.max_epochs=1", "data.views=1")
+    status, said, results = compared(shots=(16,), seeds=(1, 2), jobs=jobs, options=options)
+    assert status == 0, said
+    lines = said.splitlines()
+    assert lines[0].startswith("mine, 16 shots: 3 of 3 classes with fewer than 16 training images:")
+    assert sum("fewer than 16" in line for line in lines) == 1
+    assert any(re.search(r"mine 16 shots seed \d: encoding \d+ images \(once\)$", line)
+               for line in lines)  # fmt: skip
+    assert "learned parameters" not in said
+    assert lines[0] in results["notes"]
+    assert lines[0] in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    assert "encoding" in (run_folders(tmp_path / "out")[0] / "log.txt").read_text()
 
 
 def test_results_say_what_the_runs_say(compared, tmp_path):

@@ -33,7 +33,10 @@ def test_missing_config(train_tool, tmp_path):
         ("a.py", "_base_ = 'no.py'\n", "no.py"),
         ("a.json", '{"model": ', "JSONDecodeError"),
         ("a.txt", "model", "ends in .py, .json, .yaml, .yml"),
-        ("a.py", "custom_imports = dict(imports=['no_module'])\n", "no_module"),
+        ("a.py", "custom_imports = dict(imports=['no_module'])\n", "no module 'no_module' beside"),
+        ("a.py", "custom_imports = dict(imports=['json.no'])\n", "no module 'json.no' beside"),
+        ("a.py", "custom_imports = dict(imports=[1])\n", "custom_imports=dict(imports=["),
+        ("a.py", "custom_imports = ['json']\n", "got ['json']"),
         ("a.py", "data = dict()\n", "expected a key 'model'"),
     ],
 )
@@ -43,6 +46,21 @@ def test_config_that_is_none(train_tool, tmp_path, name, text, part):
     message = train_tool(config=config).told()
     assert part in message
     assert name in message
+
+
+def test_a_module_that_is_misspelt_or_broken_is_told_in_a_line(train_tool, tmp_path):
+    (tmp_path / "soft_gate_of_mine.py").write_text("import no_such_package_of_mine\n")
+    config = tmp_path / "idea.py"
+    config.write_text("custom_imports = dict(imports=['soft_gat_of_mine'])\n")
+    message = train_tool(config=config).told()
+    assert "no module 'soft_gat_of_mine' beside idea.py" in message
+    assert message.rstrip().endswith("Did you mean 'soft_gate_of_mine'?")
+    assert len(message.strip().splitlines()) == 1
+    config.write_text("custom_imports = dict(imports=['soft_gate_of_mine'])\n")
+    message = train_tool(config=config).told()
+    assert "'soft_gate_of_mine' cannot be imported: ModuleNotFoundError: No module" in message
+    assert "no_such_package_of_mine" in message
+    assert len(message.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,9 @@ def test_files_that_differ_in_their_suffix_or_lie_at_the_root():
     ("asked", "part"),
     [
         (["cop"], "method 'cop' is not known. Did you mean 'coop'? Known: coop, sotglp"),
-        (["coop", "nowhere.py"], "method 'nowhere.py' is not known"),
+        (["coop", "nowhere.py"], "--methods: no such file: 'nowhere.py'."),
+        (["my/idea.py"], "no such file: 'my/idea.py'. There is no folder 'my'."),
+        (["a/b/idea"], "no such file: 'a/b/idea'."),
         (["sotglp"], "no config 'lite_16shot'. It has: vitb16_16shot. Choose with --variant"),
         (["coop/end"], "method 'coop' has no config 'end'. It has: lite_16shot"),
         (["coop", "coop/lite_16shot"], "'coop' and 'coop/lite_16shot' are one"),
@@ -133,7 +135,13 @@ def test_data_sets(photos, textures):
         (
             ["fgvc_aircraft"],
             ConfigError,
-            "needs the folder above fgvc_aircraft/: fgvc_aircraft=ROOT",
+            "needs the folder above fgvc_aircraft/: fgvc_aircraft=ROOT, or --data-root",
+        ),
+        (
+            ["dtd"],
+            ConfigError,
+            "needs the folder above dtd/: dtd=ROOT, or dtd/ itself with its split file: "
+            "dtd=ROOT/dtd, or --data-root ROOT for all",
         ),
         (
             ["dtdd", "textile", "mine=nowhere"],
@@ -250,6 +258,24 @@ def test_what_the_user_says_about_the_cache_holds(wanted, said):
     options = {"data.views": 1, "data.feature_cache": said}
     jobs = make_plan(wanted(options=options)).jobs
     assert all(job.options["data.feature_cache"] == said for job in jobs)
+
+
+def test_classes_with_fewer_images_than_shots_are_told_once(wanted, tiny_config):
+    assert make_plan(wanted()).notes == ()
+    told = "3 of 3 classes with fewer than {} training images: "
+    found = make_plan(wanted(shots=[1, 7, 16])).notes  # of six images a class, for two seeds
+    assert [note.partition("images: ")[0] + "images: " for note in found] == [
+        f"mine, 16 shots: {told.format(16)}",
+        f"mine, 7 shots: {told.format(7)}",
+    ]
+    by_size = wanted(shots=[5], options={"data.sampler": "stratified"})
+    assert make_plan(by_size).notes == ()  # each draw has others
+
+
+def test_a_near_file_is_named(configs):
+    file = configs / "coop" / "lite_16sho.py"
+    with pytest.raises(ConfigError, match=r"no such file: .*Did you mean 'lite_16shot.py'"):
+        find_methods([str(file)], configs=configs)
 
 
 def test_each_data_set_is_listed_once(wanted, monkeypatch):

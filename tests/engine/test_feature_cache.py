@@ -21,7 +21,7 @@ from plp.backbones import OpenCLIPBackbone
 from plp.cli.options import run_tool
 from plp.cli.train import main
 from plp.datasets import Item, feature_store, images
-from plp.engine import feature_cache
+from plp.engine import encoding, feature_cache
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.feature_cache import cache_folder
 from plp.structures import ImageFeatures
@@ -112,6 +112,15 @@ def cached(train_tool, configs, tmp_path):
     return run
 
 
+def test_encoding_is_told_before_it_begins_and_on_its_way(cached, monkeypatch):
+    monkeypatch.setattr(encoding, "TOLD_EVERY", 0.0)
+    out = cached("data.eval_batch_size=8")[1].out
+    assert out.index("encoding 36 images (once)") < out.index("encoded 8 of 12 images")
+    assert out.index("encoded 18 of 18 images") < out.index("features of 36 images")
+    again = cached(name="again")[1].out
+    assert "(once)" not in again
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_numbers_are_those_without_a_cache(kind, cached, configs, train_tool, seen, tmp_path):
     config, total = configs[kind], KINDS[kind][1]
@@ -119,7 +128,7 @@ def test_the_numbers_are_those_without_a_cache(kind, cached, configs, train_tool
     assert cached(config=config, name="first")[0] == (total, 0, total)
     seen.update(encoded=0, decoded=0)
     assert cached(config=config, name="second")[0] == (total, total, 0)
-    trained = 12 * 4 if kind == "random" else 0  # in four epochs
+    trained = 10 * 4 if kind == "random" else 0  # whole batches of four epochs
     assert seen == {"encoded": trained, "decoded": trained + (12 if kind == "random" else 0)}
     assert_same_numbers(tmp_path / "second", tmp_path / "first")
     assert_same_numbers(tmp_path / "first", tmp_path / "without", exact=kind in EXACT)

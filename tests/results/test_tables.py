@@ -39,7 +39,7 @@ def test_whole_table_by_hand():
     assert lines_of(to_markdown(accuracy_table(RUNS, 4))) == [
         "| method | dtd | pets | average | learned parameters | training, s |",
         "| :--- | ---: | ---: | ---: | ---: | ---: |",
-        "| coop | **64.0 ± 4.0** | **81.0 ± 1.7** | **72.5 ± 2.8** | 999–12,345 | 10.0 |",
+        "| coop | **64.0 ± 4.0** | 81.0 ± 1.7 | 72.5 ± 2.8 | 999–12,345 | 10.0 |",
         "| my_net | **64.0 ± 0.1** | 70.0 (seed 1) | 67.0 (mixed seeds) | 1,000 | 3.0 |",
         "| plot | – | – | – | – | – |",
     ]
@@ -85,6 +85,23 @@ def test_fitting_and_tuning_are_training_the_test_is_not():
 def test_best_of_a_column(means, best):
     marked = mark_best([None if mean is None else Value(mean) for mean in means])
     assert [value and value.best for value in marked] == best
+
+
+def test_bold_only_among_means_of_as_many_seeds():
+    runs = rows("coop", "dtd", 4, {1: 60.0, 2: 62.0, 3: 64.0})
+    runs += rows("plot", "dtd", 4, {1: 61.0, 2: 63.0, 3: 65.0})
+    runs += rows("gallop", "dtd", 4, {1: 90.0})
+    table = accuracy_table(runs, 4)
+    text, latex = to_markdown(table), to_latex(table)
+    assert "| plot | **63.0 ± 2.0** |" in text
+    assert "| gallop | 90.0 (seed 1) |" in text
+    assert r"gallop & $90.0$ (seed 1)" in latex
+    assert r"plot & $\mathbf{63.0 \pm 2.0}$" in latex
+    note = "Bold: the best of a column among cells of as many seeds as its most-seeded cell has."
+    assert note in text
+    assert note in latex
+    assert note not in to_markdown(accuracy_table(runs[:-1], 4))
+    assert "**" not in to_markdown(accuracy_table([*runs[:3], runs[-1]], 4))  # nothing to compare
 
 
 def test_runs_of_other_code_have_a_dagger():

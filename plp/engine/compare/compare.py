@@ -70,12 +70,19 @@ def compare(
     if table_only:
         return _write(plan, failures, reuse_other_code, published, command)
     plan.out.mkdir(parents=True, exist_ok=True)
+    tell_notes(plan)
     with only_one(plan.out):
         try:
             run_missing(plan.jobs, plan.device, workers, failures, reuse_other_code)
         finally:
             outcome = _write(plan, failures, reuse_other_code, published, command)
     return outcome
+
+
+def tell_notes(plan: Plan) -> None:
+    """Tell what a reader of the tables must know before hours of runs, too."""
+    for note in plan.notes:
+        logger.warning("%s", note)
 
 
 def survey(wanted: Wanted) -> list[tuple[Job, State]]:
@@ -196,7 +203,7 @@ def _write(
         more = published_accuracy(plan.datasets) if published else ()
         files = write_comparison(
             plan.out, runs, methods=plan.methods, datasets=plan.datasets, extra=extra,
-            more_tables=more,
+            more_tables=more, notes=plan.notes,
         )  # fmt: skip
     return Comparison(runs, failures, missing, files)
 

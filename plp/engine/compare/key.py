@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.datasets import DataSource, FewShot, Item, Splits
+from plp.datasets.sampling import few_training_images
 from plp.engine.build import run_seed
 from plp.engine.compare.contents import Contents
 from plp.engine.compare.digests import (
@@ -53,6 +54,7 @@ class Settled(NamedTuple):
         precision: Of the towers.
         dataset: Name of the data set, as recipes have it.
         class_names: Its classes.
+        shortage: Which classes have fewer images than shots; '' if none has.
     """
 
     config: Config
@@ -60,6 +62,7 @@ class Settled(NamedTuple):
     precision: str
     dataset: str
     class_names: tuple[str, ...]
+    shortage: str
 
 
 class _Data(NamedTuple):
@@ -67,6 +70,7 @@ class _Data(NamedTuple):
 
     digest: str
     class_names: tuple[str, ...]
+    shortage: str
 
 
 class Keys:
@@ -93,7 +97,8 @@ class Keys:
         place = (job.source, job.root, options.shots, seed, options.sampler, options.classes)
         if place not in self._data:
             few = draw(once, options, seed)
-            self._data[place] = _Data(self._data_digest(few), few.class_names)
+            digest, shortage = self._data_digest(few), few_training_images(few)
+            self._data[place] = _Data(digest, few.class_names, shortage)
         data = self._data[place]
         parts = {
             "config": config_digest(config),
@@ -105,7 +110,7 @@ class Keys:
             **({} if job.task is None else self._task_parts(job.task)),
         }
         precision = config.model.get("precision", "fp32")
-        return Settled(loaded, parts, precision, source.name, data.class_names)
+        return Settled(loaded, parts, precision, source.name, data.class_names, data.shortage)
 
     def _task_parts(self, task: Task) -> dict[str, str]:
         trained = {name: digest for name, digest in task.parts.items() if name != "code"}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import plp
+from plp.engine.config import SUFFIXES, nearest
 from plp.errors import ConfigError, did_you_mean
 
 VARIANT = "lite_16shot"
@@ -72,6 +73,8 @@ def _find(asked: str, variant: str, configs: Path) -> Path:
         return (configs / folder / f"{stem or variant}.py").resolve()
     if Path(asked).is_file():
         return Path(asked).resolve()
+    if Path(asked).suffix in SUFFIXES or asked.count("/") > 1:
+        raise ConfigError(f"--methods: no such file: {asked!r}.{nearest(Path(asked))}")
     if folder in known:
         raise ConfigError(
             f"method {folder!r} has no config {stem or variant!r}. "

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.engine.compare.job import Job
-from plp.engine.compare.key import Keys
+from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.methods import VARIANT, Method, find_methods
 from plp.engine.compare.sources import DataChoice, find_datasets
 from plp.engine.data import DataOptions
 from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
+from plp.wording import count
 
 RUNS = "runs"
 CACHE_KEY = "data.feature_cache"
@@ -59,6 +60,8 @@ class Plan(NamedTuple):
         datasets: Likewise.
         device: Where the jobs run.
         out: Folder of the comparison.
+        notes: What a reader of the tables must know: classes with fewer images than shots, once for
+            each data set and number of shots.
     """
 
     jobs: list[Job]
@@ -66,6 +69,7 @@ class Plan(NamedTuple):
     datasets: tuple[str, ...]
     device: str
     out: Path
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
@@ -82,15 +86,20 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     configs = [keys.load(method.config) for method in methods]  # may register data sets
     datasets = find_datasets(wanted.datasets)
     device = check_device(wanted.device, "fp32")
-    jobs = []
+    jobs: list[Job] = []
+    notes: dict[tuple[str, int], str] = {}
     for seed, shots in itertools.product(wanted.seeds, sorted(wanted.shots, reverse=True)):
         for (method, config), data in itertools.product(
             zip(methods, configs, strict=True), datasets
         ):
             job = _job(wanted, method, config, data, shots, seed)
-            jobs.append(_settled(job, keys, device))
+            settled = _settled(job, keys, device)
+            jobs.append(job._replace(parts=settled.parts))
+            if settled.shortage:
+                told = f"{data.name}, {count(shots, 'shot')}: {settled.shortage}."
+                notes.setdefault((data.name, shots), told)
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
-    return Plan(jobs, *names, device, out)
+    return Plan(jobs, *names, device, out, tuple(notes.values()))
 
 
 def _job(
@@ -115,13 +124,13 @@ def _job(
     )
 
 
-def _settled(job: Job, keys: Keys, device: str) -> Job:
+def _settled(job: Job, keys: Keys, device: str) -> Settled:
     try:
         settled = keys.settle(job)
         check_device(device, settled.precision)
     except ConfigError as error:
         raise ConfigError(f"{job.title}: {error}") from error
-    return job._replace(parts=settled.parts)
+    return settled
 
 
 def _can_cache(config: Config, options: Mapping[str, Any]) -> bool:

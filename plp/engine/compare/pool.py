@@ -6,6 +6,7 @@ that nothing writes to a run's folder behind the back of the next comparison.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -15,6 +16,8 @@ from typing import Any
 
 from plp.engine.compare.job import Job
 from plp.engine.compare.worker import Outcome, execute
+
+logger = logging.getLogger("plp")
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -47,6 +50,9 @@ def run_in_processes(jobs: Sequence[Job], workers: int, threads: int) -> Iterato
             ready = connection.wait([worker.pipe for worker in crew])
             for worker in [worker for worker in crew if worker.pipe in ready]:
                 outcome = worker.take()
+                if isinstance(outcome, str):
+                    logger.info("%s: %s", worker.job.title, outcome)
+                    continue
                 if worker.died:
                     crew.remove(worker)
                     worker.end()
@@ -88,10 +94,11 @@ class _Worker:
         with contextlib.suppress(OSError):  # if it is dead, `take` will say so
             self.pipe.send(job)
 
-    def take(self) -> Outcome:
-        """Return how the job ended; that the process died, if it did."""
+    def take(self) -> Outcome | str:
+        """Return what the job has to tell, or how it ended; that its process died, if it did."""
         try:
-            return self.pipe.recv()
+            found: Outcome | str = self.pipe.recv()
+            return found
         except (EOFError, OSError):
             self.died = True
             self.process.join(timeout=10)
@@ -133,7 +140,7 @@ def _work(pipe: Any, threads: int) -> None:
             job = pipe.recv()
         except EOFError:
             return
-        pipe.send(execute(job, keys, own_streams=True))
+        pipe.send(execute(job, keys, own_streams=True, tell=pipe.send))
 
 
 def _end_with_parent() -> None:

@@ -87,10 +87,8 @@ def _find(asked: str, flag: str) -> DataChoice:
         raise ConfigError(f"{flag}: expected NAME or NAME=ROOT, got {asked!r}")
     if name in source_names() and not (name in BENCHMARKS and _has_split(root)):
         if root is None and needs_root(name):
-            folder = f"above {BENCHMARKS[name].folder}/" if name in BENCHMARKS else "of its images"
             raise ConfigError(
-                f"{flag}: {name!r} needs the folder {folder}: {name}=ROOT, or --data-root ROOT "
-                "for all data sets"
+                f"{flag}: {name!r} needs {_places(name)}, or --data-root ROOT for all data sets"
             )
         source = build_source(name, root)
         if source.test_only and flag == "--datasets":
@@ -109,6 +107,17 @@ def _find(asked: str, flag: str) -> DataChoice:
     _require_folder(root)
     build_source(kind, root)
     return DataChoice(_checked(name), kind, root)
+
+
+def _places(name: str) -> str:
+    """Say what may be given as the root of a registered data set."""
+    if name not in BENCHMARKS:
+        return f"the folder of its images: {name}=ROOT"
+    folder = BENCHMARKS[name].folder
+    above = f"the folder above {folder}/: {name}=ROOT"
+    if BENCHMARKS[name].split is None:
+        return above
+    return f"{above}, or {folder}/ itself with its split file: {name}=ROOT/{folder}"
 
 
 def _has_split(root: str | None) -> bool:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ from plp.errors import CheckpointError, ConfigError, PlpError, describe_os_error
 
 LOG = "log.txt"
 
+Tell = Callable[[str], None]
+
 
 class Outcome(NamedTuple):
     """How a job ended.
@@ -39,19 +41,23 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def execute(job: Job, keys: Keys, *, own_streams: bool = False) -> Outcome:
+def execute(
+    job: Job, keys: Keys, *, own_streams: bool = False, tell: Tell | None = None
+) -> Outcome:
     """Run a job; whatever goes wrong is its outcome, and stands in the log of its folder.
 
     Args:
         job: What to run.
         keys: Reads config and data, once for all jobs of a process.
         own_streams: Whether standard output and error of this process may go to the log as well.
+        tell: Gets what is not for the log alone; None: plp's log as it is outside of the job.
     """
     start, error, begun = time.monotonic(), None, False
+    tell = tell or _outside(job)
     try:
         config, resume = _begin(job, keys)
         begun = True
-        _run(job, config, resume, own_streams, start)
+        _run(job, config, resume, own_streams, tell, start)
     except PlpError as problem:
         error = str(problem)
     except Exception as problem:  # a full disk; of a component, perhaps the user's: others go on
@@ -79,8 +85,10 @@ def _begin(job: Job, keys: Keys) -> tuple[Config, bool]:
     return settled.config, resume
 
 
-def _run(job: Job, config: Config, resume: bool, own_streams: bool, start: float) -> None:
-    with _log_to(job.folder / LOG, own_streams):
+def _run(
+    job: Job, config: Config, resume: bool, own_streams: bool, tell: Tell, start: float
+) -> None:
+    with _log_to(job.folder / LOG, own_streams, tell):
         if job.task is not None:
             _perform(job, job.task, config)
             finish(job, time.monotonic() - start)
@@ -94,7 +102,7 @@ def _run(job: Job, config: Config, resume: bool, own_streams: bool, start: float
                 raise
             logging.getLogger("plp").warning("cannot be resumed, starts anew: %s", problem)
             begin(job, resume=False)
-            with _log_to(job.folder / LOG, own_streams):
+            with _log_to(job.folder / LOG, own_streams, tell):
                 train(config, choices, work_dir=job.folder, device=job.device)
     finish(job, time.monotonic() - start)
 
@@ -115,14 +123,30 @@ def _perform(job: Job, task: Task, config: Config) -> None:
                             classes=task.classes)  # fmt: skip
 
 
+def _outside(job: Job) -> Tell:
+    """Return what writes to plp's log as it is set now, whatever the job sets it to."""
+    logger = logging.getLogger("plp")
+    outside = logger.handlers[:], logger.level, logger.propagate
+
+    def tell(text: str) -> None:
+        inside = logger.handlers[:], logger.level, logger.propagate
+        logger.handlers, level, logger.propagate = outside
+        logger.setLevel(level)
+        logger.info("%s: %s", job.title, text)
+        logger.handlers, level, logger.propagate = inside
+        logger.setLevel(level)
+
+    return tell
+
+
 @contextlib.contextmanager
-def _log_to(path: Path, own_streams: bool) -> Iterator[None]:
-    """Let plp's log, and tracebacks, go to a file and nowhere else."""
+def _log_to(path: Path, own_streams: bool, tell: Tell) -> Iterator[None]:
+    """Let plp's log, and tracebacks, go to a file; to `tell` what is marked as for the screen."""
     logger = logging.getLogger("plp")
     before = logger.handlers[:], logger.level, logger.propagate
     handler = _JobLog(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers, logger.propagate = [handler, _Screen(tell)], False
     logger.setLevel(logging.INFO)
     try:
         with _streams_to(path) if own_streams else contextlib.nullcontext():
@@ -135,6 +159,19 @@ def _log_to(path: Path, own_streams: bool) -> Iterator[None]:
         logger.setLevel(level)
         with contextlib.suppress(OSError):
             handler.close()
+
+
+class _Screen(logging.Handler):
+    """Passes on what is marked as for the screen of a comparison."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a message on, if it has the mark `feature_cache.SCREEN`."""
+        if getattr(record, "screen", False):
+            self._tell(record.getMessage())
 
 
 class _JobLog(logging.FileHandler):

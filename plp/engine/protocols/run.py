@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plp.engine.compare.compare import check_workers, is_done, only_one, run_missing
+from plp.engine.compare.compare import check_workers, is_done, only_one, run_missing, tell_notes
 from plp.engine.compare.key import key_of
 from plp.engine.compare.state import Kind, state_of
 from plp.engine.protocols.plan import (
@@ -81,6 +81,7 @@ def run_protocol(
         return _write(plan, failures, reuse_other_code, published, command)
     refuse_bound_methods(plan)
     plan.trainings.out.mkdir(parents=True, exist_ok=True)
+    tell_notes(plan.trainings)
     with only_one(plan.trainings.out):
         try:
             _run(plan, workers, failures, reuse_other_code)
@@ -150,7 +151,7 @@ def _files(
     published: bool,
     command: str | None,
 ) -> list[Path]:
-    out = plan.trainings.out
+    out, notes = plan.trainings.out, plan.trainings.notes
     title, tables = f"Protocol {plan.protocol}", _tables(plan, runs, ood)
     if published:
         tables += published_protocol(plan.protocol)
@@ -160,6 +161,7 @@ def _files(
         "environment": {**versions(), "git_commit": git_commit(), "device": plan.trainings.device},
         "failures": failures,
         "missing": missing,
+        "notes": list(notes),
         **({"command": command} if command else {}),
         "runs": [entry_of(run, out) for run in runs],
         "ood": [entry_of(one, out) for one in ood],
@@ -170,10 +172,10 @@ def _files(
         "protocol.json": json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n",
         "runs.csv": runs_to_csv(local),
         **({"ood.csv": ood_to_csv(ood)} if ood else {}),
-        **to_text(tables, title),
+        **to_text(tables, title, notes),
     }
     files = [write_text(out / name, text) for name, text in texts.items()]
     if ood:
         files += save_if_possible(out, "plane", lambda: draw_plane(ood, plan.trainings.methods))
-    report = leave(out, lambda: compare_report(out, title, tables, runs, content, ood=ood))
+    report = leave(out, lambda: compare_report(out, title, tables, runs, content, notes, ood))
     return files if report is None else [*files, report]
