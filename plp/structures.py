@@ -56,7 +56,8 @@ class NameTokens(NamedTuple):
 
     Attributes:
         embeddings: Padded with zeros on the right to the longest text.
-        lengths: Tokens of each text.
+        lengths: Tokens of each text; on the CPU, because lengths decide what is computed. On a
+            device they work too, and are waited for.
         start: Embedding of the start token (SOS, [CLS]).
         end: Embedding of the end token (EOS, [SEP]).
     """
@@ -73,6 +74,7 @@ class PromptTokens(NamedTuple):
     Attributes:
         embeddings: start token, context and name, end token, then zeros.
         end: Position of the end token; the text is `end + 1` tokens long. What follows is padding.
+            On the CPU, as lengths of names; on a device it works too, and is waited for.
         shared: How many tokens at the beginning of prompt n are the same in all classes, by
             construction: a causal text tower computes them once, and their gradient goes into the
             first class's row. 0 promises nothing.

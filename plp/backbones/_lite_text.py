@@ -16,6 +16,7 @@ from plp.backbones._half_copy import HalfCopy
 from plp.backbones._lite_weights import REMEDY
 from plp.errors import WeightsError
 from plp.structures import NameTokens
+from plp.upload import upload
 
 
 class MiniLM(nn.Module):
@@ -53,7 +54,7 @@ class MiniLM(nn.Module):
         embeddings = table[ids.to(table.device)]
         embeddings.masked_fill_(padding.to(table.device)[..., None], 0)
         start, end = (table[self.tokenizer.token_to_id(token)] for token in ("[CLS]", "[SEP]"))
-        return NameTokens(embeddings, lengths.to(table.device), start.clone(), end.clone())
+        return NameTokens(embeddings, lengths, start.clone(), end.clone())
 
     def forward(
         self, embeddings: Float[Tensor, "M L D"], lengths: Int[Tensor, " M"]
@@ -63,7 +64,7 @@ class MiniLM(nn.Module):
         Args:
             embeddings: Word embeddings from [CLS] to [SEP]; positions and token types are added
                 here. What lies beyond a text's length is not read.
-            lengths: Tokens of each text, [CLS] and [SEP] included.
+            lengths: Tokens of each text, [CLS] and [SEP] included; on the CPU.
 
         Returns:
             Sentence embeddings of unit length, float32 or better whatever autocast does.
@@ -75,11 +76,12 @@ class MiniLM(nn.Module):
         bert = self._half.of(self.bert, embeddings.device)
         for length in lengths.unique().tolist():
             index = (lengths == length).nonzero().squeeze(1)
-            part = embeddings[:, :length].index_select(0, index)
+            part = embeddings[:, :length].index_select(0, upload(index, embeddings.device))
             hidden = at_least_float32(bert(inputs_embeds=part).last_hidden_state)
             order.append(index)
             encoded.append(F.normalize(hidden.mean(dim=1), dim=-1))
-        return torch.cat(encoded).index_select(0, torch.cat(order).argsort())
+        back = upload(torch.cat(order).argsort(), embeddings.device)
+        return torch.cat(encoded).index_select(0, back)
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "M D"]:

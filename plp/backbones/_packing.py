@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from plp.upload import upload
+
 
 class Packing(NamedTuple):
     """The U tokens of M texts that differ, and where each text finds its own.
@@ -35,12 +37,16 @@ class Packing(NamedTuple):
         """Take the U tokens out of padded texts."""
         return padded.flatten(0, 1).index_select(0, self.kept)
 
+    def to(self, device: torch.device) -> "Packing":
+        """Copy to a device, without waiting for it."""
+        return Packing(*(upload(part, device) for part in self))
+
 
 def pack(end: Int[Tensor, "C N"], length: int, shared: int) -> Packing:
     """Say which tokens of the texts to compute.
 
     Args:
-        end: Position of each end token.
+        end: Position of each end token; on the CPU, for the number of tokens is read from it.
         length: L, tokens of a padded text.
         shared: How many tokens at the beginning of prompt n are the same in all classes.
 

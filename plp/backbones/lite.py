@@ -149,7 +149,7 @@ class LiteBackbone(Backbone):
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""
-        lengths = prompts.end.flatten() + 1
+        lengths = prompts.end.flatten().cpu() + 1  # where prompts of plp have them
         longest = int(lengths.max())
         if longest > self.context_length:
             raise ConfigError(

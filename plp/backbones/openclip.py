@@ -157,7 +157,7 @@ class OpenCLIPBackbone(Backbone):
         embeddings = start.new_zeros(len(ids), max(map(len, ids), default=0), len(start))
         for row, text in zip(embeddings, ids, strict=True):
             row[: len(text)] = self._embed(text)
-        lengths = torch.tensor([len(text) for text in ids], dtype=torch.long, device=self.device)
+        lengths = torch.tensor([len(text) for text in ids], dtype=torch.long)
         return NameTokens(embeddings, lengths, start, end)
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
@@ -170,16 +170,17 @@ class OpenCLIPBackbone(Backbone):
                 takes none.
         """
         self._text.check()
-        longest = int(prompts.end.max()) + 1
+        end = prompts.end.cpu()  # where prompts of plp have it
+        longest = int(end.max()) + 1
         if longest > self.context_length:
-            c, n = (prompts.end == prompts.end.max()).nonzero()[0].tolist()
+            c, n = (end == end.max()).nonzero()[0].tolist()
             raise ConfigError(
                 f"prompt {n} of class {c} has {longest} tokens with start and end; "
                 f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
                 "a shorter class name."
             )
         cut = prompts.embeddings[:, :, :longest]
-        return self._text.encode(cut, prompts.end, prompts.shared)
+        return self._text.encode(cut, end, prompts.shared)
 
     def extra_repr(self) -> str:
         """Name the weights and what was decided about them."""

@@ -90,11 +90,11 @@ class TextTower:
 
         Args:
             embeddings: Token embeddings, without positions.
-            end: Position of each text's end token.
+            end: Position of each text's end token; on the CPU.
             shared: Tokens at the beginning of a prompt that all classes share.
         """
         tower, length = self.tower, embeddings.shape[2]
-        texts = pack(end, length, shared)
+        texts = pack(end, length, shared).to(embeddings.device)
         positions = tower.positional_embedding[:length].to(embeddings.dtype)
         x = texts.collect((embeddings + positions).flatten(0, 1))  # [U, D]
         transformer: Any = self._half.of(tower.transformer, x.device)

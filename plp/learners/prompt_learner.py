@@ -301,9 +301,9 @@ class PromptLearner(BaseModel):
         if empty:
             raise ConfigError(f"expected class names with words in them, got {empty}")
         self.class_names = names
-        for key, value in tokens._asdict().items():
-            name = "name_" + key
-            self.register_buffer(name, value.detach(), persistent=False)
+        self.name_lengths = tokens.lengths.cpu()  # no buffer: it does not move to a device
+        for key in ("embeddings", "start", "end"):
+            self.register_buffer(f"name_{key}", getattr(tokens, key).detach(), persistent=False)
         self._texts.forget()
 
     def _encoded(

@@ -6,18 +6,23 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
+from plp.learners.length_order import by_length, in_order, part_sizes
 from plp.learners.recompute import recomputed
 from plp.learners.sharded_texts import encode_share
-from plp.prompts.base import Prompt, PromptPart, cut_tokens
+from plp.prompts.base import Prompt, PromptPart, cut_prompts, cut_tokens
+from plp.prompts.rows import Groups
 from plp.structures import NameTokens, PromptTokens
 
 _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
+# Texts of a call without gradient: 0.3 MiB each in ViT-B/16, and attention's kernels on CUDA take
+# at most 65,535.
+_MOST_TEXTS = 4096
 
 Context = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -31,6 +36,8 @@ class Texts:
     - With `chunk`, prompts are made and encoded `chunk` classes at a time, and again for their
       gradient: the memory of token embeddings and of the text tower's activations does not grow
       with the number of classes, at the price of a second forward pass.
+    - Without gradient no more than 4096 texts are made and encoded at a time.
+    - Parts are of classes whose texts are of about one length, see `part_sizes`.
     - With `split`, each process of a distributed run encodes a part of the texts that carry
       gradient, see `encode_share`.
 
@@ -89,16 +96,13 @@ class Texts:
             return self._of_images(prompt, names, pooled)
         parameters = list(prompt.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            if self.split:
-                cut = partial(prompt.parts, names)
-                return encode_share(len(names.lengths), self.chunk, cut, self._parts)
-            return self._parts(prompt.parts(names, self.chunk or len(names.lengths)))
+            return self._of_classes(prompt, names, self.split)
         # In-place updates bump `_version`.
         key = (tuple((id(p), p._version) for p in parameters), key)
         kept = self._kept.get(id(prompt))
         if kept is None or kept[0] != key:
             with torch.no_grad():
-                text = self._parts(prompt.parts(names, self.chunk or len(names.lengths)))
+                text = self._of_classes(prompt, names)
             kept = self._kept[id(prompt)] = (key, text)
         return kept[1]
 
@@ -106,23 +110,52 @@ class Texts:
         classes = len(names.lengths)
         images = max(_TEXTS_AT_ONCE // (classes * prompt.num_prompts), 1)
         pooled = F.normalize(pooled.float(), dim=-1)
-        parts = [self._encoded(prompt(names, part)) for part in pooled.split(images)]
+        parts = [self._of_tokens(prompt(names, part)) for part in pooled.split(images)]
         return torch.cat(parts).unflatten(0, (len(pooled), classes))
 
-    def _encoded(self, tokens: PromptTokens) -> Tensor:
-        return self._parts(cut_tokens(tokens, self.chunk or len(tokens.end)))
+    def _of_tokens(self, tokens: PromptTokens) -> Tensor:
+        lengths = tokens.end.amax(1)  # of the longest prompt
+        return self._sorted(lengths, tokens.end.shape[1], partial(cut_tokens, tokens))
 
-    def _parts(self, parts: Sequence[PromptPart]) -> Tensor:
-        """Make and encode parts of the prompts; with gradient, both again in the backward pass."""
-        if len(parts) == 1 or not torch.is_grad_enabled():
-            return torch.cat([self._part(part.make, *part.inputs) for part in parts])
-        return torch.cat(
-            [recomputed(partial(self._part, part.make), *part.inputs) for part in parts]
-        )
+    def _of_classes(self, prompt: Prompt, names: NameTokens, split: bool = False) -> Tensor:
+        return self._sorted(names.lengths, prompt.num_prompts, partial(prompt.parts, names), split)
+
+    def _sorted(
+        self,
+        lengths: Int[Tensor, " C"],
+        prompts: int,
+        cut: Callable[[Groups], Sequence[PromptPart]],
+        split: bool = False,
+    ) -> Float[Tensor, "C N E"]:
+        """Encode classes in the order of their lengths; return the texts as the classes lie."""
+        lengths = lengths.cpu()
+        most = self._most(prompts)
+
+        def encode(classes: Int[Tensor, " c"]) -> Tensor:
+            parts = cut(classes.split(part_sizes(lengths[classes], most)))
+            return self._parts(parts, again=most is not None and len(classes) > most)
+
+        order = by_length(lengths)
+        return encode_share(order, encode) if split else in_order(encode(order), order)
+
+    def _most(self, prompts: int) -> int | None:
+        """Most classes of `prompts` texts each that are encoded at a time."""
+        if torch.is_grad_enabled():
+            return self.chunk
+        most = max(_MOST_TEXTS // prompts, 1)
+        return min(self.chunk or most, most)
+
+    def _parts(self, parts: Sequence[PromptPart], again: bool) -> Tensor:
+        """Make and encode parts of the prompts; `again` in the backward pass, if there is one."""
+        if again and torch.is_grad_enabled():
+            return torch.cat(
+                [recomputed(partial(self._part, part.make), *part.inputs) for part in parts]
+            )
+        return torch.cat([self._part(part.make, *part.inputs) for part in parts])
 
     def _part(self, make: Callable[..., PromptTokens], *inputs: Tensor) -> Tensor:
         with torch.autocast(self.backbone.device.type, enabled=False):
             tokens = make(*inputs)
         with self.autocast():
-            text = self.backbone.encode_text(tokens)
-        return text.float()
+            texts = [self.backbone.encode_text(some) for some in cut_prompts(tokens, _MOST_TEXTS)]
+        return torch.cat(texts, dim=1).float()

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from plp.structures import NameTokens, PromptTokens
+from plp.upload import upload
 
 
 def assemble(
@@ -44,6 +45,7 @@ def assemble(
         names.end.new_zeros(num_classes, num_prompts, 1, width),  # padding
     ]
     index = _places(names.lengths, num_before, longest, after.shape[2])  # [C, L]
+    index = upload(index, names.embeddings.device)
     index = index[:, None, :, None].expand(-1, num_prompts, -1, width)  # [C, N, L, D]
     pool = torch.cat([part.to(before.dtype) for part in parts], dim=2)
     end = 1 + num_before + names.lengths + after.shape[2]

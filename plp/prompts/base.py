@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from plp.prompts.rows import Groups, placeholders, take
 from plp.structures import NameTokens, PromptTokens
 
 
@@ -68,32 +69,39 @@ class Prompt(nn.Module):
     def forward(self, names: NameTokens, *pooled: Float[Tensor, "B E"]) -> PromptTokens:
         """Assemble the prompts of C classes; `pooled` is there for prompts that see images."""
 
-    def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
-        """Return the prompts of `size` classes each, in order, not made yet.
+    def parts(self, names: NameTokens, groups: Groups) -> list[PromptPart]:
+        """Return the prompts of each group of classes, not made yet.
 
         So that the prompts of many classes need not be in memory at once. Here they are, and are
         cut; a prompt that can make a part alone does better.
         """
-        return cut_tokens(self(names), size)
+        return cut_tokens(self(names), groups)
 
     @abstractmethod
     def describe(self) -> list[str]:
         """Return each prompt as text, with `{}` for the class name and `[v]` for a random token."""
 
 
-def cut_tokens(tokens: PromptTokens, size: int) -> list[PromptPart]:
-    """Return prompts that are made already as parts of `size` classes each."""
+def cut_tokens(tokens: PromptTokens, groups: Groups) -> list[PromptPart]:
+    """Return prompts that are made already as parts, one a group of classes."""
+    embeddings = tokens.embeddings.detach()
 
-    def part(end: Int[Tensor, "c N"], embeddings: Float[Tensor, "c N L D"]) -> PromptTokens:
-        return PromptTokens(embeddings, end, tokens.shared)
+    def part(group: Int[Tensor, " c"], gradient: Float[Tensor, "c N L D"]) -> PromptTokens:
+        return PromptTokens(take(embeddings, group) + gradient, take(tokens.end, group), shared)
 
-    pairs = zip(tokens.embeddings.split(size), tokens.end.split(size), strict=True)
-    return [PromptPart(partial(part, end), (embeddings,)) for embeddings, end in pairs]
+    shared = tokens.shared
+    pairs = zip(groups, placeholders(tokens.embeddings, groups), strict=True)
+    return [PromptPart(partial(part, group), (gradient,)) for group, gradient in pairs]
 
 
-def cut_names(names: NameTokens, size: int) -> list[NameTokens]:
-    """Return the names of `size` classes each."""
-    pairs = zip(names.embeddings.split(size), names.lengths.split(size), strict=True)
-    return [
-        NameTokens(embeddings, lengths, names.start, names.end) for embeddings, lengths in pairs
-    ]
+def cut_prompts(tokens: PromptTokens, size: int) -> list[PromptTokens]:
+    """Return `size` prompts of each class at a time."""
+    pairs = zip(tokens.embeddings.split(size, dim=1), tokens.end.split(size, dim=1), strict=True)
+    return [PromptTokens(embeddings, end, tokens.shared) for embeddings, end in pairs]
+
+
+def take_names(names: NameTokens, group: Int[Tensor, " c"]) -> NameTokens:
+    """Return the names of some classes, padded to the longest of them."""
+    lengths = take(names.lengths, group)
+    embeddings = take(names.embeddings[:, : int(lengths.max())], group)
+    return NameTokens(embeddings, lengths, names.start, names.end)

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Literal, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import Prompt, PromptPart, cut_names
+from plp.prompts.base import Prompt, PromptPart, take_names
+from plp.prompts.rows import Groups, placeholders, take
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
@@ -120,14 +121,17 @@ class ContextPrompt(Prompt):
         """Assemble the prompts of C classes, differentiable with respect to `context`."""
         return self._assembled(names, self._drawn(self._broadcast(len(names.lengths))))
 
-    def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
-        """Return the prompts of `size` classes each, not made yet."""
+    def parts(self, names: NameTokens, groups: Groups) -> list[PromptPart]:
+        """Return the prompts of each group of classes, not made yet."""
         context = self._drawn(self._broadcast(len(names.lengths)))
-        named = cut_names(names, size)
-        contexts = [context] * len(named) if len(context) == 1 else context.split(size)
+        if len(context) == 1:
+            return [
+                PromptPart(partial(self._of_some, names, one, None), (context,)) for one in groups
+            ]
+        values, pairs = context.detach(), zip(groups, placeholders(context, groups), strict=True)
         return [
-            PromptPart(partial(self._assembled, part), (own,))
-            for part, own in zip(named, contexts, strict=True)
+            PromptPart(partial(self._of_some, names, one, values), (gradient,))
+            for one, gradient in pairs
         ]
 
     def _drawn(self, context: Float[Tensor, "_ N T D"]) -> Float[Tensor, "_ M T D"]:
@@ -138,6 +142,18 @@ class ContextPrompt(Prompt):
         # On the CPU, whose generator all processes of a run have seeded alike.
         drawn = torch.randperm(self.num_prompts)[: self.prompts_a_step]
         return context[:, drawn.to(context.device)]
+
+    def _of_some(
+        self,
+        names: NameTokens,
+        group: Int[Tensor, " c"],
+        values: Float[Tensor, "C N T D"] | None,
+        context: Float[Tensor, "_ N T D"],
+    ) -> PromptTokens:
+        """Assemble the prompts of some classes; `context` is a placeholder if there are values."""
+        if values is not None:
+            context = take(values, group) + context
+        return self._assembled(take_names(names, group), context)
 
     def _assembled(self, names: NameTokens, context: Float[Tensor, "_ N T D"]) -> PromptTokens:
         num_tokens = context.shape[2]

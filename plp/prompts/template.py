@@ -5,12 +5,14 @@ from functools import partial
 from typing import final
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import Prompt, PromptPart, cut_names
+from plp.prompts.base import Prompt, PromptPart, take_names
 from plp.prompts.context import EmbedWords
+from plp.prompts.rows import Groups
 from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
@@ -64,9 +66,12 @@ class TemplatePrompt(Prompt):
         shared = min(prompt.shared for prompt in filled)
         return PromptTokens(torch.cat(padded, dim=1), end, shared)  # [C, N, L, D], [C, N]
 
-    def parts(self, names: NameTokens, size: int) -> list[PromptPart]:
-        """Return the prompts of `size` classes each, not made yet."""
-        return [PromptPart(partial(self.forward, part)) for part in cut_names(names, size)]
+    def parts(self, names: NameTokens, groups: Groups) -> list[PromptPart]:
+        """Return the prompts of each group of classes, not made yet."""
+        return [PromptPart(partial(self._of_some, names, group)) for group in groups]
+
+    def _of_some(self, names: NameTokens, group: Int[Tensor, " c"]) -> PromptTokens:
+        return self(take_names(names, group))
 
     def describe(self) -> list[str]:
         """Return the templates."""

@@ -3,8 +3,9 @@
 Processes are started by torchrun and talk by gloo; they compare for themselves (`sharded_step.py`).
 """
 
-from functools import partial
+from math import ceil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +15,6 @@ from plp.branches import losses
 from plp.branches.losses import PromptDropout
 from plp.learners import sharded_texts
 from plp.learners.sharded_texts import encode_share
-from plp.prompts.base import cut_tokens
-from plp.structures import PromptTokens
 
 pytestmark = pytest.mark.timeout(600)  # `torchrun` gives up first, and says where it hung
 
@@ -45,30 +44,63 @@ def test_a_wrong_gradient_would_be_noticed(mistake):
     assert "same: " not in ended.stdout
 
 
-@pytest.mark.parametrize("chunk", [None, 1, 2, 9])
-@pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
+def rows_of(classes):
+    """Texts that name their classes."""
+    return classes.float().view(-1, 1, 1)
+
+
+@pytest.fixture
+def shares_of(monkeypatch):
+    """Return a function that lists what each process encodes, and the classes of its share."""
+
+    def run(order, processes):
+        shares = []
+
+        def apply(text, _, own):
+            shares.append((text, own))
+            return rows_of(order)
+
+        monkeypatch.setattr(sharded_texts._Gather, "apply", apply)
+        for rank in range(processes):
+            monkeypatch.setattr(sharded_texts, "get_dist_info", lambda r=rank: (r, processes))
+            encode_share(order, rows_of)
+        return shares
+
+    return run
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4, 7])
 @pytest.mark.parametrize("classes", [2, 5, 9])
-def test_every_class_is_encoded_once_where_it_belongs(monkeypatch, classes, processes, chunk):
-    """The shares, put together as they are gathered."""
-    end = torch.zeros(classes, 1, dtype=torch.long)
-    tokens = PromptTokens(torch.arange(classes * 1.0).view(-1, 1, 1, 1), end)
-    shares, rooms = [], set()
+def test_every_class_is_encoded_once_where_it_belongs(monkeypatch, shares_of, classes, processes):
+    """The shares, put together by the code that gathers them, and their gradient taken out."""
+    order = torch.randperm(classes, generator=torch.Generator().manual_seed(0))
+    shares, room = shares_of(order, processes), ceil(classes / processes)
+    assert all(1 <= len(text) <= room for text, _ in shares)
 
-    def gather(own, room, count):
-        rooms.add(room)
-        return torch.cat([own, own.new_full((room - len(own), 1, 1), -1.0)])
+    def all_gather(found, _):
+        for place, (text, _) in zip(found, shares, strict=True):
+            place.copy_(sharded_texts._of_length(text, room))
 
-    def encode(parts):
-        assert all(len(part().end) <= (chunk or classes) for part in parts)
-        return torch.cat([part().embeddings[:, 0] for part in parts])
+    calls = dict(get_world_size=lambda: processes, all_gather=all_gather)
+    calls["all_reduce"] = lambda gradient: gradient.mul_(2)
+    monkeypatch.setattr(sharded_texts, "dist", SimpleNamespace(**calls))
+    for text, own in shares:
+        ctx = SimpleNamespace()
+        whole = sharded_texts._Gather.forward(ctx, text, order, own)
+        assert whole.flatten().tolist() == list(range(classes))
+        gradient, *_ = sharded_texts._Gather.backward(ctx, whole)
+        assert torch.equal(gradient, 2 * rows_of(own) if len(own) else torch.zeros(1, 1, 1))
 
-    monkeypatch.setattr(sharded_texts._Gather, "apply", gather)
-    for rank in range(processes):
-        monkeypatch.setattr(sharded_texts, "get_dist_info", lambda r=rank: (r, processes))
-        cut = partial(cut_tokens, tokens)
-        shares.append(encode_share(classes, chunk, cut, encode))
-    assert len(rooms) <= 1
-    assert torch.cat(shares)[:classes].flatten().tolist() == list(range(classes))
+
+def test_one_process_has_all_classes_to_itself():
+    order = torch.tensor([2, 0, 1])
+    assert encode_share(order, rows_of).flatten().tolist() == [0, 1, 2]
+
+
+def test_shares_have_texts_of_all_lengths(shares_of):
+    """Sorted classes are dealt, so that no process waits for the one with the long names."""
+    lengths = [float(text.sum()) for text, _ in shares_of(torch.arange(90), 3)]
+    assert max(lengths) - min(lengths) == 60  # of 4005; cut in three it would be 1800
 
 
 def test_images_of_a_step_draw_together(monkeypatch):

@@ -127,6 +127,45 @@ def test_without_gradient_chunks_are_encoded_once(build, pixels, encoded, chunk)
         assert_close(found, build("coop/vitb16_16shot")(pixels)["logits"], atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("most", "chunk", "calls"),
+    [
+        (4096, None, [(5, 3)]),
+        (9, None, [(3, 3), (2, 3)]),
+        (9, 1, [(1, 3)] * 5),
+        (2, 4, [(1, 2), (1, 1)] * 5),  # one class alone has more
+    ],
+)
+def test_without_gradient_so_many_texts_at_a_time(build, encoded, monkeypatch, most, chunk, calls):
+    """Of frozen prompts, while others are trained, and of learned ones outside training."""
+    templates = ["a photo of a {}.", "{}", "one {} seen from far away"]
+    prompt = dict(_delete_=True, type="TemplatePrompt", templates=templates)
+    frozen = build("coop/vitb16_16shot", {"model.branches.global.prompt": prompt})
+    expected = frozen.encode_text()["global"]
+    encoded.clear()
+    monkeypatch.setattr(texts_module, "_MOST_TEXTS", most)
+    prompts = {"model.branches.global.prompt.num_prompts": 3, "model.text_chunk": chunk}
+    learned = build("coop/vitb16_16shot", prompts)
+    frozen = build(
+        "coop/vitb16_16shot", {"model.branches.global.prompt": prompt, "model.text_chunk": chunk}
+    )
+    assert_close(frozen.encode_text()["global"], expected, atol=1e-5, rtol=1e-4)
+    assert encoded == calls
+    encoded.clear()
+    with torch.no_grad():
+        learned.encode_text()
+    assert encoded == calls
+
+
+def test_images_have_no_more_texts_at_a_time_either(build, pixels, encoded, monkeypatch):
+    learner = moved_by_images(build)
+    with torch.no_grad():
+        whole = learner(pixels)["logits"]
+        monkeypatch.setattr(texts_module, "_MOST_TEXTS", 4)
+        assert_close(learner(pixels)["logits"], whole, atol=1e-4, rtol=1e-5)
+    assert encoded == [(10, 1), (4, 1), (4, 1), (2, 1)]
+
+
 @pytest.mark.parametrize("chunk", [0, -1, True])
 def test_chunks_refused(build, chunk):
     with as_installed(), pytest.raises(ConfigError, match="text_chunk to be a number from 1 up"):

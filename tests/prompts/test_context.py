@@ -108,7 +108,7 @@ def test_a_step_draws_some_of_the_prompts(kind):
         drawn = torch.randperm(4)[:2]
         assert torch.equal(made.embeddings, all_four[:, drawn])
         torch.manual_seed(seed)
-        parts = [part() for part in prompt.parts(NAMES, 2)]
+        parts = [part() for part in prompt.parts(NAMES, torch.arange(3).split(2))]
         assert torch.equal(parts[0].embeddings, all_four[:2, drawn, : parts[0].embeddings.shape[2]])
         (grad,) = torch.autograd.grad(made.embeddings.sum(), prompt.context)
         used = grad.reshape(-1, 4, grad.shape[-2] * grad.shape[-1]).abs().sum((0, 2)) > 0

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from plp.prompts import ClassContext, SharedContext, TemplatePrompt
 from plp.prompts.base import Prompt
+from plp.testing.tensor_bytes import PeakTensorBytes
 
 NAMES = toy_words(("cat", "old oak tree", "red car"))
 KINDS = {
@@ -18,33 +19,59 @@ KINDS = {
 }
 
 
+GROUPS = {
+    "as they lie": [[0, 1], [2]],
+    "together": [[0, 1, 2]],
+    "shuffled": [[2, 0], [1]],
+    "some": [[2], [0]],
+}
+
+
+def groups_of(name):
+    return [torch.tensor(group) for group in GROUPS[name]]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [1, 2, 3, 9])
-def test_parts_are_the_whole_cut(kind, size):
+@pytest.mark.parametrize("groups", GROUPS)
+def test_parts_are_the_whole_cut(kind, groups):
     prompt = KINDS[kind]()
     whole = prompt(NAMES)
-    for lean in (prompt.parts(NAMES, size), Prompt.parts(prompt, NAMES, size)):
-        made = [part() for part in lean]
-        assert [len(part.end) for part in made] == [len(e) for e in whole.end.split(size)]
-        assert torch.equal(torch.cat([part.embeddings for part in made]), whole.embeddings)
-        assert torch.equal(torch.cat([part.end for part in made]), whole.end)
-        assert min(part.shared for part in made) >= whole.shared  # one class shares with itself
+    groups = groups_of(groups)
+    for parts in (prompt.parts(NAMES, groups), Prompt.parts(prompt, NAMES, groups)):
+        for part, group in zip(parts, groups, strict=True):
+            made = part()
+            length = int(made.end.max()) + 1
+            assert torch.equal(made.embeddings[:, :, :length], whole.embeddings[group, :, :length])
+            assert torch.equal(made.end, whole.end[group])
+            assert made.shared >= whole.shared  # one class shares with itself
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_is_padded_to_its_own_longest(kind):
+    longest = KINDS[kind]()(NAMES).embeddings.shape[2]
+    short, long = KINDS[kind]().parts(NAMES, [torch.tensor([0]), torch.tensor([2, 1])])
+    assert short().embeddings.shape[2] == longest - 2  # "cat", "old oak tree"
+    assert long().embeddings.shape[2] == longest
 
 
 @pytest.mark.parametrize("kind", ["shared", "classes"])
-def test_the_gradient_of_parts_is_that_of_the_whole(kind):
+@pytest.mark.parametrize("groups", ["as they lie", "shuffled"])
+def test_the_gradient_of_parts_is_that_of_the_whole(kind, groups):
     prompt = KINDS[kind]()
     weight = torch.randn(prompt(NAMES).embeddings.shape)
     (prompt(NAMES).embeddings * weight).sum().backward()
     expected = prompt.context.grad
     prompt.context.grad = None
-    made = torch.cat([part().embeddings for part in prompt.parts(NAMES, 2)])
-    (made * weight).sum().backward()
+    for group, part in zip(groups_of(groups), prompt.parts(NAMES, groups_of(groups)), strict=True):
+        made = part().embeddings
+        (made * weight[group, :, : made.shape[2]]).sum().backward(retain_graph=True)
     assert_close(prompt.context.grad, expected)
 
 
-def test_a_part_is_made_when_asked_for():
-    """Parts hold a view of the context, not token embeddings."""
-    prompt = KINDS["classes"]()
-    (first, *_) = prompt.parts(NAMES, 1)
-    assert first.inputs[0].untyped_storage().data_ptr() == prompt.context.data_ptr()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_is_made_when_asked_for(kind):
+    """Until then it holds no tokens, nor rows of the context in another order."""
+    prompt = KINDS[kind]()
+    with PeakTensorBytes() as used:
+        parts = prompt.parts(NAMES, groups_of("shuffled"))
+    assert used.live < 64, parts
