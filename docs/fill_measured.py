@@ -1,13 +1,15 @@
-"""Write the measured numbers into each method's README, from the tables in docs/results.
+"""Write the measured numbers into each method's README and docs/results, from the tables there.
 
     python docs/fill_measured.py
 
-Filled is what stands between the two marks in `configs/<method>/README.md`: a table from
+Filled is what stands between the two marks. In `configs/<method>/README.md`: a table from
 `summary.csv`, and one of the method's variants from `variants.csv` (same columns, `method` such as
-`coop/lite_16shot_front`) where there is such a file with rows of the method.
+`coop/lite_16shot_front`) where there is such a file with rows of the method. In
+`docs/results/README.md`: all methods, a table for each number of shots.
 """
 
 import csv
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +21,10 @@ RESULTS = ROOT / "docs" / "results"
 BEGIN, END = "<!-- measured: python docs/fill_measured.py -->", "<!-- end of measured -->"
 LINK = "[docs/results/README.md](../../docs/results/README.md)"
 ORDER = ("textile", "dtd", "caltech101", "oxford_flowers")  # as there; others after these
+METHODS = (  # the order of the tables in docs/results
+    "zeroshot", "linear_probe", "tip_adapter", "tip_adapter_f", "clip_adapter", "taskres", "coop",
+    "cocoop", "kgcoop", "locoop", "plot", "gallop", "sotglp",
+)  # fmt: skip
 LEAST = 3  # seeds; fewer are named
 VARIANT_SHOTS = "16"
 
@@ -74,12 +80,26 @@ def readmes() -> dict[str, Path]:
     return {path.parent.name: path for path in sorted(ROOT.glob("configs/*/README.md"))}
 
 
+def overview(summary: Sequence[Row]) -> str:
+    """Return what stands between the marks in docs/results: a table for each number of shots."""
+    usual, parts = _usual(summary), []
+    for shots in sorted({row["shots"] for row in summary}, key=int):
+        here = [row for row in summary if row["shots"] == shots]
+        groups = [(method, _rows(here, method)) for method in METHODS if _rows(here, method)]
+        title = f"Test accuracy in percent, {shots} shot{'s' if int(shots) > 1 else ''}"
+        parts += [f"## {title}", _table("method", groups, usual, compare=True)]
+    return "\n\n".join(parts)
+
+
 def main(results: Path = RESULTS) -> None:
     """Fill every README, and name those that changed."""
     summary, variants = rows_of(results / "summary.csv"), rows_of(results / "variants.csv")
-    for method, path in readmes().items():
+    contents = {path: block(method, summary, variants) for method, path in readmes().items()} | {
+        RESULTS / "README.md": overview(summary)
+    }
+    for path, content in contents.items():
         text = path.read_text(encoding="utf-8")
-        new = filled(text, block(method, summary, variants))
+        new = filled(text, content)
         if new != text:
             path.write_text(new, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
@@ -108,21 +128,49 @@ def _usual(rows: Sequence[Row]) -> list[str]:
     return max((row["seeds"].split() for row in rows), key=len)
 
 
-def _table(first: str, groups: Sequence[tuple[str, Sequence[Row]]], usual: Sequence[str]) -> str:
-    """Return a table with a line for each group of rows and a column for each data set."""
+def _table(
+    first: str,
+    groups: Sequence[tuple[str, Sequence[Row]]],
+    usual: Sequence[str],
+    compare: bool = False,
+) -> str:
+    """Return a table with a line for each group of rows and a column for each data set.
+
+    With `compare`, the best of a column is bold, among cells of all seeds, and the last column is
+    the mean over data sets where none is missing.
+    """
     found = list(dict.fromkeys(row["dataset"] for _, rows in groups for row in rows))
     columns = sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-    lines = [_bar([first, *columns]), _bar([":---", *["---:"] * len(columns)])]
+    header = [first, *columns, *(["average"] if compare else [])]
+    lines = [_bar(header), _bar([":---", *["---:"] * (len(header) - 1)])]
+    best = _best([row for _, rows in groups for row in rows], usual) if compare else {}
     for name, rows in groups:
-        cells = {row["dataset"]: _cell(row, usual) for row in rows}
-        lines.append(_bar([name, *(cells.get(column, MISSING) for column in columns)]))
+        cells = {row["dataset"]: _cell(row, usual, best.get(row["dataset"])) for row in rows}
+        line = [name, *(cells.get(column, MISSING) for column in columns)]
+        lines.append(_bar([*line, *([_average(rows, len(columns))] if compare else [])]))
     if any(row["other_code"] == "True" for _, rows in groups for row in rows):
         lines += ["", "† A run among these is of another state of plp's code."]
     return "\n".join(lines)
 
 
-def _cell(row: Row, usual: Sequence[str]) -> str:
+def _best(rows: Sequence[Row], usual: Sequence[str]) -> dict[str, str]:
+    """Return the highest mean by data set, of cells with the usual seeds."""
+    best: dict[str, str] = {}
+    for row in rows:
+        if row["seeds"].split() == usual:
+            best[row["dataset"]] = max(row["mean"], best.get(row["dataset"], "0"), key=float)
+    return best
+
+
+def _average(rows: Sequence[Row], columns: int) -> str:
+    if len(rows) < columns:
+        return MISSING
+    return f"{statistics.mean(float(row['mean']) for row in rows):.1f}"
+
+
+def _cell(row: Row, usual: Sequence[str], best: str | None = None) -> str:
     text = Value(float(row["mean"]), float(row["std"]) if row["std"] else None).text
+    text = f"**{text}**" if row["mean"] == best and row["seeds"].split() == usual else text
     text += "†" if row["other_code"] == "True" else ""
     seeds = row["seeds"].split()
     if seeds == usual and len(seeds) >= LEAST:
