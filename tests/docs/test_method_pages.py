@@ -51,6 +51,24 @@ def lines_of(text):
     return [line for line in text.splitlines() if line.startswith("|")]
 
 
+def test_the_page_of_results_has_the_numbers_of_the_table(script):
+    summary = script.rows_of(script.RESULTS / "summary.csv")
+    text = (script.RESULTS / "README.md").read_text(encoding="utf-8")
+    assert script.filled(text, script.overview(summary)) == text, "run docs/fill_measured.py"
+    assert {row["method"] for row in summary} == set(script.METHODS)
+
+
+def test_all_methods_side_by_side(script, tables):
+    summary, _ = tables()
+    assert lines_of(script.overview(summary)) == [
+        "| method | dtd | average |", "| :--- | ---: | ---: |",
+        "| coop | 40.0 ± 1.2 (seeds 1, 3) | 40.0 |",
+        "| method | dtd | zoo | average |", "| :--- | ---: | ---: | ---: |",
+        "| coop | 60.1 ± 2.0† | 50.0 (seed 1) | 55.0 |",
+        "| plot | **99.0 ± 2.0** | – | – |",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_numbers_are_those_of_the_tables(script, method):
     summary, variants = (
