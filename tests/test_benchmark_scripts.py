@@ -40,3 +40,8 @@ def test_the_step_for_a_gpu_runs_on_a_cpu(root):
     assert float(row["TFLOP a step"]) > 0
     assert float(row["share"].rstrip(" %")) > 0
     assert float(row["50 epochs min"]) > 0
+
+
+def test_sorted_texts_have_less_padding(root):
+    rows = table(root, "text_order.py", "--size", "tiny", "--classes", 70, "--repeats", 1)
+    assert int(rows["sorted"]["places"]) < int(rows["as they lie"]["places"])
