@@ -101,3 +101,8 @@ def test_solvers_reach_the_error_they_are_asked_for(root):
     errors = [float(cell.split("(")[1].split(")")[0]) for cell in tolerance[:3]]
     assert len(fixed) == len(tolerance)
     assert max(errors) <= 1.1e-4
+
+
+def test_sorted_texts_have_less_padding(root):
+    rows = table(root, "text_order.py", "--size", "tiny", "--classes", 70, "--repeats", 1)
+    assert int(rows["sorted"]["places"]) < int(rows["as they lie"]["places"])
