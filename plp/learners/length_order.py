@@ -34,6 +34,7 @@ def part_sizes(lengths: Int[Tensor, " C"], most: int | None) -> list[int]:
         most: Most classes of a part; None for no limit.
 
     Example:
+        >>> import torch
         >>> part_sizes(torch.arange(10), most=4), part_sizes(torch.arange(130), most=None)
         ([4, 4, 2], [65, 32, 33])
     """
