@@ -20,7 +20,7 @@ CLASSES = ("ant", "bee", "cat")
 SETTINGS = """\
 _base_ = {base!r}
 model = dict(backbone=dict({backbone}))
-data = dict(shots=4, batch_size=5, eval_batch_size=16, num_workers=0)
+data = dict(shots=4, batch_size=5, eval_batch_size=16, num_workers=0, drop_last=False)
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 train_cfg = dict(max_epochs=4, val_interval=2)
 save_seconds = 0.0

@@ -77,8 +77,8 @@ def test_crops_are_resized_alike(root, tiny_options, device):
     make = partial(torch.randint, 0, 256, dtype=torch.uint8, generator=generator)
     regions = tuple(make((3, *side)) for side in sides)
     flips = torch.tensor([True, False, True])
-    here = Crops(regions, flips)
-    there = Crops(tuple(region.to(device) for region in regions), flips.to(device))
+    here = Crops.of(regions, flips)
+    there = Crops(here.pixels.to(device), here.sizes, flips.to(device))
     for mode in ("bicubic", "bilinear"):
         one, other = (crops.resized(96, mode).cpu().int() for crops in (here, there))
         assert int((one - other).abs().max()) <= 1
@@ -95,7 +95,7 @@ def test_a_step_on_crops_is_that_on_their_pixels(root, tiny_options, device):
     """
     learner = learner_of(root, "coop", tiny_options, device)
     batch = batch_for(learner)
-    crops = Crops(tuple(batch["images"]), torch.zeros(len(batch["labels"]), dtype=torch.bool))
+    crops = Crops.of(tuple(batch["images"]), torch.zeros(len(batch["labels"]), dtype=torch.bool))
     losses = [
         learner(**learner.data_preprocessor(batch | {"images": images}), mode="loss")
         for images in (batch["images"], crops)
