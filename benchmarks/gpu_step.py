@@ -86,7 +86,7 @@ def images_of(kind: str, batch: int, learner: Any) -> Any:
         noise = pixels(batch, 400).to(device)
         sides = torch.randint(150, 400, (batch, 2), generator=torch.Generator().manual_seed(1))
         regions = [image[:, :h, :w] for image, (h, w) in zip(noise, sides.tolist(), strict=True)]
-        return Crops(tuple(regions), torch.arange(batch, device=device) % 2 == 0)
+        return Crops.of(regions, torch.arange(batch, device=device) % 2 == 0)
     images = pixels(batch, learner.backbone.image_size).to(device)
     return learner.encode_image(images) if kind == "features" else images
 
