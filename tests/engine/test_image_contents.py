@@ -39,8 +39,11 @@ def test_digests_are_those_of_the_files_in_their_order(files, tmp_path):
 
 
 def test_a_file_is_read_once(files, tmp_path, read):
-    Contents(tmp_path / "cache").of([*files, *files])
+    first = Contents(tmp_path / "cache")
+    first.of([*files, *files])
     assert sorted(read) == ["0.png", "1.png", "2.png"]
+    assert not (tmp_path / "cache").exists(), "a command that is refused leaves nothing behind"
+    first.save()
     again = Contents(tmp_path / "cache")
     again.of(files)
     again.of(files)
@@ -48,7 +51,9 @@ def test_a_file_is_read_once(files, tmp_path, read):
 
 
 def test_a_file_that_changed_is_read_again(files, tmp_path, read):
-    before = Contents(tmp_path / "cache").of(files)
+    first = Contents(tmp_path / "cache")
+    before = first.of(files)
+    first.save()
     state = files[1].stat()
     files[1].write_bytes(b"y" * 10)
     os.utime(files[1], ns=(state.st_atime_ns, state.st_mtime_ns + 1))
@@ -74,4 +79,6 @@ def test_a_damaged_memory_is_forgotten(files, tmp_path, content):
 
 def test_no_place_to_remember(files, tmp_path):
     (tmp_path / "cache").write_text("a file")
-    assert Contents(tmp_path / "cache").of(files) == [content_digest(path) for path in files]
+    found = Contents(tmp_path / "cache")
+    assert found.of(files) == [content_digest(path) for path in files]
+    found.save()

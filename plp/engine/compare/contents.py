@@ -16,9 +16,9 @@ _THREADS = 8
 class Contents:
     """Digests of files; one that kept its size and its time of change is not read again.
 
-    What is known stands in `image_digests.json` of the user's cache. It is a memory and no more: of
-    two processes that write it at once the later one wins, and where nothing can be written files
-    are read anew.
+    What is known stands in `image_digests.json` of the user's cache, once it is saved. It is a
+    memory and no more: of two processes that write it at once the later one wins, and where nothing
+    can be written files are read anew.
 
     Args:
         folder: Where it stands. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
@@ -28,6 +28,7 @@ class Contents:
         self._file = (folder or user_cache()) / "image_digests.json"
         self._known: dict[str, str] | None = None  # by path, size and time of change
         self._now: dict[Path, str] = {}
+        self._learned = False
 
     def of(self, paths: Iterable[Path]) -> list[str]:
         """Return the digest of each file; '' for one that cannot be read, as the run will tell."""
@@ -41,10 +42,16 @@ class Contents:
         for path, state in states.items():
             self._now[path] = found[path] if path in found else known.get(state, "")
         new = {states[path]: digest for path, digest in found.items() if digest}
-        if new:
-            known |= new
-            self._write(known)
+        known |= new
+        self._learned |= bool(new)
         return [self._now[path] for path in paths]
+
+    def save(self) -> None:
+        """Write down what was learned, if anything was."""
+        if self._learned:
+            with contextlib.suppress(OSError):
+                write_text(self._file, json.dumps(self._read()))
+            self._learned = False
 
     def _read(self) -> dict[str, str]:
         if self._known is None:
@@ -54,10 +61,6 @@ class Contents:
             except (OSError, ValueError):  # none yet, or damaged
                 self._known = {}
         return self._known
-
-    def _write(self, known: dict[str, str]) -> None:
-        with contextlib.suppress(OSError):
-            write_text(self._file, json.dumps(known))
 
 
 def _state(path: Path) -> str:

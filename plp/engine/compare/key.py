@@ -126,6 +126,10 @@ class Keys:
             (self._ood[name, root],) = list_ood_sets({name: root})
         return self._ood[name, root]
 
+    def remember(self) -> None:
+        """Save the digests of images for the next time, now that all is settled."""
+        self._contents.save()
+
     def load(self, file: Path) -> Config:
         """Return a config as it stands in its file."""
         return self._load(file)[0]

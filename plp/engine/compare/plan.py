@@ -78,7 +78,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     Raises:
         PlpError: for anything a user can mend, with the job it concerns.
     """
-    keys = keys or Keys()
+    own, keys = keys is None, keys or Keys()
     _check_numbers("--shots", wanted.shots, least=1)
     _check_numbers("--seeds", wanted.seeds, least=0)
     out = check_folder_target(wanted.out, "--out")
@@ -99,6 +99,8 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
                 told = f"{data.name}, {count(shots, 'shot')}: {settled.shortage}."
                 notes.setdefault((data.name, shots), told)
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
+    if own:
+        keys.remember()
     return Plan(jobs, *names, device, out, tuple(notes.values()))
 
 

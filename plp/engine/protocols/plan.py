@@ -83,6 +83,7 @@ def plan_protocol(asked: Asked) -> ProtocolPlan:
     names = tuple(asked.ood) or tuple(choice.name for choice in targets)
     if asked.protocol == BASE_TO_NEW:
         names = tuple(f"{name}-new" for name in datasets)
+    keys.remember()
     return ProtocolPlan(asked.protocol, plan, tests, datasets, names)
 
 
