@@ -1,5 +1,6 @@
 """Classes sorted by the length of their texts: parts, their order, and what they spare."""
 
+import itertools
 import math
 
 import pytest
@@ -34,12 +35,27 @@ def test_rows_of_sorted_classes_find_their_places():
         ([1] * 32 + [2] * 32, None, [32, 32]),
         ([1] * 32 + [2] * 31, None, [63]),
         ([1] * 32 + [2] * 32, 64, [32, 32]),
-        ([1] * 32 + [2] * 32, 30, [30, 30, 4]),
         ([1], None, [1]),
+        ([2] * 64, 30, [30, 30, 4]),
+        ([1] * 32 + [2] * 32, 30, [30, 28, 6]),  # 56 tokens of padded names a part
+        ([1] * 5 + [7], 2, [2, 2, 1, 1]),
+        ([0, 0, 3], 1, [1, 1, 1]),
     ],
 )
 def test_the_shorter_half_is_split_off_where_it_pays(lengths, most, sizes):
     assert part_sizes(torch.tensor(lengths), most) == sizes
+
+
+def test_a_part_of_long_names_takes_no_more_than_one_of_mean_length():
+    lengths = torch.distributions.Geometric(0.3).sample((1000,)).long().sort().values + 1
+    sizes = part_sizes(lengths, 50)
+    assert sum(sizes) == 1000
+    parts = lengths.split(sizes)
+    room = 1.25 * 50 * float(lengths.float().mean())
+    assert max(len(part) * int(part[-1]) for part in parts) <= room
+    assert max(sizes) == 50
+    for part, more in itertools.pairwise(parts):  # none could take one class more
+        assert len(part) == 50 or (len(part) + 1) * int(more[0]) > room
 
 
 def build(root, tiny_options, name, options, names=NAMES):
