@@ -124,7 +124,7 @@ def fill_stores(
     if not parts:
         return {}
     if missing := sum(len(cached.missing()) for cached in parts.values()):
-        logger.info("encoding %s (once)", count(missing, "image"), extra=SCREEN)
+        logger.info("encoding %s (kept on disk)", count(missing, "image"), extra=SCREEN)
     known = encoded = 0
     for cached in parts.values():
         try:

@@ -227,8 +227,9 @@ def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> N
     )  # fmt: skip
     for note in run["notes"]:
         logger.warning(note)
+    shots = count(run["shots"], "shot")
     for key, value in run["recipe"].items():
-        logger.info("recipe of %s: %s = %s", run["dataset"], key, value)
+        logger.info("recipe of %s, %s: %s = %s", run["dataset"], shots, key, value)
     for line in run["prompts"]:
         logger.info(line)
     learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())

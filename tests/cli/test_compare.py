@@ -84,7 +84,7 @@ def test_encoding_and_short_classes_are_told_on_the_screen(compared, tmp_path, m
     lines = said.splitlines()
     assert lines[0].startswith("mine, 16 shots: 3 of 3 classes with fewer than 16 training images:")
     assert sum("fewer than 16" in line for line in lines) == 1
-    assert any(re.search(r"mine 16 shots seed \d: encoding \d+ images \(once\)$", line)
+    assert any(re.search(r"mine 16 shots seed \d: encoding \d+ images \(kept on disk\)$", line)
                for line in lines)  # fmt: skip
     assert "learned parameters" not in said
     assert lines[0] in results["notes"]

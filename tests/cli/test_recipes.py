@@ -42,7 +42,7 @@ def test_recipe_is_applied_and_told(train_tool, textures, tmp_path):
     assert result["recipe"] == DTD
     for key, wanted in DTD.items():
         assert value(result["config"], key) == wanted
-        assert f"recipe of dtd: {key} = {wanted}" in ended.out
+        assert f"recipe of dtd, 4 shots: {key} = {wanted}" in ended.out
     assert result["learned_parameters"]["branches.local.prompt.context"] == [3, 4, 4, 128]
 
 
