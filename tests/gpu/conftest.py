@@ -1,4 +1,4 @@
-"""The device under test: the CPU always, so that these tests are known to run, a GPU if there is.
+"""The device under test: a GPU if there is one, and the CPU, so that the tests are known to run.
 
 pytest tests/gpu -m gpu        # on a machine with a GPU
 """
@@ -19,7 +19,11 @@ from plp.engine.runner import check_device
 _NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, _NEEDS_GPU])])
+_CPU = pytest.param("cpu", marks=pytest.mark.slow)
+_GPU = pytest.param("cuda", marks=[pytest.mark.gpu, _NEEDS_GPU])
+
+
+@pytest.fixture(params=[_CPU, _GPU])
 def device(request):
     """A device that float32 means float32 on."""
     return check_device(request.param, "fp32")
