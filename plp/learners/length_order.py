@@ -46,7 +46,7 @@ def part_sizes(lengths: Int[Tensor, " C"], most: int | None) -> list[int]:
     left = len(lengths)
     sizes: list[int] = []
     if most is not None and left > most:
-        room = _SLACK * most * float(lengths.float().mean())  # for the padded names of a part
+        room = int(_SLACK * most * int(lengths.sum()) / left)  # for the padded names of a part
         while left:
             next_ones = lengths[len(lengths) - left :][:most]
             padded = torch.arange(1, len(next_ones) + 1) * next_ones.cummax(0).values
