@@ -1,6 +1,7 @@
-"""Writing files so that a reader never meets half of one, and where plp keeps its own."""
+"""Files: written so that a reader never meets half of one, their digests, plp's own folder."""
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -17,6 +18,15 @@ def user_cache(folder: str | os.PathLike[str] | None = None) -> Path:
         folder: The user's choice. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
     """
     return Path(folder or os.environ.get("PLP_CACHE_DIR") or "~/.cache/plp").expanduser()
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, read a MiB at a time."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:

@@ -4,7 +4,6 @@ open_clip and huggingface_hub retry an unreachable hub for close to a minute a m
 attempt. Here the caches are asked first, then the hub is probed once with a deadline.
 """
 
-import hashlib
 import logging
 import os
 import threading
@@ -18,6 +17,7 @@ from huggingface_hub.utils import get_session
 from open_clip.pretrained import download_pretrained_from_url
 
 from plp.errors import WeightsError
+from plp.files import content_digest
 
 _log = logging.getLogger(__name__)
 
@@ -148,15 +148,7 @@ def _cached_url(url: str, cache_dir: str | None) -> Path | None:
     if not path.is_file():
         return None
     stated = url.split("/")[-2] if "openaipublic" in url else ""
-    if stated and _sha256(path) != stated:
+    if stated and content_digest(path) != stated:
         _log.warning("%s is damaged (its SHA-256 differs from the published one): ignored", path)
         return None
     return path
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,6 +1,5 @@
 """Which features of a run are on disk already, and encoding those that are not."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from plp.branches.base import Branch
 from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
 from plp.engine.encoding import encode
 from plp.engine.result import versions
-from plp.files import user_cache
+from plp.files import content_digest, user_cache
 from plp.learners.prompt_learner import PromptLearner
 from plp.transforms import Transform
 from plp.wording import count
@@ -175,7 +174,7 @@ def _keys(
 
     def digest(item: Item) -> str | None:
         try:
-            return hashlib.sha256((images.root / item.path).read_bytes()).hexdigest()
+            return content_digest(images.root / item.path)
         except OSError:
             return None
 

@@ -1,6 +1,5 @@
 """Whether images are shots of the training: no threshold may be chosen on those."""
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from mmengine.config import Config
 from plp.datasets import FewShot
 from plp.engine.build import run_seed
 from plp.engine.data import DataOptions, draw
+from plp.files import content_digest
 from plp.inference.named_types import types_of
 from plp.registry import DATASETS
 
@@ -36,9 +36,9 @@ def trained_on(info: Mapping[str, Any], paths: Sequence[Path]) -> list[Path]:
             sizes.setdefault(path.stat().st_size, []).append(path)
     shots = [Path(few.root) / item.path for item in few.train]
     alike = [shot for shot in shots if shot.is_file() and shot.stat().st_size in sizes]
-    known = {_digest(shot) for shot in alike}  # of equal size: few files are read
+    known = {content_digest(shot) for shot in alike}  # of equal size: few files are read
     same = {shot.stat().st_size for shot in alike}
-    found = {path for size in same for path in sizes[size] if _digest(path) in known}
+    found = {path for size in same for path in sizes[size] if content_digest(path) in known}
     return [path for path in paths if path in found]
 
 
@@ -62,7 +62,3 @@ def _is_ours(section: Any) -> bool:
     """
     types = list(types_of(section))
     return len(types) == 1 and types[0] == section.get("type") and types[0] in DATASETS.names()
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

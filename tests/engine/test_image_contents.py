@@ -6,7 +6,7 @@ import pytest
 
 from plp.engine.compare import contents
 from plp.engine.compare.contents import Contents
-from plp.engine.compare.digests import content_digest
+from plp.files import content_digest
 
 
 @pytest.fixture

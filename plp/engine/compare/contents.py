@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from plp.engine.compare.digests import content_digest
-from plp.files import user_cache, write_text
+from plp.files import content_digest, user_cache, write_text
 
 _THREADS = 8
 

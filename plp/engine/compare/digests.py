@@ -16,6 +16,7 @@ import plp
 from plp.engine.data import WITHOUT_EFFECT
 from plp.engine.result import WEIGHTS, versions
 from plp.errors import ConfigError
+from plp.files import content_digest
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
 APART = ("cli", "report", "results", "testing", "engine/compare", "engine/protocols")
@@ -120,12 +121,3 @@ def _with_contents(value: Any) -> Any:
 @cache
 def _large_content(path: str, modified: int) -> str:
     return content_digest(Path(path))
-
-
-def content_digest(path: Path) -> str:
-    """Return the digest of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
