@@ -38,7 +38,7 @@ def make_step(
             texts = learner.encode_text(features)
         with clock("local"):
             with torch.autocast(kind, half, enabled=half is not None):
-                evidence = learner.branches.evidence(features, texts, backbone)
+                evidence = learner.branches.evidence(features, texts, backbone, pairs=False)
             loss = sum(
                 branch.loss(evidence[name], labels, backbone.logit_scale)
                 for name, branch in learner.branches.items()

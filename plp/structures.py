@@ -106,15 +106,15 @@ class Evidence(NamedTuple):
         prompt_scores: The scores of single prompts; their mean (times the branch's score scale, if
             it has one) is `scores`.
         similarity: Cosines the scores come from: [B, C, N] of a global branch; [B, C, K, N] on the
-            support of a local one.
-        support: Patches of the support (local branches).
-        plan: Transport plan on the support, total mass 1 (local branches).
+            support of a local one, unless pairs were not asked for.
+        support: Patches of the support (local branches), likewise.
+        plan: Transport plan on the support, total mass 1 (local branches), likewise.
         patch_scores: Cosines of all patches averaged over prompts, where asked for.
     """
 
     scores: Float[Tensor, "B C"]
     prompt_scores: Float[Tensor, "B C N"]
-    similarity: Float[Tensor, "..."]
+    similarity: Float[Tensor, "..."] | None
     support: Support | None = None
     plan: Float[Tensor, "B C K N"] | None = None
     patch_scores: Float[Tensor, "B P C"] | None = None

@@ -42,6 +42,7 @@ class Branch(nn.Module):
         text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"],
         project_dense: ProjectDense,
         patch_scores: bool = False,
+        pairs: bool = True,
     ) -> Evidence:
         """Score every class for every image.
 
@@ -51,6 +52,8 @@ class Branch(nn.Module):
                 prompt sees images. None for a branch without prompt.
             project_dense: The backbone's map from dense features into the joint space.
             patch_scores: Also return the cosines of single patches, for scores that need them.
+            pairs: Also return what single pairs of patch and prompt contribute, where there are
+                any: similarity, support, plan. Scores do not depend on it; memory does.
         """
 
     @abstractmethod

@@ -114,6 +114,7 @@ class CacheBranch(Branch):
         text: Float[Tensor, "C N E"],
         project_dense: ProjectDense,
         patch_scores: bool = False,
+        pairs: bool = True,
     ) -> Evidence:
         """Score every class for every image; before `fit` from the texts alone."""
         with torch.autocast(features.pooled.device.type, enabled=False):

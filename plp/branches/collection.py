@@ -98,10 +98,11 @@ class Branches(nn.ModuleDict):
         texts: Mapping[str, Tensor],
         backbone: Backbone,
         patch_scores: bool = False,
+        pairs: bool = True,
     ) -> dict[str, Evidence]:
         """Return what each branch has to say about images, see `Branch.forward`."""
         return {
-            name: branch(features, texts.get(name), backbone.project_dense, patch_scores)
+            name: branch(features, texts.get(name), backbone.project_dense, patch_scores, pairs)
             for name, branch in self.named()
         }
 

@@ -74,6 +74,7 @@ class GlobalBranch(Branch):
         text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"],
         project_dense: ProjectDense,
         patch_scores: bool = False,
+        pairs: bool = True,
     ) -> Evidence:
         """Score every class for every image."""
         with torch.autocast(features.pooled.device.type, enabled=False):

@@ -84,6 +84,7 @@ class LinearProbe(Branch):
         text: Any,
         project_dense: ProjectDense,
         patch_scores: bool = False,
+        pairs: bool = True,
     ) -> Evidence:
         """Score every class for every image; there are no texts here."""
         with torch.autocast(features.pooled.device.type, enabled=False):

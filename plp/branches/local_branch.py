@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal, cast, final
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float, Int
@@ -94,24 +94,28 @@ class LocalBranch(Branch):
         text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"],
         project_dense: ProjectDense,
         patch_scores: bool = False,
+        pairs: bool = True,
     ) -> Evidence:
-        """Score every class for every image from the patches of its support."""
+        """Score every class for every image from the patches of its support.
+
+        Without `pairs` only the plan is held for all classes, and that only for the gradient.
+        """
         joint = project_dense(self.projection(features.dense[self.stream]))
         with torch.autocast(joint.device.type, enabled=False):
             patches = F.normalize(joint.float(), dim=-1)
             texts = F.normalize(text.float(), dim=-1)
             walk = walk_classes(patches, texts, self.selector, self.class_chunk, patch_scores)
-            parts = [self._align(found) for found in walk]
-        whole = _joined(parts)
-        _warn_of_unlike_rows(self.aligner, whole.support)
-        return whole
+            return _joined([self._align(found, pairs) for found in walk])
 
-    def _align(self, found: Supported) -> Evidence:
+    def _align(self, found: Supported, pairs: bool) -> Evidence:
         """Score some of the classes on their support."""
         similarity, support, singles = found
+        _warn_of_unlike_rows(self.aligner, support)
         plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
         prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
         scores = prompt_scores.mean(-1) * self._factor(similarity.shape[-1])
+        if not pairs:
+            return Evidence(scores, prompt_scores, None, patch_scores=singles)
         return Evidence(scores, prompt_scores, similarity, support, plan, singles)
 
     def patch_cosines(
@@ -147,22 +151,30 @@ def _joined(parts: list[Evidence]) -> Evidence:
     """Put the evidence of parts of the classes together."""
     if len(parts) == 1:
         return parts[0]
-    support = join([cast(Support, part.support) for part in parts])
     fields = ("scores", "prompt_scores", "similarity", "plan")
-    whole = {name: torch.cat([getattr(part, name) for part in parts], dim=1) for name in fields}
-    singles = [part.patch_scores for part in parts if part.patch_scores is not None]
-    patch_scores = torch.cat(singles, dim=-1) if singles else None  # [B, P, C]
-    return Evidence(**whole, support=support, patch_scores=patch_scores)
+    whole = {name: _cat([getattr(part, name) for part in parts], dim=1) for name in fields}
+    supports = [part.support for part in parts if part.support is not None]
+    return Evidence(
+        **whole,
+        support=join(supports) if supports else None,
+        patch_scores=_cat([part.patch_scores for part in parts], dim=-1),  # [B, P, C]
+    )
 
 
-def _warn_of_unlike_rows(aligner: Aligner, support: Support | None) -> None:
+def _cat(parts: list[Tensor | None], dim: int) -> Any:
+    """Put parts together; None if there are none."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there, dim) if there else None
+
+
+def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
     """Say so where a plan keeps a marginal over patches that are not the same for all prompts."""
-    if support and aligner.needs_shared_patches and support.indices.shape[-1] > 1:
+    if aligner.needs_shared_patches and support.indices.shape[-1] > 1:
         ragged = "" if support.kept is None else ", and prompts that keep fewer cannot meet it"
         warnings.warn(
             f"{type(aligner).__name__} shares out each patch among the prompts, but the selector "
             f"gives every prompt patches of its own: row k means another patch to each{ragged}. "
             "Use SharedTopK or AllPatches, or an aligner without a marginal over patches "
             "(MeanAligner, MaxSimAligner)",
-            stacklevel=3,
+            stacklevel=4,
         )

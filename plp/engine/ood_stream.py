@@ -1,7 +1,7 @@
 """Scoring images batch by batch: scores are kept, features and evidence are not."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from plp.engine.ood_cache import Stored
 from plp.errors import DataError
 from plp.evaluation import Judged, judge
 from plp.learners.prompt_learner import Images, PromptLearner
+from plp.reader import asked_for
 from plp.scores import Score
 from plp.structures import Evidence
 
@@ -156,11 +157,12 @@ def _batches(
 
 
 @torch.no_grad()
-def look(learner: PromptLearner, images: Images, patch_scores: bool) -> Evidences:
-    """Return what all branches and references say about images, encoded once."""
+def look(learner: PromptLearner, images: Images, scores: Iterable[Score]) -> Evidences:
+    """Return what all branches and references say about images, encoded once, for some scores."""
+    asked = asked_for(scores)
     features = learner.encode_image(images, references=True)
-    branches = learner.evidence(features, patch_scores)
-    references = learner.evidence(features, patch_scores, references=True)
+    branches = learner.evidence(features, **asked)
+    references = learner.evidence(features, references=True, **asked)
     return Evidences(features.pooled, branches, references)
 
 
@@ -171,8 +173,8 @@ def _score_batch(
     labelled: bool,
     export: bool,
 ) -> dict[str, Any]:
-    patches = any(one.score.needs_patches for one in scorings.values())
-    found = look(learner, batch["images"].to(learner.backbone.device), patches)
+    images = batch["images"].to(learner.backbone.device)
+    found = look(learner, images, (one.score for one in scorings.values()))
     scores = {
         name: score(_part(found, reference)).float().cpu()
         for name, (score, reference) in scorings.items()

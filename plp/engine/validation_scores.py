@@ -10,6 +10,7 @@ from plp.engine.ood_scores import choose_scores
 from plp.errors import ConfigError
 from plp.evaluation import LogitsToScore
 from plp.learners.prompt_learner import PromptLearner
+from plp.reader import asked_for
 from plp.registry import SCORES
 from plp.scores import Score
 from plp.scores.logits import LogitScore
@@ -49,8 +50,7 @@ def score_batch(
     learner: PromptLearner, scores: dict[str, Score], images: Tensor | ImageFeatures
 ) -> dict[str, Float[Tensor, " B"]]:
     """Score a batch on the learner's device; return the scores on the CPU, by name."""
-    patches = any(score.needs_patches for score in scores.values())
-    evidence = learner.evidence(images, patches)
+    evidence = learner.evidence(images, **asked_for(scores.values()))
     return {name: score(evidence).float().cpu() for name, score in scores.items()}
 
 

@@ -15,6 +15,7 @@ from plp.export.program import in_float32
 from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
 from plp.learners.prompt_learner import PromptLearner
+from plp.reader import asked_for
 
 TOLERANCE = 1e-4
 NOISE = (1, 2, 7)  # images of the batches of noise that every program is checked on
@@ -71,7 +72,7 @@ def _run_of(classifier: Classifier, learner: PromptLearner) -> Run:
 
     @torch.no_grad()
     def run(pixels: Tensor) -> dict[str, Tensor]:
-        evidence = learner.evidence(pixels.to(device), score.needs_patches)
+        evidence = learner.evidence(pixels.to(device), **asked_for([score]))
         found = {
             "probabilities": learner.logits_of(evidence)["logits"].float().softmax(-1).cpu(),
             "ood_score": score(evidence).float().cpu(),

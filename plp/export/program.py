@@ -14,6 +14,7 @@ from plp.branches.fusion import fused_scores
 from plp.branches.local_branch import LocalBranch
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
+from plp.reader import asked_for
 from plp.scores import Score
 
 # Sinkhorn iterations of a program at least, and 1 / epsilon of them for a small epsilon. On patches
@@ -84,7 +85,7 @@ class ClassifierProgram(nn.Module):
                 features,
                 getattr(self, f"text_{place}"),
                 backbone.project_dense,
-                self.score.needs_patches,
+                **asked_for([self.score]),
             )
             for place, (name, part) in enumerate(zip(self.names, parts, strict=True))
         }

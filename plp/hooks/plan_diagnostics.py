@@ -67,8 +67,8 @@ class PlanDiagnosticsHook(Hook):
 def _means(found: Evidence, labels: torch.Tensor) -> dict[str, float]:
     """Average the diagnostics of each image's true class."""
     images = torch.arange(len(labels), device=labels.device)
-    if found.plan is None:
-        raise ValueError("expected evidence with a plan, got none")
+    if found.plan is None or found.similarity is None:
+        raise ValueError("expected evidence with pairs=True, got none")
     plan, similarity = found.plan[images, labels], found.similarity[images, labels]  # [B, K, N]
     mask = support_mask(found.support, similarity.shape[-1]) if found.support else None
     diagnostics = plan_diagnostics(plan, similarity, mask)._asdict()

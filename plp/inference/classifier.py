@@ -21,6 +21,7 @@ from plp.inference.reading import Chunk, read_chunks
 from plp.inference.rejection import RECALL, Rejection, choose_rejection
 from plp.inference.trained_on import trained_on
 from plp.learners.prompt_learner import PromptLearner
+from plp.reader import asked_for
 from plp.structures import Evidence
 from plp.transforms import Transform
 
@@ -258,7 +259,8 @@ class Classifier:
 
     @torch.no_grad()
     def _look(self, pixels: Tensor) -> dict[str, Evidence]:
-        return self.learner.evidence(pixels.to(self.device), self._scores[self.score].needs_patches)
+        asked = asked_for([self._scores[self.score]])
+        return self.learner.evidence(pixels.to(self.device), **asked)
 
 
 def _check_whole(**numbers: object) -> None:

@@ -19,6 +19,7 @@ from plp.learners.class_names import checked, spaced
 from plp.learners.texts import Texts
 from plp.losses.base import LossInputs, LossTerm
 from plp.prompts.base import Prompt
+from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
 from plp.structures import Evidence, ImageFeatures, NameTokens, Shots
 from plp.transforms.crops import Crops
@@ -136,15 +137,15 @@ class PromptLearner(BaseModel):
 
     def logits(self, images: Images) -> dict[str, Float[Tensor, "B C"]]:
         """Return fused logits as `logits`, and the logits of each branch under its name."""
-        return self.logits_of(self.evidence(images))
+        return self.logits_of(self.evidence(images, pairs=False))
 
     def loss(self, images: Images, labels: Int[Tensor, " B"]) -> dict[str, Float[Tensor, ""]]:
         """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
         features = self.encode_image(images)
         texts = self.encode_text(features)
         terms = list(cast(dict[str, LossTerm], self.losses).items())
-        patches = any(term.needs_patches for _, term in terms)
-        evidence = self._evidence(self.branches, features, texts, patches)
+        asked = asked_for(term for _, term in terms)
+        evidence = self._evidence(self.branches, features, texts, **asked)
         scale = self.backbone.logit_scale
         if self.objective == "fused":
             losses = {"loss_fused": F.cross_entropy(self.logits_of(evidence)["logits"], labels)}
@@ -170,8 +171,8 @@ class PromptLearner(BaseModel):
         their names, and `label` and `index` where given. Tensors are on the CPU.
         """
         features = self.encode_image(images, references=True)
-        references = self.evidence(features, references=True)
-        logits = self.logits_of(self.evidence(features), references)
+        references = self.evidence(features, references=True, pairs=False)
+        logits = self.logits_of(self.evidence(features, pairs=False), references)
         rows = {name: value.float().cpu() for name, value in logits.items()}
         carried = {
             key: value.cpu() for key, value in (("label", labels), ("index", indices))
@@ -185,14 +186,25 @@ class PromptLearner(BaseModel):
         ]
 
     def evidence(
-        self, images: Images, patch_scores: bool = False, references: bool = False
+        self,
+        images: Images,
+        patch_scores: bool = False,
+        references: bool = False,
+        pairs: bool = True,
     ) -> dict[str, Evidence]:
-        """Return what each branch (or reference) has to say: scores, similarities, plans."""
+        """Return what each branch (or reference) has to say: scores, similarities, plans.
+
+        Args:
+            images: As in `forward`.
+            patch_scores: Also of single patches, see `Evidence.patch_scores`.
+            references: Of references, not branches.
+            pairs: With similarity, support and plan of branches that see patches; False spares
+                their memory.
+        """
         features = self.encode_image(images, references)
         branches = self.references if references else self.branches
-        return self._evidence(
-            branches, features, self.encode_text(features, references), patch_scores
-        )
+        texts = self.encode_text(features, references)
+        return self._evidence(branches, features, texts, patch_scores, pairs)
 
     def logits_of(
         self, evidence: Mapping[str, Evidence], references: Mapping[str, Evidence] | None = None
@@ -318,10 +330,11 @@ class PromptLearner(BaseModel):
         branches: Branches,
         features: ImageFeatures,
         texts: Mapping[str, Tensor],
-        patch_scores: bool = False,
+        patch_scores: bool,
+        pairs: bool,
     ) -> dict[str, Evidence]:
         with self._autocast():
-            return branches.evidence(features, texts, self.backbone, patch_scores)
+            return branches.evidence(features, texts, self.backbone, patch_scores, pairs)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         dtype = PRECISIONS[self.precision]

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from plp.reader import EvidenceReader
 from plp.structures import Evidence
 
 Found = TypeVar("Found")
@@ -29,14 +30,8 @@ class LossInputs(NamedTuple):
     logit_scale: Float[Tensor, ""]
 
 
-class LossTerm(nn.Module):
-    """Adds one number to the loss of a learner. A weight, if it has one, is its own.
-
-    Attributes:
-        needs_patches: Whether it looks at `Evidence.patch_scores`.
-    """
-
-    needs_patches: bool = False
+class LossTerm(EvidenceReader):
+    """Adds one number to the loss of a learner. A weight, if it has one, is its own."""
 
     @abstractmethod
     def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:

@@ -4,24 +4,20 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from plp.reader import EvidenceReader
 from plp.structures import Evidence
 
 
-class Score(nn.Module):
+class Score(EvidenceReader):
     """Says how far an image is from all classes. Lower means more in-distribution.
 
     A tool that builds scores for a learner supplies what their signatures name: `logit_scale` (the
     factor on class scores the model was trained with), `temperature`, and `pooled` and `dense`, the
-    branches that look at the whole image and at patches.
-
-    Attributes:
-        needs_patches: Whether the score looks at single patches: evidence must then be asked for
-            with `patch_scores=True`.
+    branches that look at the whole image and at patches. What a score of patches or of pairs needs
+    is in the evidence only if it was asked for: `learner.evidence(images, **asked_for([score]))`.
     """
-
-    needs_patches: bool = False
 
     @abstractmethod
     def forward(self, evidence: Mapping[str, Evidence]) -> Float[Tensor, " B"]:

@@ -12,6 +12,7 @@ from plp.branches import LocalBranch
 from plp.branches.support import walk_classes
 from plp.selectors import SharedTopK
 from plp.structures import ImageFeatures
+from plp.testing.tensor_bytes import PeakTensorBytes
 
 B, P, C, N, W, E = 3, 30, 7, 4, 6, 5
 LABELS = torch.tensor([0, 3, 6])
@@ -42,12 +43,12 @@ def inputs(of_images=False, dtype=torch.float32):
     return dense.requires_grad_(), text.requires_grad_()
 
 
-def run(branch, of_images=False):
+def run(branch, of_images=False, pairs=True):
     """Evidence, and the gradient of the loss in patches and texts."""
     dense, text = inputs(of_images)
     weight = torch.randn(E, W, generator=torch.Generator().manual_seed(3))
     features = ImageFeatures(torch.zeros(B, E), {"toy": dense}, (1, P))
-    found = branch(features, text, lambda x: F.linear(x, weight), patch_scores=True)
+    found = branch(features, text, lambda x: F.linear(x, weight), True, pairs)
     branch.loss(found, LABELS, torch.tensor(20.0)).backward()
     return found, dense.grad, text.grad
 
@@ -65,6 +66,52 @@ def test_parts_change_neither_evidence_nor_gradients(kind, of_images, chunk):
     for found, expected in zip(part_grads, whole_grads, strict=True):
         # Sums over classes in another order: unrolled, on an AVX2 processor, 3e-5 off.
         assert_close(found, expected, atol=3e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["mean", "per_prompt"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("chunk", [3, None])
+def test_without_pairs_nothing_else_changes(kind, chunk, loss):
+    full, *full_grads = run(branch_of(kind, chunk, loss))
+    lean, *lean_grads = run(branch_of(kind, chunk, loss), pairs=False)
+    assert (lean.similarity, lean.plan, lean.support) == (None, None, None)
+    for name in ("scores", "prompt_scores", "patch_scores"):
+        assert torch.equal(getattr(lean, name), getattr(full, name))
+    for found, expected in zip(lean_grads, full_grads, strict=True):
+        assert torch.equal(found, expected)
+
+
+def copies_of_all_pairs(**asked):
+    """What a forward pass of PLOT holds at its end, and at most in it, in tensors [B, P, C, N]."""
+    images, patches, classes, width = 8, 50, 100, 16
+    branch = branch_of("plot", 10)
+    features = ImageFeatures(
+        torch.zeros(images, width), {"toy": torch.randn(images, patches, width)}, (5, 10)
+    )
+    text = torch.randn(classes, N, width, requires_grad=True)
+    with PeakTensorBytes() as used:
+        found = branch(features, text, lambda x: x, **asked)
+        held = used.live
+    assert found.scores.requires_grad
+    one = 4 * images * patches * classes * N  # bytes
+    return held / one, used.peak / one
+
+
+def test_of_all_pairs_the_plan_alone_is_held_and_once():
+    held, most = copies_of_all_pairs(pairs=False)
+    assert held < 1.3
+    assert most < 1.8  # one part is a tenth, and transport works on several copies of it
+    assert min(copies_of_all_pairs()) > 3
+
+
+def test_without_gradient_no_pairs_are_held():
+    with torch.no_grad():
+        branch = branch_of("plot", 10)
+        text = torch.randn(100, N, 16)
+        features = ImageFeatures(torch.zeros(8, 16), {"toy": torch.randn(8, 50, 16)}, (5, 10))
+        with PeakTensorBytes() as used:
+            branch(features, text, lambda x: x, pairs=False)
+    assert used.peak < 4 * 8 * 50 * 100 * N
 
 
 @pytest.mark.parametrize("of_images", [False, True])

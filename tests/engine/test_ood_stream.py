@@ -13,6 +13,7 @@ from plp.engine.config import load_config
 from plp.engine.ood_scores import choose_scores, settings_of
 from plp.engine.ood_stream import look, score_images
 from plp.errors import ConfigError
+from plp.scores import GlobalLocalMCM
 from plp.transforms import ClipEval
 
 
@@ -89,7 +90,7 @@ def test_no_features_outlive_their_batch(learner, images, monkeypatch):
 def test_features_that_are_kept_would_be_noticed(learner, images, monkeypatch):
     watched = Watched(learner)
     monkeypatch.setattr(learner, "encode_image", watched)
-    kept = [look(learner, images[i]["images"][None], True) for i in range(3)]
+    kept = [look(learner, images[i]["images"][None], [GlobalLocalMCM()]) for i in range(3)]
     assert watched.most_before >= 2, kept
 
 
