@@ -11,9 +11,11 @@ from torch.testing import assert_close
 from unchecked import as_installed
 
 import plp
+from plp.branches import LocalBranch
 from plp.engine.build import local_seed, run_seed
 from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
+from plp.losses import LossTerm
 from plp.registry import MODELS
 from plp.structures import ImageFeatures
 
@@ -94,6 +96,40 @@ def test_loss_mode(learner, pixels):
     assert_close(losses["loss_local"], expected)
     with pytest.raises(ValueError, match="mode='loss' needs labels"):
         learner(pixels, mode="loss")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_pairs_are_there_for_a_loss_term_that_asks(build, pixels, asked):
+    class Spread(LossTerm):
+        needs_pairs = asked
+
+        def forward(self, inputs):
+            found = inputs.evidence["local"]
+            assert (found.plan is not None, found.support is not None) == (asked, asked)
+            return 0.0 * found.scores.sum() if found.plan is None else found.plan.square().sum()
+
+    learner = build()
+    plain = learner(pixels, LABELS, mode="loss")
+    learner.losses["spread"] = Spread()
+    found = learner(pixels, LABELS, mode="loss")
+    assert (found.pop("loss_spread").item() > 0) is asked
+    assert found == plain
+
+
+def test_a_step_and_a_prediction_do_without_pairs(learner, pixels, monkeypatch):
+    asked, forward = [], LocalBranch.forward
+
+    def watched(self, *args):
+        found = forward(self, *args)
+        asked.append(found.plan is not None)
+        return found
+
+    monkeypatch.setattr(LocalBranch, "forward", watched)
+    learner(pixels, LABELS, mode="loss")
+    learner(pixels, mode="predict")
+    learner(pixels, mode="tensor")
+    learner.evidence(pixels)
+    assert asked == [False, False, False, True]
 
 
 def test_only_what_is_learned_gets_a_gradient(learner, pixels):
