@@ -270,7 +270,7 @@ def curves(folder):
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=ids(path), marks=[pytest.mark.slow] * path.stem.startswith("lite"))
+        pytest.param(path, id=ids(path), marks=[pytest.mark.slow] * (path.stem != "vitb16_16shot"))
         for path in CONFIGS
     ],
 )

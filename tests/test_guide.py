@@ -70,6 +70,7 @@ def shell(command):
     return run_tool(MAINS[tool], [*flags, *QUICK[tool], *WHERE_IT_RUNS[tool]])
 
 
+@pytest.mark.slow
 def test_the_guide_works(root, clone, capsys):
     (clone / "my_idea").mkdir()
     found = blocks_of(root / "docs/build_your_own_method.md")

@@ -67,6 +67,7 @@ for config in {configs!r}:
 """
 
 
+@pytest.mark.slow
 def test_compiles_as_one_graph():
     script = COMPILED.format(configs=ALIGNERS_TO_MAP)
     done = subprocess.run(

@@ -30,6 +30,7 @@ def run(*command: str, **environment: str) -> str:
 
 
 @needs_triton
+@pytest.mark.slow
 def test_agrees_with_the_plain_path_in_the_interpreter():
     report = run(
         "-m", "pytest", str(HERE / "fused_kernel_checks.py"), "-q", "-o", "addopts=",

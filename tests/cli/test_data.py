@@ -140,6 +140,7 @@ def test_an_unknown_name(run, tmp_path, command):
     assert "expected a data set among caltech101" in err
 
 
+@pytest.mark.slow
 def test_the_tool_itself(request, root):
     file = request.config.rootpath / "tools/data.py"
     tool = [sys.executable, str(file), "check", "sun", "--root", str(root)]

@@ -216,6 +216,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_signal_leaves_nothing_behind(trained, photos, root, tmp_path):
     """Ctrl-C in a process of its own, in the middle of its work."""
     process = start(
@@ -238,6 +239,7 @@ def test_progress_is_shown(predict, photos, monkeypatch):
     assert "35 of 36 images, 0 s left" in ended.err
 
 
+@pytest.mark.slow
 def test_door_in_tools(root, trained, photos):
     argv = [sys.executable, "tools/predict.py", trained, photos / "ant", "--format", "jsonl"]
     done = subprocess.run(

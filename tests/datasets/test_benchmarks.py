@@ -21,6 +21,7 @@ names = {"ids": lambda one: one.name}
 @pytest.mark.skipif(not AT_HAND, reason="no published split files (PLP_SPLITS_ROOT)")
 @pytest.mark.parametrize("facts", AT_HAND, **names)
 @pytest.mark.filterwarnings("ignore:.*fewer than")
+@pytest.mark.slow
 def test_a_whole_tree_of_each_published_split(facts, tmp_path):
     base = tmp_path / facts.folder
     grow_split(base, base / facts.images, SPLITS_ROOT / facts.split.file)

@@ -84,7 +84,7 @@ def test_a_data_set_reads_what_is_not_kept_and_names_what_cannot_be(noise_items,
         images[1]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_see_them_however_they_start(noise_items, tmp_path, monkeypatch, method):
     monkeypatch.setattr(decoded, "_BLOCK", 4 * ONE)
     images = ImageDataset(noise_items, tmp_path, FewShotTrain(16), seed=3)

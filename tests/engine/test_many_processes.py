@@ -81,6 +81,7 @@ def assert_close_end(folder: Path, expected: Path) -> None:
         assert one.get(key) == other.get(key), key
 
 
+@pytest.mark.slow
 def test_two_processes_end_where_one_does(runs):
     one, two, _ = runs
     assert_close_end(two, one)

@@ -52,6 +52,7 @@ def load(folder):
         assert torch.equal(batch.flips, expected.flips)
 
 
+@pytest.mark.slow
 def test_a_batch_takes_fewer_files_than_images(folder):
     child = context.Process(target=load, args=(folder,))
     child.start()

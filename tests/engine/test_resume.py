@@ -185,7 +185,8 @@ def long_run(long_config, photos, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("moments", [(2,), pytest.param((1, 2, 4, 5), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("moments", [(2,), (1, 2, 4, 5)])
+@pytest.mark.slow
 def test_the_tool_killed_from_outside(moments, long_config, long_run, photos, root, tmp_path):
     folder = tmp_path / "run"
     for moment in moments:

@@ -59,6 +59,7 @@ def run_script(text, folder, *arguments):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_the_script_of_the_page_says_what_plp_says(root, clf, onnx, photos, tmp_path):
     (script,) = [text for text in blocks(root, "python") if "onnxruntime" in text]
     paths = sorted(photos.rglob("*.png"))
@@ -216,6 +217,7 @@ def test_too_large_for_onnx(tmp_path):
         onnx_file.save_onnx(huge, tmp_path / "a.onnx", "{}", ["probabilities"])
 
 
+@pytest.mark.slow
 def test_page(root, trained, photos, tmp_path):
     import doctest
 

@@ -128,7 +128,12 @@ def test_device_that_is_not_there(trained):
 
 
 @pytest.mark.parametrize(
-    "method", ["coop", "cocoop", "locoop", "plot", "gallop", "zeroshot", "taskres", "linear_probe"]
+    "method",
+    ["coop", "zeroshot", "linear_probe"]
+    + [
+        pytest.param(method, marks=pytest.mark.slow)
+        for method in ("cocoop", "locoop", "plot", "gallop", "taskres")
+    ],
 )
 def test_every_kind_of_method_loads(root, tiny_options, tmp_path, photos, method):
     """What a method learns, fits or only looks up: it comes back and predicts the same."""
