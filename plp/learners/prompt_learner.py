@@ -16,6 +16,7 @@ from plp.branches.collection import Branches
 from plp.branches.fusion import Fusion, fused_scores
 from plp.errors import ConfigError
 from plp.learners.class_names import checked, spaced
+from plp.learners.state import leave_backbone_out
 from plp.learners.texts import Texts
 from plp.losses.base import LossInputs, LossTerm
 from plp.prompts.base import Prompt
@@ -103,9 +104,7 @@ class PromptLearner(BaseModel):
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
-        self.register_state_dict_post_hook(_drop_backbone)
-        self.register_load_state_dict_pre_hook(lambda _, state, *__: self.accommodate(state))
-        self.register_load_state_dict_post_hook(_forgive_backbone)
+        leave_backbone_out(self)
 
     def forward(
         self,
@@ -347,13 +346,3 @@ def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[st
     """Refuse a name whose results would stand where those of another part stand."""
     for name in set(names).intersection(taken):
         raise ConfigError(f"a {what} cannot be called {name!r}: there is a {other} of this name")
-
-
-def _drop_backbone(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
-    for key in [key for key in state if key.startswith(f"{prefix}backbone.")]:
-        del state[key]
-
-
-def _forgive_backbone(_: nn.Module, incompatible: Any) -> None:
-    missing = incompatible.missing_keys
-    missing[:] = [key for key in missing if "backbone." not in key]
