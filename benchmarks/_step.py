@@ -24,7 +24,7 @@ def make_step(
         labels: Of the images.
         clock: Times each stage.
     """
-    from plp.learners.prompt_learner import PRECISIONS
+    from plp.learners.precision import PRECISIONS
 
     optimiser = sgd(learner.parameters())
     backbone, half = learner.backbone, PRECISIONS[learner.precision]

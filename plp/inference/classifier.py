@@ -1,6 +1,5 @@
 """A trained classifier, ready to be asked."""
 
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ from plp.errors import ConfigError, DataError
 from plp.inference.explanation import Explanation, explain
 from plp.inference.files import list_images
 from plp.inference.images import Named, as_images, decode
-from plp.inference.prediction import Prediction, Unreadable
+from plp.inference.prediction import Prediction, Unreadable, predictions
 from plp.inference.reading import Chunk, read_chunks
 from plp.inference.rejection import RECALL, Rejection, choose_rejection
-from plp.inference.trained_on import trained_on
+from plp.inference.trained_on import warn_of_shots
 from plp.learners.prompt_learner import PromptLearner
 from plp.reader import asked_for
 from plp.structures import Evidence
@@ -27,8 +26,6 @@ from plp.transforms import Transform
 
 if TYPE_CHECKING:
     from plp.export import Exported
-
-logger = logging.getLogger("plp")
 
 BATCH = 64
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -170,7 +167,7 @@ class Classifier:
         """
         one_path = isinstance(images, str | os.PathLike)
         listed = as_images(list_images([images]) if one_path else images)
-        self._warn_of_shots(listed)
+        warn_of_shots(self.info, listed)
         rows: list[dict[str, Tensor]] = []
         for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
             for one in chunk.unreadable.values():
@@ -210,16 +207,6 @@ class Classifier:
         backbone = type(self.learner.backbone).__name__
         return f"Classifier({len(self.class_names)} classes, {backbone}, {self.device})"
 
-    def _warn_of_shots(self, listed: Sequence[Named]) -> None:
-        paths = [Path(one.image) for one in listed if isinstance(one.image, str | os.PathLike)]
-        if shots := trained_on(self.info, paths):
-            logger.warning(
-                "%d of the %d images to calibrate on were trained on, such as %s: the classifier "
-                "is surer of them than of others, and the threshold will accept too few. Take "
-                "images that were no shots",
-                len(shots), len(listed), shots[0],
-            )  # fmt: skip
-
     def _choose(self, recall: float) -> Rejection:
         values = self._validation_scores.get(self.score, torch.zeros(0))
         return choose_rejection(self.score, values, recall)
@@ -231,31 +218,16 @@ class Classifier:
             yield from self._predict_chunk(chunk, top_k)
 
     def _predict_chunk(self, chunk: Chunk, top_k: int) -> list[Prediction | Unreadable]:
-        rejection, names, classes = self._rejection, chunk.names, self.class_names
-        found: list[Prediction | Unreadable] = []
-        good: Iterator[tuple[list[float], list[int], float]] = iter(())
-        if chunk.pixels is not None:
-            evidence = self._look(chunk.pixels)
-            logits = self.learner.logits_of(evidence)["logits"].float()
-            best = logits.softmax(-1).topk(min(top_k, len(classes)), dim=-1)
-            with torch.no_grad():
-                scores = self._scores[self.score](evidence)
-            good = zip(best.values.tolist(), best.indices.tolist(), scores.tolist(), strict=True)
-        for place, name in enumerate(names):
-            if place in chunk.unreadable:
-                found.append(chunk.unreadable[place])
-                continue
-            probabilities, labels, score = next(good)
-            found.append(
-                Prediction(
-                    name,
-                    tuple(classes[label] for label in labels),
-                    tuple(probabilities),
-                    score,
-                    rejection.accepts(score),
-                )
-            )
-        return found
+        if chunk.pixels is None:
+            return chunk.with_unreadable(())
+        rejection = self._rejection  # one for the whole chunk, whoever calibrates meanwhile
+        evidence = self._look(chunk.pixels)
+        logits = self.learner.logits_of(evidence)["logits"].float()
+        with torch.no_grad():
+            scores = self._scores[self.score](evidence)
+        return chunk.with_unreadable(
+            predictions(chunk.readable, logits, scores, self.class_names, top_k, rejection)
+        )
 
     @torch.no_grad()
     def _look(self, pixels: Tensor) -> dict[str, Evidence]:

@@ -1,6 +1,12 @@
 """What a classifier says about one image."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from plp.inference.rejection import Rejection
 
 
 class Prediction(NamedTuple):
@@ -47,3 +53,35 @@ class Unreadable(NamedTuple):
 
     name: str
     reason: str
+
+
+def predictions(
+    names: Sequence[str],
+    logits: Float[Tensor, "B C"],
+    scores: Float[Tensor, " B"],
+    class_names: Sequence[str],
+    top_k: int,
+    rejection: Rejection,
+) -> list[Prediction]:
+    """Return what logits and out-of-distribution scores say about images, one by one.
+
+    Args:
+        names: Of the images.
+        logits: Fused, temperature applied.
+        scores: Their scores.
+        class_names: In label order.
+        top_k: Most probable classes to return.
+        rejection: The threshold.
+    """
+    best = logits.softmax(-1).topk(min(top_k, len(class_names)), dim=-1)
+    columns = names, best.values.tolist(), best.indices.tolist(), scores.tolist()
+    return [
+        Prediction(
+            name,
+            tuple(class_names[label] for label in labels),
+            tuple(probabilities),
+            score,
+            rejection.accepts(score),
+        )
+        for name, probabilities, labels, score in zip(*columns, strict=True)
+    ]

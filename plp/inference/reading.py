@@ -1,8 +1,8 @@
 """Decoding ahead: the next images are read while the learner looks at these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import UInt8
@@ -13,6 +13,8 @@ from plp.errors import DataError
 from plp.inference.images import Named, decode
 from plp.inference.prediction import Unreadable
 from plp.transforms import Transform
+
+Found = TypeVar("Found")
 
 
 class Chunk(NamedTuple):
@@ -27,6 +29,17 @@ class Chunk(NamedTuple):
     names: tuple[str, ...]
     pixels: UInt8[Tensor, "B 3 size size"] | None
     unreadable: dict[int, Unreadable]
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Names of the images in `pixels`."""
+        return tuple(name for i, name in enumerate(self.names) if i not in self.unreadable)
+
+    def with_unreadable(self, found: Iterable[Found]) -> list[Found | Unreadable]:
+        """Return what was found about the images in `pixels`, with the others in their places."""
+        good = iter(found)
+        places = range(len(self.names))
+        return [self.unreadable[i] if i in self.unreadable else next(good) for i in places]
 
 
 def read_chunks(

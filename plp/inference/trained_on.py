@@ -1,6 +1,7 @@
 """Whether images are shots of the training: no threshold may be chosen on those."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from plp.datasets import FewShot
 from plp.engine.build import run_seed
 from plp.engine.data import DataOptions, draw
 from plp.files import content_digest
+from plp.inference.images import Named
 from plp.inference.named_types import types_of
 from plp.registry import DATASETS
 
@@ -40,6 +42,18 @@ def trained_on(info: Mapping[str, Any], paths: Sequence[Path]) -> list[Path]:
     same = {shot.stat().st_size for shot in alike}
     found = {path for size in same for path in sizes[size] if content_digest(path) in known}
     return [path for path in paths if path in found]
+
+
+def warn_of_shots(info: Mapping[str, Any], images: Sequence[Named]) -> None:
+    """Warn of files among the images to calibrate on that `trained_on` finds."""
+    paths = [Path(one.image) for one in images if isinstance(one.image, str | os.PathLike)]
+    if shots := trained_on(info, paths):
+        logger.warning(
+            "%d of the %d images to calibrate on were trained on, such as %s: the classifier is "
+            "surer of them than of others, and the threshold will accept too few. Take images that "
+            "were no shots",
+            len(shots), len(images), shots[0],
+        )  # fmt: skip
 
 
 def _drawn(info: Mapping[str, Any]) -> FewShot | None:

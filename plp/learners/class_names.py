@@ -1,10 +1,12 @@
-"""Class names: what a list of them must be, and how they are read."""
+"""Class names: what a list of them must be, how they are read, and their token embeddings."""
 
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 
 from plp.errors import ConfigError
+from plp.prompts.base import EmbedWords
+from plp.structures import NameTokens
 
 
 def spaced(class_name: str) -> str:
@@ -36,3 +38,17 @@ def checked(class_names: Sequence[str]) -> tuple[str, ...]:
             stacklevel=3,
         )
     return names
+
+
+def name_tokens(class_names: Sequence[str], embed_words: EmbedWords) -> NameTokens:
+    """Return the token embeddings of class names, without a graph; lengths are on the CPU.
+
+    Raises:
+        ConfigError: for names without words.
+    """
+    embeddings, lengths, start, end = embed_words([spaced(name) for name in class_names])
+    lengths = lengths.cpu()
+    empty = [name for name, k in zip(class_names, lengths.tolist(), strict=True) if not k]
+    if empty:
+        raise ConfigError(f"expected class names with words in them, got {empty}")
+    return NameTokens(embeddings.detach(), lengths, start.detach(), end.detach())

@@ -1,7 +1,7 @@
 """The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
 
-import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, cast, final
 
 import torch
@@ -14,8 +14,11 @@ from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.branches.collection import Branches
 from plp.branches.fusion import Fusion, fused_scores
-from plp.errors import ConfigError
-from plp.learners.class_names import checked, spaced
+from plp.learners.checks import check_arguments, check_new_classes, check_parts
+from plp.learners.class_names import checked, name_tokens, spaced
+from plp.learners.precision import autocast
+from plp.learners.rows import rows_of
+from plp.learners.state import leave_backbone_out
 from plp.learners.texts import Texts
 from plp.losses.base import LossInputs, LossTerm
 from plp.prompts.base import Prompt
@@ -25,7 +28,6 @@ from plp.structures import Evidence, ImageFeatures, NameTokens, Shots
 from plp.transforms.crops import Crops
 
 Images = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | Crops | ImageFeatures
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @final
@@ -72,15 +74,7 @@ class PromptLearner(BaseModel):
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     ) -> None:
         super().__init__(dict(type="BaseDataPreprocessor", non_blocking=True))
-        if not branches:
-            raise ConfigError("expected at least one branch, got none")
-        if precision not in PRECISIONS:
-            raise ConfigError(f"expected precision {', '.join(PRECISIONS)}, got {precision!r}")
-        if fusion not in ("mean", "sum") or objective not in ("branches", "fused"):
-            raise ConfigError(
-                "expected fusion 'mean' or 'sum' and objective 'branches' or 'fused', got "
-                f"{fusion!r} and {objective!r}"
-            )
+        check_arguments(branches, precision, fusion, objective)
         self.precision = precision
         self.fusion = fusion
         self.objective = objective
@@ -90,22 +84,11 @@ class PromptLearner(BaseModel):
         self.branches = Branches(branches, self.backbone, len(self.class_names))
         self.references = Branches(references or {}, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
-        _check_apart("reference", self.references, "branch", self.branches)
-        own = [name for name, branch in self.branches.named() if branch.has_own_loss]
-        if objective == "fused" and own:
-            raise ConfigError(
-                "objective='fused' trains one cross-entropy of the fused scores, which would leave "
-                f"out prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them "
-                "out, or take objective='branches'"
-            )
-        taken = self.branches if objective == "branches" else ["fused"]
-        _check_apart("loss term", losses or {}, "loss", taken)
+        check_parts(self.branches, self.references, losses or {}, objective)
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
-        self.register_state_dict_post_hook(_drop_backbone)
-        self.register_load_state_dict_pre_hook(lambda _, state, *__: self.accommodate(state))
-        self.register_load_state_dict_post_hook(_forgive_backbone)
+        leave_backbone_out(self)
 
     def forward(
         self,
@@ -143,9 +126,8 @@ class PromptLearner(BaseModel):
         """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
         features = self.encode_image(images)
         texts = self.encode_text(features)
-        terms = list(cast(dict[str, LossTerm], self.losses).items())
-        asked = asked_for(term for _, term in terms)
-        evidence = self._evidence(self.branches, features, texts, **asked)
+        terms = cast(dict[str, LossTerm], self.losses)
+        evidence = self._evidence(self.branches, features, texts, **asked_for(terms.values()))
         scale = self.backbone.logit_scale
         if self.objective == "fused":
             losses = {"loss_fused": F.cross_entropy(self.logits_of(evidence)["logits"], labels)}
@@ -157,7 +139,7 @@ class PromptLearner(BaseModel):
         if terms:
             texts = texts | self.encode_text(features, references=True)
             inputs = LossInputs(evidence, texts, labels, scale)
-            losses |= {f"loss_{name}": term(inputs) for name, term in terms}
+            losses |= {f"loss_{name}": term(inputs) for name, term in terms.items()}
         return losses
 
     @torch.no_grad()
@@ -173,17 +155,7 @@ class PromptLearner(BaseModel):
         features = self.encode_image(images, references=True)
         references = self.evidence(features, references=True, pairs=False)
         logits = self.logits_of(self.evidence(features, pairs=False), references)
-        rows = {name: value.float().cpu() for name, value in logits.items()}
-        carried = {
-            key: value.cpu() for key, value in (("label", labels), ("index", indices))
-            if value is not None
-        }  # fmt: skip
-        return [
-            # Copies: a view would take the whole batch along to another process.
-            {name: value[i].clone() for name, value in rows.items()}
-            | {key: int(value[i]) for key, value in carried.items()}
-            for i in range(len(features.pooled))
-        ]
+        return rows_of(logits, label=labels, index=indices)
 
     def evidence(
         self,
@@ -289,12 +261,8 @@ class PromptLearner(BaseModel):
         Raises:
             ConfigError: if a branch's prompts are bound to the classes they were trained with.
         """
-        bound = self.branches.bound_to_classes
-        if bound and tuple(class_names) != self.class_names:
-            raise ConfigError(
-                f"branch {', '.join(bound)} belongs to the classes it was trained with and cannot "
-                "take new class names; a branch of shared context can"
-            )
+        if tuple(class_names) != self.class_names:
+            check_new_classes(self.branches)
         self._set_names(class_names)
 
     def describe(self) -> list[str]:
@@ -308,14 +276,11 @@ class PromptLearner(BaseModel):
 
     def _set_names(self, class_names: Sequence[str]) -> None:
         names = checked(class_names)
-        tokens = self.backbone.embed_words([spaced(name) for name in names])
-        empty = [n for n, k in zip(names, tokens.lengths.tolist(), strict=True) if not k]
-        if empty:
-            raise ConfigError(f"expected class names with words in them, got {empty}")
+        tokens = name_tokens(names, self.backbone.embed_words)
         self.class_names = names
-        self.name_lengths = tokens.lengths.cpu()  # no buffer: it does not move to a device
+        self.name_lengths = tokens.lengths  # no buffer: it does not move to a device
         for key in ("embeddings", "start", "end"):
-            self.register_buffer(f"name_{key}", getattr(tokens, key).detach(), persistent=False)
+            self.register_buffer(f"name_{key}", getattr(tokens, key), persistent=False)
         self._texts.forget()
 
     def _encoded(
@@ -336,24 +301,5 @@ class PromptLearner(BaseModel):
         with self._autocast():
             return branches.evidence(features, texts, self.backbone, patch_scores, pairs)
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        dtype = PRECISIONS[self.precision]
-        if dtype is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.backbone.device.type, dtype)
-
-
-def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[str]) -> None:
-    """Refuse a name whose results would stand where those of another part stand."""
-    for name in set(names).intersection(taken):
-        raise ConfigError(f"a {what} cannot be called {name!r}: there is a {other} of this name")
-
-
-def _drop_backbone(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
-    for key in [key for key in state if key.startswith(f"{prefix}backbone.")]:
-        del state[key]
-
-
-def _forgive_backbone(_: nn.Module, incompatible: Any) -> None:
-    missing = incompatible.missing_keys
-    missing[:] = [key for key in missing if "backbone." not in key]
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return autocast(self.backbone.device, self.precision)

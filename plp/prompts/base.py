@@ -1,7 +1,7 @@
 """The contract of a prompt: class names in, token embeddings of whole texts out."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from plp.prompts.rows import Groups, placeholders, take
 from plp.structures import NameTokens, PromptTokens
+
+EmbedWords = Callable[[Sequence[str]], NameTokens]  # looks token embeddings of texts up
 
 
 class PromptPart(NamedTuple):

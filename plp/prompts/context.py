@@ -1,8 +1,7 @@
 """Learned context: shared by all classes, or one set a class."""
 
-import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal, final
 
@@ -11,13 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import Prompt, PromptPart, take_names
+from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
+from plp.prompts.context_start import embedded, one_text_a_prompt, random_
 from plp.prompts.rows import Groups, placeholders, take
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
 Position = Literal["end", "middle", "front"]
-EmbedWords = Callable[[Sequence[str]], NameTokens]
 
 
 class ContextPrompt(Prompt):
@@ -86,11 +85,11 @@ class ContextPrompt(Prompt):
         self.prompts_a_step = prompts_a_step
         self.position = position
         self.suffix = suffix
-        self.words = _one_text_a_prompt(words, num_prompts)
+        self.words = one_text_a_prompt(words, num_prompts)
         if self.words:
             if init is not None or std is not None:
                 raise ValueError(f"init={init!r} and std={std!r} do not go with words={words!r}")
-            start = _same_length(embed_words(self.words), self.words)  # [N, T, D]
+            start = embedded(self.words, embed_words)  # [N, T, D]
             self.context = nn.Parameter(self._from_words(start, num_classes).float().contiguous())
             self.start_text = f"words {self.words[0]!r}"
         else:
@@ -98,7 +97,7 @@ class ContextPrompt(Prompt):
                 raise ValueError(f"expected num_tokens >= 1, got {num_tokens}")
             shape = self._shape(num_classes, num_tokens, token_dim)
             self.context = nn.Parameter(torch.empty(shape))
-            self.start_text = _random_(self.context, init or "normal", std)
+            self.start_text = random_(self.context, init or "normal", std)
         if suffix:
             tokens = embed_words([suffix]).embeddings.detach()[0]
             self.register_buffer("suffix_embeddings", tokens, persistent=False)
@@ -223,42 +222,3 @@ class ClassContext(ContextPrompt):
                 f"made for, got {num_classes}; only shared context takes new classes"
             )
         return self.context
-
-
-def _one_text_a_prompt(words: str | Sequence[str] | None, num_prompts: int) -> list[str]:
-    if words is None:
-        return []
-    texts = [words] * num_prompts if isinstance(words, str) else list(words)
-    if len(texts) != num_prompts:
-        raise ValueError(f"expected one text or {num_prompts} (num_prompts), got {len(texts)}")
-    return texts
-
-
-def _same_length(tokens: NameTokens, words: Sequence[str]) -> Float[Tensor, "N T D"]:
-    lengths = tokens.lengths.tolist()
-    if len(set(lengths)) != 1 or lengths[0] == 0:
-        raise ValueError(
-            "expected texts of one and the same number of tokens, at least one, got "
-            + ", ".join(f"{text!r} ({n})" for text, n in zip(words, lengths, strict=True))
-        )
-    return tokens.embeddings.detach()
-
-
-def _random_(context: nn.Parameter, init: str, std: float | None) -> str:
-    """Fill `context` at random in place; return what was done, with its scale."""
-    if init == "normal":
-        std = 0.02 if std is None else std
-        if std < 0:
-            raise ValueError(f"expected std >= 0, got {std}")
-        nn.init.normal_(context, std=std)
-        return f"normal, standard deviation {std:g}"
-    if init == "xavier_uniform":
-        if std is not None:
-            raise ValueError(f"std={std!r} goes with init='normal', not with 'xavier_uniform'")
-        if context.ndim < 3:
-            raise ValueError("xavier_uniform needs a context of at least three axes")
-        nn.init.xavier_uniform_(context)
-        receptive = math.prod(context.shape[2:])
-        bound = math.sqrt(6 / ((context.shape[0] + context.shape[1]) * receptive))
-        return f"xavier-uniform over {list(context.shape)}, bound {bound:.4g}"
-    raise ValueError(f"expected init 'normal' or 'xavier_uniform', got {init!r}")

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import Prompt
-from plp.prompts.context import EmbedWords, SharedContext
+from plp.prompts.base import EmbedWords, Prompt
+from plp.prompts.context import SharedContext
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
-from plp.prompts.base import Prompt, PromptPart, take_names
-from plp.prompts.context import EmbedWords
+from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
 from plp.prompts.rows import Groups
 from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS

@@ -1,5 +1,8 @@
 """Tip-Adapter: logits = s cos(f, t_c) + alpha sum_m exp(-beta (1 - f k_m)) [label of m is c]."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from references import NAMES, assert_method, cosines, cross_entropy, table, unit
@@ -72,6 +75,20 @@ def test_tip_adapter_f(build, clip_of, pixels, shots):
     with torch.no_grad():  # keys leave the sphere in training, and stay outside
         learner.get_parameter(KEYS).mul_(1.5).add_(0.1)
     assert_method(learner, pixels, tip_adapter(clip_of(learner), pixels, shots[0]))
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda learner: pickle.loads(pickle.dumps(learner))],
+    ids=["deepcopy", "pickle"],
+)
+def test_a_copy_makes_room_for_a_state_in_itself(build, shots, copied):
+    fitted, learner = build("tip_adapter/vitb16_16shot"), build("tip_adapter/vitb16_16shot")
+    fitted.fit(*shots)
+    twin = copied(learner)
+    twin.load_state_dict(fitted.state_dict())
+    assert torch.equal(twin.state_dict()[KEYS], fitted.state_dict()[KEYS])
+    assert len(learner.state_dict()[KEYS]) == 0
 
 
 @pytest.mark.parametrize("method", ["tip_adapter", "tip_adapter_f"])

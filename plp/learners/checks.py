@@ -1,0 +1,50 @@
+"""What a learner refuses: choices there are not, parts that do not go together."""
+
+from collections.abc import Iterable, Sized
+
+from plp.branches.collection import Branches
+from plp.errors import ConfigError
+from plp.learners.precision import PRECISIONS
+
+
+def check_arguments(branches: Sized, precision: str, fusion: str, objective: str) -> None:
+    """Refuse what is wrong before anything is built."""
+    if not branches:
+        raise ConfigError("expected at least one branch, got none")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"expected precision {', '.join(PRECISIONS)}, got {precision!r}")
+    if fusion not in ("mean", "sum") or objective not in ("branches", "fused"):
+        raise ConfigError(
+            "expected fusion 'mean' or 'sum' and objective 'branches' or 'fused', got "
+            f"{fusion!r} and {objective!r}"
+        )
+
+
+def check_parts(
+    branches: Branches, references: Branches, losses: Iterable[str], objective: str
+) -> None:
+    """Refuse two results under one name, and a fused objective beside a branch's own loss."""
+    _check_apart("reference", references, "branch", branches)
+    own = [name for name, branch in branches.named() if branch.has_own_loss]
+    if objective == "fused" and own:
+        raise ConfigError(
+            "objective='fused' trains one cross-entropy of the fused scores, which would leave "
+            f"out prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them "
+            "out, or take objective='branches'"
+        )
+    _check_apart("loss term", losses, "loss", branches if objective == "branches" else ["fused"])
+
+
+def check_new_classes(branches: Branches) -> None:
+    """Refuse other classes where a branch is bound to those it was trained with."""
+    if bound := branches.bound_to_classes:
+        raise ConfigError(
+            f"branch {', '.join(bound)} belongs to the classes it was trained with and cannot "
+            "take new class names; a branch of shared context can"
+        )
+
+
+def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[str]) -> None:
+    """Refuse a name whose results would stand where those of another part stand."""
+    for name in set(names).intersection(taken):
+        raise ConfigError(f"a {what} cannot be called {name!r}: there is a {other} of this name")

@@ -1,0 +1,34 @@
+"""What of a learner is in its state dict: all that is learned, nothing of the frozen backbone."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from plp.learners.prompt_learner import PromptLearner
+
+
+def leave_backbone_out(learner: "PromptLearner") -> None:
+    """Let a learner's state dict hold no backbone, and miss none when it is loaded.
+
+    Before one is loaded the learner makes room for it, see `PromptLearner.accommodate`. The hooks
+    are functions of a module and get theirs from torch, so that those of a copy act on the copy.
+    """
+    learner.register_state_dict_post_hook(_drop_backbone)
+    learner.register_load_state_dict_pre_hook(_accommodate)
+    learner.register_load_state_dict_post_hook(_forgive_backbone)
+
+
+def _drop_backbone(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
+    for key in [key for key in state if key.startswith(f"{prefix}backbone.")]:
+        del state[key]
+
+
+def _accommodate(learner: "PromptLearner", state: Mapping[str, Tensor], *_: Any) -> None:
+    learner.accommodate(state)
+
+
+def _forgive_backbone(_: nn.Module, incompatible: Any) -> None:
+    missing = incompatible.missing_keys
+    missing[:] = [key for key in missing if "backbone." not in key]

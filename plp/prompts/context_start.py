@@ -1,0 +1,51 @@
+"""How learned context starts: as the token embeddings of words, or at random."""
+
+import math
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from plp.prompts.base import EmbedWords
+
+
+def one_text_a_prompt(words: str | Sequence[str] | None, num_prompts: int) -> list[str]:
+    """Return the text each prompt starts as; none for a context that starts at random."""
+    if words is None:
+        return []
+    texts = [words] * num_prompts if isinstance(words, str) else list(words)
+    if len(texts) != num_prompts:
+        raise ValueError(f"expected one text or {num_prompts} (num_prompts), got {len(texts)}")
+    return texts
+
+
+def embedded(words: Sequence[str], embed_words: EmbedWords) -> Float[Tensor, "N T D"]:
+    """Return the token embeddings of texts that are all of the same number of tokens."""
+    tokens = embed_words(words)
+    lengths = tokens.lengths.tolist()
+    if len(set(lengths)) != 1 or lengths[0] == 0:
+        raise ValueError(
+            "expected texts of one and the same number of tokens, at least one, got "
+            + ", ".join(f"{text!r} ({n})" for text, n in zip(words, lengths, strict=True))
+        )
+    return tokens.embeddings.detach()
+
+
+def random_(context: nn.Parameter, init: str, std: float | None) -> str:
+    """Fill `context` at random in place; return what was done, with its scale."""
+    if init == "normal":
+        std = 0.02 if std is None else std
+        if std < 0:
+            raise ValueError(f"expected std >= 0, got {std}")
+        nn.init.normal_(context, std=std)
+        return f"normal, standard deviation {std:g}"
+    if init == "xavier_uniform":
+        if std is not None:
+            raise ValueError(f"std={std!r} goes with init='normal', not with 'xavier_uniform'")
+        if context.ndim < 3:
+            raise ValueError("xavier_uniform needs a context of at least three axes")
+        nn.init.xavier_uniform_(context)
+        receptive = math.prod(context.shape[2:])
+        bound = math.sqrt(6 / ((context.shape[0] + context.shape[1]) * receptive))
+        return f"xavier-uniform over {list(context.shape)}, bound {bound:.4g}"
+    raise ValueError(f"expected init 'normal' or 'xavier_uniform', got {init!r}")
