@@ -29,6 +29,7 @@ def _accommodate(learner: "PromptLearner", state: Mapping[str, Tensor], *_: Any)
     learner.accommodate(state)
 
 
-def _forgive_backbone(_: nn.Module, incompatible: Any) -> None:
+def _forgive_backbone(learner: "PromptLearner", incompatible: Any) -> None:
+    frozen = tuple(f"backbone.{name}" for name in learner.backbone.state_dict())
     missing = incompatible.missing_keys
-    missing[:] = [key for key in missing if "backbone." not in key]
+    missing[:] = [key for key in missing if not key.endswith(frozen)]

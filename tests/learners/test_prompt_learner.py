@@ -208,6 +208,14 @@ def test_loading_is_strict_about_what_is_learned(learner, key):
         learner.load_state_dict(state)
 
 
+def test_a_branch_called_after_the_backbone_is_missed(root, build):
+    shared = load_config(root / CONFIG).model.branches["global"].to_dict()
+    learner = build({"model.branches": dict(_delete_=True, my_backbone=shared)})
+    state = {k: v for k, v in learner.state_dict().items() if not k.startswith("branches.my_")}
+    with pytest.raises(RuntimeError, match="branches.my_backbone.prompt.context"):
+        learner.load_state_dict(state)
+
+
 def test_loading_is_strict_about_what_it_does_not_know(learner):
     state = learner.state_dict()
     state["branches.local.prompt.contxt"] = torch.zeros(1)
