@@ -13,22 +13,20 @@ from plp.datasets import (
     DataSource,
     FewShot,
     ImageDataset,
-    Item,
     Loading,
     build_loader,
     decode_images,
-    find_unreadable,
     sample,
     verify_images,
 )
-from plp.datasets.base import some
 from plp.datasets.class_subset import take_classes
+from plp.datasets.readable import leave_out_unreadable
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data_options import DataOptions
 from plp.engine.encoding import encode_views
 from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
 from plp.engine.processes import share_of_batch
-from plp.errors import ConfigError, DataError
+from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
 from plp.transforms import Transform
@@ -104,7 +102,8 @@ def build_loaders(
             f"set, then: tools/test.py CONFIG CHECKPOINT --dataset {few.name}"
         )
     if options.on_error == "skip":
-        few = _readable(few, options, [part for part in parts if part != "train"])
+        others = [part for part in parts if part != "train"]
+        few = leave_out_unreadable(few, others, options.num_workers)
     augment = transform_for(learner.backbone, options.train_transform)
     plain = transform_for(learner.backbone, options.eval_transform)
     images = {
@@ -123,26 +122,6 @@ def build_loaders(
     notes = few.notes + (loaders["train"].notes if "train" in loaders else ())
     made = {part: loading.loader for part, loading in loaders.items()}
     return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)), few)
-
-
-def _readable(few: FewShot, options: DataOptions, parts: Sequence[str]) -> FewShot:
-    """Leave out what cannot be read, and say so."""
-    for part in parts:
-        items: tuple[Item, ...] = getattr(few, part)
-        broken = find_unreadable(items, few.root, max(options.num_workers, 1))
-        if not broken:
-            continue
-        if len(broken) == len(items):
-            raise DataError(
-                f"none of the {len(items)} {part} images can be read; {broken[items[0]]}"
-            )
-        note = (
-            f"{few.name}: {len(broken)} of {len(items)} {part} images cannot be read and are left "
-            f"out; numbers are of the other {len(items) - len(broken)}: {some([*broken.values()])}"
-        )
-        kept: dict[str, Any] = {part: tuple(item for item in items if item not in broken)}
-        few = few._replace(**kept, notes=(*few.notes, note))
-    return few
 
 
 def _stored_views(
