@@ -12,11 +12,12 @@ from plp.datasets.features import FeatureDataset, MemoryRows
 from plp.datasets.folder import Folder
 from plp.datasets.imagenet import ImageNet
 from plp.datasets.imagenet_shift import ImageNetShift
-from plp.datasets.images import ImageDataset, View, find_unreadable, read_image, verify_images
+from plp.datasets.images import ImageDataset, View, read_image
 from plp.datasets.loading import Loading, build_loader
 from plp.datasets.names import normalise_dataset_name
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS, find_ood_folder
 from plp.datasets.published_split import PublishedSplit
+from plp.datasets.readable import find_unreadable, verify_images
 from plp.datasets.sampling import FewShot, sample, sample_exact, sample_stratified
 from plp.datasets.textile import Textile
 

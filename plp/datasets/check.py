@@ -9,10 +9,10 @@ from typing import NamedTuple
 from plp.datasets.base import Item, Splits, some
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.build import build_source
-from plp.datasets.images import find_unreadable
 from plp.datasets.layout import right_roots
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS, find_ood_folder
 from plp.datasets.published_lists import NOT_COMPARABLE, list_digest
+from plp.datasets.readable import find_unreadable
 from plp.datasets.walk import walk_images
 from plp.errors import DataError, UnknownComponentError
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -17,7 +16,6 @@ from plp.errors import DataError
 from plp.transforms.pixels import to_rgb
 
 _MOST_PIXELS = 2**26  # of an image whose short side is resized to 224
-_MOST_NAMED = 20  # files named in one error
 
 
 class View(NamedTuple):
@@ -169,60 +167,6 @@ def check_shape(name: str, image: Image.Image) -> Image.Image:
             f"{name}: {image.width} x {image.height} pixels is too long a strip. Cut it into parts"
         )
     return image
-
-
-def find_unreadable(
-    items: Sequence[Item], root: str | Path, workers: int = 4, exif: bool = False
-) -> dict[Item, str]:
-    """Decode every image once, and return those that cannot be read, each with the reason.
-
-    Args:
-        items: The images.
-        root: The folder their paths are relative to.
-        workers: Threads; decoders let go of Python's lock.
-        exif: As the data set will read them.
-    """
-
-    def failure(item: Item) -> str:
-        try:
-            read_image(Path(root) / item.path, exif=exif)
-        except DataError as error:
-            return str(error)
-        return ""
-
-    Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        return {
-            item: message
-            for item, message in zip(items, pool.map(failure, items), strict=True)
-            if message
-        }
-
-
-def verify_images(
-    items: Sequence[Item], root: str | Path, workers: int = 4, exif: bool = False
-) -> None:
-    """Decode every image once, so that a damaged file is found before training and not in it.
-
-    Args:
-        items: The images.
-        root: The folder their paths are relative to.
-        workers: Threads; decoders let go of Python's lock.
-        exif: As the data set will read them.
-
-    Raises:
-        DataError: naming the unreadable files (the first 20, and how many there are), each with the
-            reason.
-    """
-    failures = list(find_unreadable(items, root, workers, exif).values())
-    if failures:
-        named = "\n  ".join(failures[:_MOST_NAMED])
-        rest = len(failures) - _MOST_NAMED
-        raise DataError(
-            f"{len(failures)} of {len(items)} images cannot be read:\n  {named}"
-            + (f"\n  and {rest} more" if rest > 0 else "")
-            + "\nMend or remove them."
-        )
 
 
 def _reason(path: str | Path, error: Exception) -> str:

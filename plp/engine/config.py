@@ -2,19 +2,17 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config
+from plp.engine.config_file import check_file, parse_config
 from plp.engine.schedule import check_optimizer, check_train_cfg
-from plp.errors import ConfigError, DataError, describe_os_error, did_you_mean
+from plp.errors import ConfigError, did_you_mean
 from plp.registry import DATASETS
-from plp.text_files import read_text
 
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
@@ -25,8 +23,6 @@ SECTIONS = (
     "dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes",
     "shot_recipes",
 )  # fmt: skip
-SUFFIXES = (".py", ".json", ".yaml", ".yml")  # what mmengine reads
-_LARGEST = 2**24  # bytes of a config
 AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
 
 
@@ -62,7 +58,7 @@ def load_config(path: str | Path) -> Config:
         ConfigError: if the file is missing or no valid config, or has unknown top-level keys.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     for folder in (str(path.resolve().parent), os.getcwd()):
         if folder not in sys.path:
             sys.path.append(folder)
@@ -71,82 +67,6 @@ def load_config(path: str | Path) -> Config:
         config.pop(key)  # variables of the file's own
     _check_keys(config, str(path))
     return config
-
-
-def parse_config(path: Path) -> Config:
-    """Let mmengine read a file in the language of configs, whatever it says; import its modules.
-
-    Raises:
-        ConfigError: if it cannot be read, or a module of `custom_imports` cannot be imported.
-    """
-    try:
-        config = Config.fromfile(path, import_custom_modules=False)
-    except OSError as error:  # of a base, or no room for mmengine's own copies of them
-        raise ConfigError(
-            f"{path} cannot be read as a config: {describe_os_error(error)}"
-        ) from error
-    except Exception as error:  # a config is a user's code: it raises whatever it likes
-        kind = type(error).__name__
-        raise ConfigError(f"{path} cannot be read as a config: {kind}: {error}") from error
-    _import_modules(config.get("custom_imports") or {}, path)
-    return config
-
-
-def _import_modules(section: Any, path: Path) -> None:
-    """Import the modules of `custom_imports`; mmengine's own message for it is a list of paths."""
-    given = section.get("imports") or [] if isinstance(section, Mapping) else None
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
-        raise ConfigError(
-            f"{path}: expected custom_imports=dict(imports=['module', ...]), got {section!r}"
-        )
-    for name in names:
-        try:
-            import_module(name)
-        except Exception as error:  # a user's code: it raises whatever it likes
-            told = f"{path}: custom_imports: {_why_not_imported(name, error, path)}"
-            if not (isinstance(error, ImportError) and section.get("allow_failed_imports")):
-                raise ConfigError(told) from error
-            warnings.warn(told, UserWarning, stacklevel=2)
-
-
-def _why_not_imported(name: str, error: Exception, path: Path) -> str:
-    """Return why a module cannot be imported, and which may be meant if there is none."""
-    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-    if missing and f"{name}.".startswith(f"{missing}."):
-        folders = (path.resolve().parent, Path.cwd())
-        near = {one.stem for folder in folders for one in folder.glob("*.py")} - {path.stem}
-        hint = did_you_mean(name, near)
-        return f"no module {name!r} beside {path.name}, in the current folder or installed.{hint}"
-    return f"module {name!r} cannot be imported: {type(error).__name__}: {error}"
-
-
-def _check_file(path: Path) -> None:
-    """Refuse what cannot be a config, before mmengine reads it: it reads whatever it is given."""
-    if not path.exists():
-        raise ConfigError(f"expected a config file, nothing at {str(path)!r}.{nearest(path)}")
-    try:
-        read_text(path, most=_LARGEST)
-    except DataError as error:
-        raise ConfigError(f"expected a config file: {error}") from error
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(
-            f"expected a config file that ends in {', '.join(SUFFIXES)}, got {str(path)!r}"
-        )
-
-
-def nearest(path: Path) -> str:
-    """Say which config may be meant by a path where there is none."""
-    for near in (path.with_name(f"{path.name}.py"), "configs" / path, Path(f"configs/{path}.py")):
-        if near.is_file():
-            return f" Did you mean {str(near)!r}?"
-    folder = path.parent
-    if not folder.is_dir():
-        return f" There is no folder {str(folder)!r}." + did_you_mean(
-            str(folder), (str(one) for one in folder.parent.glob("*/"))
-        )
-    files = [one.name for one in folder.iterdir() if one.suffix in SUFFIXES]
-    return did_you_mean(path.name, files)
 
 
 def _check_keys(config: Config, where: str) -> None:

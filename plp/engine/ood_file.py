@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
-from plp.engine.config import parse_config
+from plp.engine.config_file import parse_config
 from plp.errors import ConfigError, DataError
 
 GROUPS = ("near", "far")

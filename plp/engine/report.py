@@ -11,7 +11,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from plp.datasets import FewShot
-from plp.engine.data import DataOptions, transform_for
+from plp.engine.data import transform_for
+from plp.engine.data_options import DataOptions
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationReport
 from plp.learners.prompt_learner import PromptLearner

@@ -13,7 +13,8 @@ from plp.engine import checkpoint as checkpoints
 from plp.engine import processes
 from plp.engine.build import build_learner
 from plp.engine.config import Choices
-from plp.engine.data import WITHOUT_EFFECT, Loaders, build_loaders
+from plp.engine.data import Loaders, build_loaders
+from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.fitting import fit, in_order, tune
 from plp.engine.predict import predict_loader
 from plp.engine.report import leave_report, wants_report

@@ -10,7 +10,8 @@ from mmengine.utils import import_modules_from_strings
 
 from plp.engine.build import build_learner
 from plp.engine.checkpoint import Checkpoint, load_checkpoint, restore
-from plp.engine.data import DataOptions, transform_for
+from plp.engine.data import transform_for
+from plp.engine.data_options import DataOptions
 from plp.engine.runner import check_device
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.inference.classifier import Classifier

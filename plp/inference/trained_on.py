@@ -10,7 +10,8 @@ from mmengine.config import Config
 
 from plp.datasets import FewShot
 from plp.engine.build import run_seed
-from plp.engine.data import DataOptions, draw
+from plp.engine.data import draw
+from plp.engine.data_options import DataOptions
 from plp.files import content_digest
 from plp.inference.images import Named
 from plp.inference.named_types import types_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plp.engine.data import WITHOUT_EFFECT
+from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.work_dir import differences
 from plp.errors import DataError
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run

@@ -20,7 +20,7 @@ from plp import files
 from plp.backbones import OpenCLIPBackbone
 from plp.cli.options import run_tool
 from plp.cli.train import main
-from plp.datasets import Item, feature_store, images
+from plp.datasets import Item, feature_store, images, readable
 from plp.engine import encoding, feature_cache
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.feature_cache import cache_folder
@@ -86,7 +86,8 @@ def seen(monkeypatch):
         return read_image(*arguments, **keywords)
 
     monkeypatch.setattr(OpenCLIPBackbone, "encode_image", encode)
-    monkeypatch.setattr(images, "read_image", read)
+    for module in (images, readable):
+        monkeypatch.setattr(module, "read_image", read)
     return counts
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_runs import make_photos
 
-from plp.datasets import Folder, Item, View, decoded, images, sample
+from plp.datasets import Folder, Item, View, decoded, images, readable, sample
 from plp.engine.build import build_learner
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data import DataOptions, build_loaders
@@ -46,7 +46,7 @@ def reads(monkeypatch):
             count.value += 1
         return read(*arguments, **keywords)
 
-    for module in (images, decoded):
+    for module in (images, decoded, readable):
         monkeypatch.setattr(module, "read_image", counting)
     return count
 

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 import plp
-from plp.engine.data import WITHOUT_EFFECT
+from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.result import WEIGHTS, versions
 from plp.errors import ConfigError
 from plp.files import content_digest

@@ -36,7 +36,8 @@ from plp.engine.compare.digests import (
 )
 from plp.engine.compare.job import Job, Task
 from plp.engine.config import choose, load_config
-from plp.engine.data import DataOptions, draw
+from plp.engine.data import draw
+from plp.engine.data_options import DataOptions
 from plp.engine.ood_sets import OODSet, list_ood_sets
 
 

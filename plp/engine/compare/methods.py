@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import plp
-from plp.engine.config import SUFFIXES, nearest
+from plp.engine.config_file import SUFFIXES, nearest
 from plp.errors import ConfigError, did_you_mean
 
 VARIANT = "lite_16shot"

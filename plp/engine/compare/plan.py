@@ -12,7 +12,7 @@ from plp.engine.compare.job import Job
 from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.methods import VARIANT, Method, find_methods
 from plp.engine.compare.sources import DataChoice, find_datasets
-from plp.engine.data import DataOptions
+from plp.engine.data_options import DataOptions
 from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
 from plp.errors import ConfigError

@@ -1,0 +1,115 @@
+"""The `data` section of a config: its keys, and which values they cannot have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from mmengine.config import Config
+
+from plp.datasets.class_subset import PARTS, Part
+from plp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The `data` section of a config.
+
+    Attributes:
+        shots: Training images a class.
+        sampler: 'exact' (K of every class) or 'stratified' (published GalLoP and SOT-GLP).
+        classes: 'all', or 'base' or 'new' for one half of them, see `take_classes`.
+        batch_size: Training batch, of all processes together; cut to the number of shots where it
+            is larger.
+        eval_batch_size: Batch of validation and test.
+        num_workers: Processes that decode images; 0 decodes in the main process. The numbers of a
+            run do not depend on it.
+        drop_last: Leave out the last, smaller batch of an epoch.
+        views: 'epoch' draws a new augmentation each epoch; a number repeats that many.
+        cache_features: Encode each view of a training or validation image once and keep the
+            features in memory; needs a number of views. Exact: the backbone is frozen.
+        feature_cache: Keep the features of all images whose views come back (validation, test, and
+            training with a number of views or a deterministic transform) on disk, for this run and
+            later ones, and read them from there. A folder; True for `$PLP_CACHE_DIR/features`,
+            else `~/.cache/plp/features`; None or False for nothing on disk.
+        image_cache: Training images are decoded once, before training, and kept in memory up to
+            so many MiB, which all worker processes share; the others are decoded in each epoch. An
+            image takes three bytes a pixel. 0 keeps none. A run of several processes, one a GPU,
+            keeps them in each. The numbers of a run do not depend on it.
+        augment: Where training images are resized: 'cpu' (by PIL, as published) or 'device' (the
+            same crops of `FewShotTrain`, a batch at a time; pixels are off by PIL's rounding).
+        train_transform: Config of the training transform.
+        eval_transform: Config of the transform for validation and test.
+        verify: Open every image before training, so that all unreadable ones are named at once; an
+            image whose features are on disk has been read before.
+        on_error: At validation or test images that cannot be read: 'stop', or 'skip' them, name
+            them and count the others. Training images are never skipped: they are the draw.
+    """
+
+    shots: int = 16
+    sampler: str = "exact"
+    classes: Part = "all"
+    batch_size: int = 32
+    eval_batch_size: int = 64
+    num_workers: int = 2
+    drop_last: bool = False
+    views: int | Literal["epoch"] = "epoch"
+    cache_features: bool = False
+    feature_cache: str | bool | None = None
+    image_cache: int = 0
+    augment: Literal["cpu", "device"] = "cpu"
+    train_transform: dict[str, Any] = field(default_factory=lambda: dict(type="FewShotTrain"))
+    eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
+    verify: bool = True
+    on_error: Literal["stop", "skip"] = "stop"
+
+    @staticmethod
+    def of(config: Config) -> "DataOptions":
+        """Read the section, naming unknown keys and values that cannot be."""
+        known = [f.name for f in fields(DataOptions)]
+        given = config.get("data") or {}
+        if unknown := [key for key in given if key not in known]:
+            raise ConfigError(f"data: unknown keys {unknown}. It takes: {', '.join(known)}")
+        _check_values(given)
+        options = DataOptions(**given)
+        if options.cache_features and options.views == "epoch":
+            raise ConfigError(
+                "data.cache_features=True needs a number of views to cache, got "
+                "data.views='epoch': set data.views=1 (or more), or cache_features=False"
+            )
+        return options
+
+
+# Of the section; the numbers of a run do not depend on them.
+WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache", "image_cache")
+
+_LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "image_cache": 0}
+
+
+def _check_values(given: Mapping[str, Any]) -> None:
+    for key, least in _LEAST.items():
+        value = given.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(
+                f"expected data.{key} to be a whole number from {least} up, got {value!r}"
+            )
+    for key in ("drop_last", "cache_features", "verify"):
+        if not isinstance(given.get(key, False), bool):
+            raise ConfigError(f"expected data.{key} to be True or False, got {given[key]!r}")
+    if given.get("classes", "all") not in PARTS:
+        raise ConfigError(
+            f"expected data.classes among {', '.join(PARTS)}, got {given['classes']!r}"
+        )
+    if given.get("on_error", "stop") not in ("stop", "skip"):
+        raise ConfigError(f"expected data.on_error 'stop' or 'skip', got {given['on_error']!r}")
+    if given.get("augment", "cpu") not in ("cpu", "device"):
+        raise ConfigError(
+            f"expected data.augment to be 'cpu' or 'device', got {given['augment']!r}"
+        )
+    folder = given.get("feature_cache")
+    if not isinstance(folder, str | bool | None) or folder == "":
+        raise ConfigError(
+            f"expected data.feature_cache to be a folder, True, False or None, got {folder!r}"
+        )
+    views = given.get("views", "epoch")
+    if views != "epoch" and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
+        raise ConfigError(f"expected data.views to be 'epoch' or a number from 1 up, got {views!r}")
