@@ -212,7 +212,7 @@ def test_a_branch_called_after_the_backbone_is_missed(root, build):
     shared = load_config(root / CONFIG).model.branches["global"].to_dict()
     learner = build({"model.branches": dict(_delete_=True, my_backbone=shared)})
     state = {k: v for k, v in learner.state_dict().items() if not k.startswith("branches.my_")}
-    with pytest.raises(RuntimeError, match="branches.my_backbone.prompt.context"):
+    with pytest.raises(RuntimeError, match=r"branches\.my_backbone\.prompt\.context"):
         learner.load_state_dict(state)
 
 
