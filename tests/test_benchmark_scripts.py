@@ -106,3 +106,9 @@ def test_solvers_reach_the_error_they_are_asked_for(root):
 def test_sorted_texts_have_less_padding(root):
     rows = table(root, "text_order.py", "--size", "tiny", "--classes", 70, "--repeats", 1)
     assert int(rows["sorted"]["places"]) < int(rows["as they lie"]["places"])
+
+
+def test_crops_resized_together_are_pil_s(root):
+    rows = table(root, "crops.py", "--batch", 3, "--repeats", 1)
+    assert rows["together"]["equal"] == "1.0000"
+    assert float(rows["image by image"]["equal"]) < 0.9
