@@ -63,6 +63,7 @@ class FeatureStore:
         self.folder = Path(folder) / _digest(self._settings)
         self._places: dict[str, _Place] = {}
         self._seen: set[Path] = set()
+        self._prepared = False
         self.refresh()
 
     def __contains__(self, key: str | None) -> bool:
@@ -87,12 +88,14 @@ class FeatureStore:
         return Claims(self.folder / "claims.lock")
 
     def prepare(self) -> None:
-        """Make the folder.
+        """Make the folder, at the first call.
 
         Raises:
             OSError: if it cannot be written.
         """
-        write_text(self.folder / "settings.json", self._settings + "\n")
+        if not self._prepared:
+            write_text(self.folder / "settings.json", self._settings + "\n")
+            self._prepared = True
 
     def add(self, keys: Sequence[str], features: ImageFeatures) -> None:
         """Write the features of views that were encoded together; a whole shard of them stays.

@@ -44,28 +44,48 @@ def fill_stores(
         cached.store.catch_up()  # images may have been checked for minutes since
     if missing := sum(len(cached.missing()) for cached in parts.values()):
         logger.info("encoding %s (kept on disk)", count(missing, "image"), extra=SCREEN)
-    known, encoded, patience = 0, 0, _Patience()
-    for cached in parts.values():
-        try:
-            new = _fill(cached, learner, batch_size, workers, patience)
-        except OSError as error:
-            logger.warning(
-                "the feature cache %s cannot be written (%s): going on without it where it has "
-                "gaps. Let data.feature_cache name a folder with room that you may write",
-                cached.store.folder.parent, error,
-            )  # fmt: skip
-            continue
-        encoded += new
-        known += len(cached.keys) - new
+    encoded = _fill_all(parts, learner, batch_size, workers)
     for cached in parts.values():
         cached.store.refresh()  # what another process wrote first counts, as it will next time
     whole = {part: cached for part, cached in parts.items() if not cached.missing()}
     total = sum(len(cached.keys) for cached in parts.values())
+    known = sum(len(parts[part].keys) - new for part, new in encoded.items())
     folder = next(iter(parts.values())).store.folder.parent
     logger.info(
-        "features of %d images: %d from the cache %s, %d encoded", total, known, folder, encoded
-    )
+        "features of %d images: %d from the cache %s, %d encoded",
+        total, known, folder, sum(encoded.values()),
+    )  # fmt: skip
     return whole
+
+
+def _fill_all(
+    parts: Mapping[str, CachedViews], learner: PromptLearner, batch_size: int, workers: int
+) -> dict[str, int]:
+    """Make parts whole: first all that nobody else encodes, of any part, then wait for the others.
+
+    Returns:
+        How many views were encoded here, by part; without the parts that could not be written.
+    """
+    missing = {part: list(cached.missing().values()) for part, cached in parts.items()}
+    encoded, patience = dict.fromkeys(parts, 0), _Patience()
+    while True:
+        before = sum(encoded.values())
+        for part in list(encoded):
+            try:
+                new, missing[part] = _fill(parts[part], missing[part], learner, batch_size, workers)
+                encoded[part] += new
+            except OSError as error:
+                logger.warning(
+                    "the feature cache %s cannot be written (%s): going on without it where it has "
+                    "gaps. Let data.feature_cache name a folder with room that you may write",
+                    parts[part].store.folder.parent, error,
+                )  # fmt: skip
+                del encoded[part]
+        refused = {part: len(missing[part]) for part in encoded if missing[part]}
+        if not refused:
+            return encoded
+        if sum(encoded.values()) == before:
+            patience.wait(sum(refused.values()), parts[next(iter(refused))].store.folder)
 
 
 @final
@@ -89,24 +109,21 @@ class _Patience:
 
 
 def _fill(
-    cached: CachedViews, learner: PromptLearner, batch_size: int, workers: int, patience: _Patience
-) -> int:
-    """Make a part whole; return how many views were encoded here."""
-    missing, encoded = list(cached.missing().values()), 0
-    if not missing:
-        return 0
-    cached.store.prepare()
-    with cached.store.claims() as claims:
-        while missing:
-            refused: list[View] = []
+    cached: CachedViews, views: Iterable[View], learner: PromptLearner, batch_size: int,
+    workers: int,
+) -> tuple[int, list[View]]:  # fmt: skip
+    """Encode views that are missing; return how many, and which are left to others for now."""
+    missing = [view for view in views if cached.key_of(view) not in cached.store]
+    refused: list[View] = []
+    encoded = 0
+    if missing:
+        cached.store.prepare()
+        with cached.store.claims() as claims:
             batches = _claimed(cached, in_batches(missing, batch_size), claims, refused)
-            if (first := next(batches, None)) is not None:
+            if (first := next(batches, None)) is not None:  # else no loader need be made
                 todo = chain([first], batches)
-                encoded += _encode(cached, todo, len(missing), learner, workers, claims)
-            elif refused:
-                patience.wait(len(refused), cached.store.folder)
-            missing = [view for view in refused if cached.key_of(view) not in cached.store]
-    return encoded
+                encoded = _encode(cached, todo, len(missing), learner, workers, claims)
+    return encoded, refused
 
 
 def _claimed(

@@ -70,7 +70,7 @@ def check_filled(folder, keys=KEYS):
     assert times_encoded(store) == Counter(keys)
 
 
-def fill(folder, keys=KEYS, *, looked=None, first=None, pipe=None, views=1):
+def fill(folder, keys=KEYS, *, looked=None, first=None, pipe=None, views=1, more=()):
     """Fill a store in this process; leave with 130 after Ctrl-C.
 
     Args:
@@ -80,9 +80,13 @@ def fill(folder, keys=KEYS, *, looked=None, first=None, pipe=None, views=1):
         first: Barrier to wait at when the first batch is claimed.
         pipe: Gets what the log says.
         views: Of an image.
+        more: Keys of another part.
     """
     cached = views_of(folder, keys, views)
-    feature_filling.encode = Tower(cached, first.wait if first else lambda: None)
+    parts = {"train": cached} | ({"test": views_of(folder, more)} if more else {})
+    at_first = first.wait if first else lambda: None
+    towers = {id(one.images): Tower(one, at_first) for one in parts.values()}
+    feature_filling.encode = lambda _, images, *rest: towers[id(images)](_, images, *rest)
     if pipe is not None:
         feature_filling.TOLD_AFTER, feature_filling.POLL = 0.0, 0.01
         feature_filling.logger.setLevel(logging.INFO)
@@ -90,7 +94,7 @@ def fill(folder, keys=KEYS, *, looked=None, first=None, pipe=None, views=1):
     if looked:
         looked.wait()
     try:
-        assert "train" in fill_stores({"train": cached}, None, BATCH, 0)
+        assert set(fill_stores(parts, None, BATCH, 0)) == set(parts)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -221,6 +225,14 @@ def test_ctrl_c_while_waiting(holder, started, tmp_path):
     os.kill(waiting.pid, signal.SIGINT)
     assert end(waiting) == 130
     assert holder.is_alive()
+
+
+def test_other_parts_come_before_waiting(holder, started, tmp_path):
+    here, there = processes.Pipe()
+    started(fill, tmp_path, KEYS[:8], more=KEYS[8:], pipe=there)
+    wait_until_told(here)
+    store = FeatureStore(tmp_path, {})
+    assert [key for key in KEYS if key not in store] == list(KEYS[:6])
 
 
 def test_nobody_waits_for_images_he_has(holder, impatient, fill_here, tmp_path):
