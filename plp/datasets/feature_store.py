@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from plp.datasets.claims import Claims
 from plp.datasets.features import FeatureRows
 from plp.errors import DataError
 from plp.files import write_bytes, write_text
@@ -61,25 +62,40 @@ class FeatureStore:
         self._settings = json.dumps({"format": FORMAT, **settings}, indent=2, sort_keys=True)
         self.folder = Path(folder) / _digest(self._settings)
         self._places: dict[str, _Place] = {}
+        self._seen: set[Path] = set()
+        self._prepared = False
         self.refresh()
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: str | None) -> bool:
         return key in self._places
 
     def refresh(self) -> None:
         """Look which shards there are now; one that is damaged is left out, with a warning."""
-        self._places = {}
-        for shard in sorted(self.folder.glob("*.safetensors"), key=_age):
-            for row, key in enumerate(_keys(shard)):
-                self._places.setdefault(key, _Place(shard, row))
+        self._places, self._seen = {}, set()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Look at those shards only that have come since; of two with a key the known one counts.
+
+        It lists the folder, and is meant for every batch that is encoded.
+        """
+        new = set(self.folder.glob("*.safetensors")) - self._seen
+        for shard in sorted(new, key=_age):
+            self._put(shard, _keys(shard))
+
+    def claims(self) -> Claims:
+        """Return claims on keys, for those who encode; the folder must be there."""
+        return Claims(self.folder / "claims.lock")
 
     def prepare(self) -> None:
-        """Make the folder.
+        """Make the folder, at the first call.
 
         Raises:
             OSError: if it cannot be written.
         """
-        write_text(self.folder / "settings.json", self._settings + "\n")
+        if not self._prepared:
+            write_text(self.folder / "settings.json", self._settings + "\n")
+            self._prepared = True
 
     def add(self, keys: Sequence[str], features: ImageFeatures) -> None:
         """Write the features of views that were encoded together; a whole shard of them stays.
@@ -100,8 +116,7 @@ class FeatureStore:
         shard = self.folder / f"{_digest(metadata['keys'])}.safetensors"
         if not shard.exists() or not _keys(shard):
             write_bytes(shard, content)
-        for row, key in enumerate(keys):
-            self._places.setdefault(key, _Place(shard, row))
+        self._put(shard, keys)
 
     def read(self, keys: Sequence[str]) -> ImageFeatures:
         """Return the features of B views.
@@ -121,6 +136,11 @@ class FeatureStore:
         }
         pooled = rows.pop(_POOLED)
         return ImageFeatures(pooled, {k.removeprefix(_DENSE): v for k, v in rows.items()}, grid)
+
+    def _put(self, shard: Path, keys: Sequence[str]) -> None:
+        self._seen.add(shard)
+        for row, key in enumerate(keys):
+            self._places.setdefault(key, _Place(shard, row))
 
 
 @final

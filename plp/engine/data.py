@@ -24,7 +24,8 @@ from plp.datasets.readable import leave_out_unreadable
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data_options import DataOptions
 from plp.engine.encoding import encode_views
-from plp.engine.feature_cache import CachedViews, cache_folder, fill_stores, find_views
+from plp.engine.feature_cache import CachedViews, cache_folder, find_views
+from plp.engine.feature_filling import fill_stores
 from plp.engine.processes import share_of_batch
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner

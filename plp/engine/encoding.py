@@ -1,8 +1,9 @@
 """Images through the frozen tower, once for each view."""
 
+import itertools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch.utils.data import DataLoader
@@ -19,21 +20,26 @@ TOLD_EVERY = 20.0  # seconds
 def encode(
     learner: PromptLearner,
     images: ImageDataset,
-    views: Sequence[View],
-    batch_size: int,
+    batches: Iterable[Sequence[View]],
+    total: int,
     workers: int,
     references: bool,
 ) -> Iterator[ImageFeatures]:
-    """Send views through the learner's frozen tower, and yield their features by batch.
+    """Send batches of views through the learner's frozen tower, and yield the features of each.
 
     How far it is stands in the log every `TOLD_EVERY` seconds and a batch.
 
-    Every process of a distributed run encodes them all.
+    Args:
+        learner: Its frozen backbone encodes.
+        images: The images.
+        batches: Views that are encoded together; the next is asked for when a worker is free.
+        total: Views that are expected in all, for the log.
+        workers: Processes that decode images; 0 decodes in this one.
+        references: Also yield the streams that only references look at.
     """
     loader = DataLoader(
         images,
-        batch_size=batch_size,
-        sampler=views,
+        batch_sampler=batches,  # type: ignore[arg-type] # a tuple is as good as a list
         num_workers=workers,
         generator=torch.Generator(),  # its own: else it takes a number from torch's global one
     )
@@ -44,7 +50,22 @@ def encode(
         done += len(pixels)
         if time.monotonic() - told >= TOLD_EVERY:
             told = time.monotonic()
-            logger.info("encoded %d of %d images", done, len(views))
+            logger.info("encoded %d of %d images", done, total)
+
+
+def in_batches(views: Iterable[View], batch_size: int) -> list[list[View]]:
+    """Return views in batches, in their order; a batch holds views of one number only.
+
+    Example:
+        >>> views = [View(item, number) for number in (0, 1) for item in range(3)]
+        >>> [[view.item for view in batch] for batch in in_batches(views, 2)]
+        [[0, 1], [2], [0, 1], [2]]
+    """
+    found: list[list[View]] = []
+    for _, group in itertools.groupby(views, key=lambda view: view.view):
+        same = list(group)
+        found += [same[i : i + batch_size] for i in range(0, len(same), batch_size)]
+    return found
 
 
 def encode_views(
@@ -57,6 +78,8 @@ def encode_views(
 ) -> FeatureDataset:
     """Encode n views of every image, and keep the features in memory.
 
+    Every process of a distributed run encodes them all.
+
     Args:
         learner: Its frozen backbone encodes.
         images: The images.
@@ -67,8 +90,8 @@ def encode_views(
     """
     found: list[ImageFeatures] = []
     for view in range(views):
-        which = [View(item, view) for item in range(len(images))]
-        found += encode(learner, images, which, batch_size, workers, references)
+        batches = in_batches((View(item, view) for item in range(len(images))), batch_size)
+        found += encode(learner, images, batches, len(images), workers, references)
     features = ImageFeatures(
         torch.cat([one.pooled for one in found]),
         {name: torch.cat([one.dense[name] for one in found]) for name in found[0].dense},

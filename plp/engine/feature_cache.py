@@ -1,7 +1,6 @@
-"""Which features of a run are on disk already, and encoding those that are not."""
+"""Which features of a run are on disk already, and which are to be encoded."""
 
 import json
-import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,14 +10,10 @@ import torch
 
 from plp.branches.base import Branch
 from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
-from plp.engine.encoding import encode
 from plp.engine.result import versions
 from plp.files import content_digest, user_cache
 from plp.learners.prompt_learner import PromptLearner
 from plp.transforms import Transform
-from plp.wording import count
-
-logger = logging.getLogger("plp")
 
 SCREEN = {"screen": True}  # marks what a comparison shows, not only the log of the run
 
@@ -42,14 +37,18 @@ class CachedViews(NamedTuple):
     views: int
     references: bool
 
-    def missing(self, view: int | None = None) -> dict[str | None, View]:
-        """Return what is to be encoded (of one view), by key and in order; a key comes once."""
+    def missing(self) -> dict[str | None, View]:
+        """Return what is to be encoded, by key and in order; a key comes once."""
         found: dict[str | None, View] = {}
         for place, key in enumerate(self.keys):
-            number, item = divmod(place, len(self.images))
-            if view in (None, number) and (key is None or key not in self.store):
+            if key is None or key not in self.store:
+                number, item = divmod(place, len(self.images))
                 found.setdefault(key, View(item, number))
         return found
+
+    def key_of(self, view: View) -> str | None:
+        """Return the key of a view."""
+        return self.keys[view.view * len(self.images) + view.item]
 
     def unproved(self) -> list[Item]:
         """Return the images of which the store does not prove that they can be read."""
@@ -111,60 +110,6 @@ def find_views(
         keys = _keys(images, number, transform.deterministic, workers)
         found[part] = CachedViews(images, stores[name], keys, number, references=not train)
     return found
-
-
-def fill_stores(
-    parts: Mapping[str, CachedViews], learner: PromptLearner, batch_size: int, workers: int
-) -> dict[str, CachedViews]:
-    """Encode what is missing, and return the parts that are whole afterwards.
-
-    If a store cannot be written, a warning says so and the run goes on without it.
-    """
-    if not parts:
-        return {}
-    if missing := sum(len(cached.missing()) for cached in parts.values()):
-        logger.info("encoding %s (kept on disk)", count(missing, "image"), extra=SCREEN)
-    known = encoded = 0
-    for cached in parts.values():
-        try:
-            new = _fill(cached, learner, batch_size, workers)
-        except OSError as error:
-            logger.warning(
-                "the feature cache %s cannot be written (%s): going on without it where it has "
-                "gaps. Let data.feature_cache name a folder with room that you may write",
-                cached.store.folder.parent, error,
-            )  # fmt: skip
-            continue
-        encoded += new
-        known += len(cached.keys) - new
-    for cached in parts.values():
-        cached.store.refresh()  # what another process wrote first counts, as it will next time
-    whole = {part: cached for part, cached in parts.items() if not cached.missing()}
-    total = sum(len(cached.keys) for cached in parts.values())
-    folder = next(iter(parts.values())).store.folder.parent
-    logger.info(
-        "features of %d images: %d from the cache %s, %d encoded", total, known, folder, encoded
-    )
-    return whole
-
-
-def _fill(cached: CachedViews, learner: PromptLearner, batch_size: int, workers: int) -> int:
-    total = 0
-    for view in range(cached.views):
-        missing = cached.missing(view)
-        if not missing:
-            continue
-        cached.store.prepare()
-        keys, done = list(missing), 0
-        for features in encode(
-            learner, cached.images, list(missing.values()), batch_size, workers, cached.references
-        ):
-            own = keys[done : done + len(features.pooled)]
-            kept = {i: key for i, key in enumerate(own) if key is not None}
-            cached.store.add(list(kept.values()), features.rows(list(kept)))
-            done += len(own)
-        total += done
-    return total
 
 
 def _keys(

@@ -7,7 +7,8 @@ from jaxtyping import Int
 from torch import Tensor, tensor
 
 from plp.datasets import FeatureDataset, ImageDataset, find_unreadable
-from plp.engine.feature_cache import CachedViews, fill_stores, find_views
+from plp.engine.feature_cache import CachedViews, find_views
+from plp.engine.feature_filling import fill_stores
 from plp.learners.prompt_learner import PromptLearner
 
 _PART = "test"  # as the stores of training call it: their features serve here and the other way

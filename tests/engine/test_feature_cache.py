@@ -14,19 +14,16 @@ import torch
 from PIL import Image
 from processes import context as processes
 from tiny_runs import read_result
-from unchecked import as_installed
 
 from plp import files
 from plp.backbones import OpenCLIPBackbone
 from plp.cli.options import run_tool
 from plp.cli.train import main
-from plp.datasets import Item, feature_store, images, readable
-from plp.engine import encoding, feature_cache
+from plp.datasets import feature_store, images, readable
+from plp.engine import encoding
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.feature_cache import cache_folder
-from plp.structures import ImageFeatures
 from plp.testing.clip_weights import TINY, write_clip_weights
-from plp.transforms import ClipEval
 
 PLAIN = "data['train_transform'] = dict(_delete_=True, type='ClipEval')\n"
 MEMORY = "data.update(views={}, cache_features=True)\n"
@@ -39,17 +36,6 @@ KINDS = {  # lines of the config, features of a run (12 training, 6 validation, 
     "random in memory": (MEMORY.format(2), 48),
 }
 EXACT = ("random", "in memory", "random in memory")  # encoded in the same batches without a cache
-
-
-def test_a_file_that_cannot_be_read_for_a_moment_moves_nobody_elses_features(tmp_path, monkeypatch):
-    encoded = ImageFeatures(torch.tensor([[10.0], [20.0], [30.0]]), {}, (1, 1))
-    monkeypatch.setattr(feature_cache, "encode", lambda *_: iter([encoded]))
-    store = feature_store.FeatureStore(tmp_path, {})
-    some = images.ImageDataset([Item(name, 0) for name in "abc"], tmp_path, ClipEval(8))
-    parts = feature_cache.CachedViews(some, store, ("a", None, "c"), 1, False)
-    with as_installed():  # no learner is needed
-        assert feature_cache._fill(parts, None, 3, 0) == 3
-    assert store.read(["a", "c"]).pooled.tolist() == [[10.0], [30.0]]
 
 
 def told(out):
@@ -120,6 +106,14 @@ def test_encoding_is_told_before_it_begins_and_on_its_way(cached, monkeypatch):
     assert out.index("encoded 18 of 18 images") < out.index("features of 36 images")
     again = cached(name="again")[1].out
     assert "kept on disk" not in again
+
+
+def test_loaders_that_read_ahead(cached, tmp_path):
+    assert cached("data.eval_batch_size=4", name="one")[0] == (36, 0, 36)
+    shutil.rmtree(tmp_path / "cache")
+    ahead = ("data.eval_batch_size=4", "data.num_workers=2")
+    assert cached(*ahead, name="ahead")[0] == (36, 0, 36)
+    assert_same_numbers(tmp_path / "ahead", tmp_path / "one")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -312,9 +306,12 @@ def test_two_runs_at_once(cached, configs, photos, tmp_path, root):
         runs.append(
             subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
+    encoded = 0
     for run in runs:
         out, _ = run.communicate(timeout=300)
         assert run.returncode == 0, out
+        encoded += told(out)[2]
+    assert encoded == 36, "an image was encoded twice"
     assert_same_numbers(tmp_path / "one", tmp_path / "two")
     assert cached()[0] == (36, 36, 0)
 

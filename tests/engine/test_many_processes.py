@@ -1,6 +1,7 @@
 """A run of two processes is the run of one: parameters, curves, accuracies, files, resuming."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,21 @@ def test_an_error_in_one_process_ends_all_and_the_run_can_be_resumed(
     for name in ("model.safetensors", "best.safetensors"):
         resumed, unbroken = (load_checkpoint(f / "run" / name).state for f in (tmp_path, runs[1]))
         assert all(torch.equal(value, unbroken[key]) for key, value in resumed.items())
+
+
+@pytest.mark.slow
+def test_processes_share_the_encoding_of_features_on_disk(config_with, odd_photos, tmp_path):
+    plain = "data['train_transform'] = dict(_delete_=True, type='ClipEval')\n"
+    argv = argv_of(config_with(SHARED + plain), odd_photos, "--cfg-options")
+    argv += [f"data.feature_cache={tmp_path / 'cache'}", "data.eval_batch_size=2"]
+    ends = []
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+        ended = together(2, tmp_path / name, argv)
+        assert [one.code for one in ended] == [0, 0], ended
+        ends.append(ended[0].printed)
+    assert re.search(r"features of (\d+) images: \1 from the cache .+, 0 encoded", ends[1])
+    assert_close_end(tmp_path / "full", tmp_path / "empty")
 
 
 @pytest.mark.slow
