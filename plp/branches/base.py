@@ -18,6 +18,7 @@ class Branch(nn.Module):
     Attributes:
         prompt: The prompts whose texts the branch compares images with; None for one without text.
         stream: The dense stream it needs, None if it looks at the pooled feature only.
+        has_pairs: Whether its evidence has similarity, support and plan of single pairs.
         needs_shots: Whether `fit` must see the training images before training.
         needs_tuning: Whether `tune` wants to see the validation images after training.
         has_own_loss: Whether `loss` is more than the cross-entropy of the scores, so that training
@@ -26,6 +27,7 @@ class Branch(nn.Module):
 
     prompt: Prompt | None
     stream: str | None = None
+    has_pairs: bool = False
     needs_shots: bool = False
     needs_tuning: bool = False
     has_own_loss: bool = False

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
+from plp.branches.base import Branch
 from plp.engine.ood_stream import Scoring
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import SCORES
+from plp.scores import Score
 
 ALL = "all"
 SETTINGS = ("temperature", "logit_scale", "fusion", "pooled", "dense")
@@ -27,8 +29,8 @@ def choose_scores(
     """Build scores for a learner, and the same for each of its references.
 
     A score of the prediction has the score's own name, one of a reference the reference's in front:
-    `MCM`, `zero_shot.MCM`. With 'all', scores that need patches are left out (and that is said)
-    where no branch has patch scores; references without patches only give the other scores.
+    `MCM`, `zero_shot.MCM`. With 'all', scores that need patches or pairs are left out (and that is
+    said) where no branch has them; references without them only give the other scores.
 
     Args:
         learner: The trained learner.
@@ -41,7 +43,7 @@ def choose_scores(
 
     Raises:
         ConfigError: for an unknown score or branch, a temperature that is not above 0, or a score
-            that looks at patches where no branch does.
+            that looks at patches, or at pairs of patch and prompt, where no branch does.
     """
     branches = learner.branches
     for name in (pooled, dense):
@@ -59,15 +61,15 @@ def choose_scores(
     scorings = {}
     for name in chosen:
         score = SCORES.build(dict(type=name), pooled=pooled, dense=dense or "local", **inputs)
-        if score.needs_patches and (dense is None or branches[dense].stream is None):
+        if not _can_read(score, None if dense is None else cast(Branch, branches[dense])):
             if not everything:
-                raise ConfigError(_needs_patches(name, learner))
-            logger.warning("left out: %s", _needs_patches(name, learner))
+                raise ConfigError(_needs(score, name, learner))
+            logger.warning("left out: %s", _needs(score, name, learner))
             continue
         scorings[name] = Scoring(score)
-    for reference, branch in learner.references.items():
-        seen = [n for n in chosen if n in scorings and not scorings[n].score.needs_patches]
-        for name in seen if branch.stream is None else [n for n in chosen if n in scorings]:
+    own_scores = {name: scoring.score for name, scoring in scorings.items()}
+    for reference, branch in learner.references.named():
+        for name in [n for n, score in own_scores.items() if _can_read(score, branch)]:
             own = SCORES.build(dict(type=name), pooled=reference, dense=reference, **inputs)
             scorings[f"{reference}.{name}"] = Scoring(own, reference)
     return scorings
@@ -77,7 +79,7 @@ def settings_of(scoring: Scoring) -> dict[str, Any]:
     """Return the numbers and branches a score works with."""
     score, reference = scoring
     found = {key: getattr(score, key) for key in SETTINGS if hasattr(score, key)}
-    if not score.needs_patches:
+    if not (score.needs_patches or score.needs_pairs):
         found.pop("dense", None)
     return {"score": type(score).__name__, "reference": reference, **found}
 
@@ -87,10 +89,22 @@ def _first(branches: nn.ModuleDict, usual: str, sees_patches: bool) -> str | Non
     return usual if usual in branches else next(iter(fitting), None)
 
 
-def _needs_patches(name: str, learner: PromptLearner) -> str:
+def _can_read(score: Score, dense: Branch | None) -> bool:
+    """Whether a branch has the patches, and the pairs, that a score looks at."""
+    sees, has_pairs = (False, False) if dense is None else (dense.stream, dense.has_pairs)
+    return (not score.needs_patches or bool(sees)) and (not score.needs_pairs or has_pairs)
+
+
+def _needs(score: Score, name: str, learner: PromptLearner) -> str:
+    branches = ", ".join(learner.branches)
+    if score.needs_pairs:
+        return (
+            f"score {name} looks at pairs of patch and prompt, and the branch for it has none "
+            f"(branches: {branches}). It needs a LocalBranch"
+        )
     streams = ", ".join(learner.backbone.streams) or "none"
     return (
         f"score {name} looks at single patches, and no branch for it sees any (branches: "
-        f"{', '.join(learner.branches)}). It needs a LocalBranch, or a dense stream on a "
-        f"GlobalBranch (model.branches.NAME.stream; the backbone has: {streams})"
+        f"{branches}). It needs a LocalBranch, or a dense stream on a GlobalBranch "
+        f"(model.branches.NAME.stream; the backbone has: {streams})"
     )

@@ -16,7 +16,9 @@ class Score(EvidenceReader):
     A tool that builds scores for a learner supplies what their signatures name: `logit_scale` (the
     factor on class scores the model was trained with), `temperature`, and `pooled` and `dense`, the
     branches that look at the whole image and at patches. What a score of patches or of pairs needs
-    is in the evidence only if it was asked for: `learner.evidence(images, **asked_for([score]))`.
+    is in the evidence only if it was asked for, by
+    `learner.evidence(images, **plp.reader.asked_for([score]))`. Tools leave out a score whose
+    branch has no patches, or no pairs.
     """
 
     @abstractmethod

@@ -13,7 +13,8 @@ from plp.engine.config import load_config
 from plp.engine.ood_scores import choose_scores, settings_of
 from plp.engine.ood_stream import look, score_images
 from plp.errors import ConfigError
-from plp.scores import GlobalLocalMCM
+from plp.registry import SCORES
+from plp.scores import GlobalLocalMCM, Score
 from plp.transforms import ClipEval
 
 
@@ -133,6 +134,39 @@ def test_a_global_branch_with_a_stream_gives_patch_scores(global_only, images):
     expected = -evidence["global"].patch_scores.softmax(-1).amax((1, 2))
     assert_close(found.scores["LocalMCM"][3:4], expected.detach(), rtol=1e-4, atol=1e-5)
     assert found.judged == {}
+
+
+@pytest.fixture
+def plan_peak():
+    """A user's score of the plan, registered for the test."""
+
+    @SCORES.register_module()
+    class PlanPeak(Score):
+        needs_pairs = True
+
+        def __init__(self, dense="local"):
+            super().__init__()
+            self.dense = dense
+
+        def forward(self, evidence):
+            return -evidence[self.dense].plan.amax((1, 2, 3))
+
+    yield
+    SCORES.module_dict.pop("PlanPeak")
+
+
+def test_a_score_of_pairs_goes_where_there_are_some(plan_peak, learner, global_only, images):
+    scorings = choose_scores(learner)
+    assert "PlanPeak" in scorings
+    assert "zero_shot.PlanPeak" not in scorings
+    assert settings_of(scorings["PlanPeak"])["dense"] == "local"
+    found = score_images(learner, scorings, images, batch_size=9, num_workers=0)
+    plan = learner.evidence(images[3]["images"][None])["local"].plan
+    assert_close(found.scores["PlanPeak"][3], -plan.detach().amax(), rtol=1e-4, atol=1e-5)
+    for other in (global_only(), global_only(stream="vv")):
+        assert "PlanPeak" not in choose_scores(other)
+        with pytest.raises(ConfigError, match="score PlanPeak looks at pairs of patch and prompt"):
+            choose_scores(other, ["PlanPeak"])
 
 
 def test_scores_are_supplied_with_what_the_learner_has(learner):
