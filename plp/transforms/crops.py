@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Bool, Float64, Int, UInt8
 from torch import Tensor
 
-from plp.transforms.resampling import weights, whole
+from plp.transforms.resampling import weights, whole_numbers
 from plp.upload import upload
 
-# Of the padded images of a part, in float64. On a CPU more does not fit its cache; on a GPU each
-# part costs the start of some thirty kernels (not measured there).
-_CPU_BYTES, _GPU_BYTES = 8 * 2**20, 2**28
+# Bytes of a pixel on the way through the first pass: its place as an int64, its three values in
+# float64, and again in the order of the product. And of all pixels of a part: on a CPU more does
+# not fit its cache; on a GPU each part costs the start of some thirty kernels (not measured).
+_PIXEL = 64
+_CPU_BYTES, _GPU_BYTES = 16 * 2**20, 2**29
 
 
 class Crops(NamedTuple):
@@ -66,13 +68,15 @@ class Crops(NamedTuple):
         Rows are resized first, then columns, to the bit as PIL does it. (PIL 13 begins with the
         columns at some sizes, and is then off by 1 of 255, at sharp edges by 2.)
         """
-        most = _CPU_BYTES if self.pixels.device.type == "cpu" else _GPU_BYTES
+        home = self.pixels.device
+        pixels = self.pixels.cpu() if home.type == "mps" else self.pixels  # which has no float64
+        most = _CPU_BYTES if pixels.device.type == "cpu" else _GPU_BYTES
         starts = [0, *accumulate(3 * height * width for height, width in self.sizes)]
         made = []
         for first, end in _parts(self.sizes, most):
-            pixels = self.pixels[starts[first] : starts[end]]
-            made.append(_resized(pixels, self.sizes[first:end], size, interpolation))
-        resized = torch.cat(made)
+            part = pixels[starts[first] : starts[end]].view(-1, 3)
+            made.append(_resized(part, self.sizes[first:end], size, interpolation, most))
+        resized = torch.cat(made).to(home)
         return torch.where(self.flips[:, None, None, None], resized.flip(-1), resized)
 
 
@@ -81,39 +85,46 @@ def _parts(sizes: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, int
     first, tall, wide = 0, 0, 0
     for place, (height, width) in enumerate(sizes):
         tall, wide = max(tall, height), max(wide, width)
-        if place > first and (place + 1 - first) * tall * wide * 3 * 8 > most:
+        if place > first and (place + 1 - first) * tall * wide * _PIXEL > most:
             yield first, place
             first, tall, wide = place, height, width
     yield first, len(sizes)
 
 
 def _resized(
-    pixels: UInt8[Tensor, " all"],
+    pixels: UInt8[Tensor, "all 3"],
     sizes: Sequence[Sequence[int]],
     size: int,
     interpolation: str,
+    most: int,
 ) -> UInt8[Tensor, "b 3 size size"]:
-    """Resize a part of a batch: first along rows, then along columns, as PIL does."""
+    """Resize a part of a batch: first along rows, some at a time, then along columns."""
     heights, widths = upload(torch.tensor(sizes), pixels.device).unbind(-1)
     tall, wide = (max(one[axis] for one in sizes) for axis in (0, 1))
     along = weights(widths, wide, size, interpolation)  # [b, size, wide]
+    strip = max(most // (len(sizes) * wide * _PIXEL), 1)
+    strips = []
+    for first in range(0, tall, strip):
+        rows = _rows(pixels, heights, widths, range(first, min(first + strip, tall)), wide)
+        strips.append(whole_numbers(torch.einsum("biw,bhwc->bhic", along, rows)))
     down = weights(heights, tall, size, interpolation)  # [b, size, tall]
-    images = _padded(pixels.view(-1, 3), heights, widths, tall, wide)
-    rows = whole(torch.einsum("biw,bhwc->bhic", along, images))
-    return whole(torch.einsum("bjh,bhic->bcji", down, rows)).to(torch.uint8)
+    return whole_numbers(torch.einsum("bjh,bhic->bcji", down, torch.cat(strips, 1))).to(torch.uint8)
 
 
-def _padded(
+def _rows(
     pixels: UInt8[Tensor, "all 3"],
     heights: Int[Tensor, " b"],
     widths: Int[Tensor, " b"],
-    tall: int,
+    rows: range,
     wide: int,
-) -> Float64[Tensor, "b tall wide 3"]:
-    """Lay images side by side; beyond its end an image has some pixel, which counts nothing."""
+) -> Float64[Tensor, "b rows wide 3"]:
+    """Lay the same rows of images side by side.
+
+    Beyond its end an image has some pixel, which counts nothing.
+    """
     areas = heights * widths
     starts = (areas.cumsum(0) - areas)[:, None, None]
-    row = torch.arange(tall, device=pixels.device)[None, :, None]
+    row = torch.arange(rows.start, rows.stop, device=pixels.device)[None, :, None]
     column = torch.arange(wide, device=pixels.device)[None, None, :]
     place = starts + row * widths[:, None, None] + column
     return pixels[place.clamp_(max=len(pixels) - 1)].double()

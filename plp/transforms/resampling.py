@@ -69,6 +69,6 @@ def weights(
     return found.mul_(_FRACTION).round_().div_(_FRACTION)
 
 
-def whole(values: Float64[Tensor, "..."]) -> Float64[Tensor, "..."]:
+def whole_numbers(values: Float64[Tensor, "..."]) -> Float64[Tensor, "..."]:
     """Round to the pixel values there are, halves up, in place."""
     return values.add_(0.5).floor_().clamp_(0, 255)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
 
+from plp.testing.tensor_bytes import PeakTensorBytes
 from plp.transforms import FewShotTrain
 from plp.transforms import crops as crops_module
 from plp.transforms.crops import Crops
@@ -129,15 +130,24 @@ def test_an_image_does_not_see_its_neighbours(monkeypatch):
     for place, region in enumerate(regions):
         alone = Crops.of([region], flips[place : place + 1]).resized(16, "bicubic")
         assert torch.equal(together[place], alone[0])
-    for most in (1, 3 * 8 * 80 * 100 * 2):  # one at a time; two
+    for most in (1, 64 * 80 * 100 * 2):  # one at a time; two
         monkeypatch.setattr("plp.transforms.crops._CPU_BYTES", most)
         assert torch.equal(Crops.of(regions, flips).resized(16, "bicubic"), together)
 
 
+def test_memory_is_bounded_whatever_the_size():
+    regions = [torch.zeros(3, *shape, dtype=torch.uint8) for shape in [(2000, 3000), (300, 400)]]
+    crops = Crops.of(regions, torch.tensor([False, True]))
+    with PeakTensorBytes() as used:
+        crops.resized(32, "bicubic")
+    rows = 2000 * 32 * 3 * 8  # what the first pass leaves
+    assert used.peak < 1.25 * crops_module._CPU_BYTES + 3 * rows
+
+
 def test_parts_of_a_batch_hold_what_they_may():
     sizes = [(10, 10), (10, 20), (50, 10), (5, 5), (100, 100)]
-    parts = list(crops_module._parts(sizes, 24 * 10 * 20 * 2))
+    parts = list(crops_module._parts(sizes, 64 * 10 * 20 * 2))
     assert parts == [(0, 2), (2, 3), (3, 4), (4, 5)]
     for first, end in parts:
         tall, wide = (max(one[axis] for one in sizes[first:end]) for axis in (0, 1))
-        assert end - first == 1 or 24 * (end - first) * tall * wide <= 24 * 10 * 20 * 2
+        assert end - first == 1 or (end - first) * tall * wide <= 10 * 20 * 2
