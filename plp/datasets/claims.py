@@ -27,7 +27,7 @@ class Claims:
     else's) every claim is granted, and a key may be made twice.
 
     Args:
-        path: The file, in a folder that is there.
+        path: The file, in a folder that is there; None grants every claim.
 
     Example:
         >>> import tempfile
@@ -36,9 +36,9 @@ class Claims:
         (True, True)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._file: int | None = None
-        if fcntl is not None:
+        if fcntl is not None and path is not None:
             try:
                 self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except OSError:
@@ -62,7 +62,7 @@ class Claims:
             return True
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, by the system
             return False
         except OSError:  # a file system without locks
             self.close()

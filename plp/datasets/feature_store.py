@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,8 +63,8 @@ class FeatureStore:
         self._settings = json.dumps({"format": FORMAT, **settings}, indent=2, sort_keys=True)
         self.folder = Path(folder) / _digest(self._settings)
         self._places: dict[str, _Place] = {}
-        self._seen: set[Path] = set()
-        self._prepared = False
+        self._seen: set[str] = set()
+        self._damaged: dict[str, tuple[int, str]] = {}
         self.refresh()
 
     def __contains__(self, key: str | None) -> bool:
@@ -71,7 +72,7 @@ class FeatureStore:
 
     def refresh(self) -> None:
         """Look which shards there are now; one that is damaged is left out, with a warning."""
-        self._places, self._seen = {}, set()
+        self._places, self._seen, self._damaged = {}, set(), {}
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -79,23 +80,31 @@ class FeatureStore:
 
         It lists the folder, and is meant for every batch that is encoded.
         """
-        new = set(self.folder.glob("*.safetensors")) - self._seen
-        for shard in sorted(new, key=_age):
-            self._put(shard, _keys(shard))
+        names = {name for name in _names(self.folder) if name.endswith(".safetensors")}
+        for shard in sorted((self.folder / name for name in names - self._seen), key=_age):
+            if self._damaged.get(shard.name) == _age(shard):
+                continue
+            if keys := _keys(shard):
+                self._put(shard, keys)
+            else:  # another process may write it anew
+                self._damaged[shard.name] = _age(shard)
 
-    def claims(self) -> Claims:
-        """Return claims on keys, for those who encode; the folder must be there."""
-        return Claims(self.folder / "claims.lock")
+    def claims(self, granted: bool = False) -> Claims:
+        """Return claims on keys, for those who encode; the folder must be there.
+
+        Args:
+            granted: Grant every claim, whoever has it.
+        """
+        return Claims(None if granted else self.folder / "claims.lock")
 
     def prepare(self) -> None:
-        """Make the folder, at the first call.
+        """Make the folder, if it is not there.
 
         Raises:
             OSError: if it cannot be written.
         """
-        if not self._prepared:
+        if not (self.folder / "settings.json").exists():
             write_text(self.folder / "settings.json", self._settings + "\n")
-            self._prepared = True
 
     def add(self, keys: Sequence[str], features: ImageFeatures) -> None:
         """Write the features of views that were encoded together; a whole shard of them stays.
@@ -138,7 +147,7 @@ class FeatureStore:
         return ImageFeatures(pooled, {k.removeprefix(_DENSE): v for k, v in rows.items()}, grid)
 
     def _put(self, shard: Path, keys: Sequence[str]) -> None:
-        self._seen.add(shard)
+        self._seen.add(shard.name)
         for row, key in enumerate(keys):
             self._places.setdefault(key, _Place(shard, row))
 
@@ -187,6 +196,14 @@ def _keys(shard: Path) -> list[str]:
             "are encoded anew. It may be deleted",
             stacklevel=3,
         )
+        return []
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what lies in a folder, fast enough for each batch; nothing if it cannot be listed."""
+    try:
+        return os.listdir(folder)
+    except OSError:
         return []
 
 

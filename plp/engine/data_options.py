@@ -36,7 +36,7 @@ class DataOptions:
             image takes three bytes a pixel. 0 keeps none. A run of several processes, one a GPU,
             keeps them in each. The numbers of a run do not depend on it.
         augment: Where training images are resized: 'cpu' (by PIL, as published) or 'device' (the
-            same crops of `FewShotTrain`, a batch at a time; pixels are off by PIL's rounding).
+            same crops of `FewShotTrain`, many at a time; see `Crops.resized`).
         train_transform: Config of the training transform.
         eval_transform: Config of the transform for validation and test.
         verify: Open every image before training, so that all unreadable ones are named at once; an

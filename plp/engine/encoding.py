@@ -33,7 +33,7 @@ def encode(
         learner: Its frozen backbone encodes.
         images: The images.
         batches: Views that are encoded together; the next is asked for when a worker is free.
-        total: Views that are expected in all, for the log.
+        total: Views that there may be in all, for the log: others may encode some of them.
         workers: Processes that decode images; 0 decodes in this one.
         references: Also yield the streams that only references look at.
     """
@@ -50,7 +50,7 @@ def encode(
         done += len(pixels)
         if time.monotonic() - told >= TOLD_EVERY:
             told = time.monotonic()
-            logger.info("encoded %d of %d images", done, total)
+            logger.info("encoded %d of at most %d images", done, total)
 
 
 def in_batches(views: Iterable[View], batch_size: int) -> list[list[View]]:

@@ -5,7 +5,9 @@ what others have claimed, so that they share the work out; at the end it waits f
 written yet. What others do not want, or have done, is never waited for. The same holds for the
 processes of a distributed run.
 
-A process waits only while it has no claim itself: two cannot wait for each other.
+A process waits only while it has no claim itself: two cannot wait for each other. One that was
+stopped (not killed, which gives its claims up) is waited for some minutes, then its images are
+encoded here too.
 """
 
 import logging
@@ -26,6 +28,7 @@ logger = logging.getLogger("plp")
 
 POLL = 0.1  # seconds between two looks at what others have
 TOLD_AFTER = 1.0  # seconds of waiting
+LONGEST = 300.0  # seconds in which nothing that others have gets done
 
 
 def fill_stores(
@@ -69,10 +72,13 @@ def _fill_all(
     missing = {part: list(cached.missing().values()) for part, cached in parts.items()}
     encoded, patience = dict.fromkeys(parts, 0), _Patience()
     while True:
+        over = patience.is_over
         before = sum(encoded.values())
         for part in list(encoded):
             try:
-                new, missing[part] = _fill(parts[part], missing[part], learner, batch_size, workers)
+                new, missing[part] = _fill(
+                    parts[part], missing[part], learner, batch_size, workers, over
+                )
                 encoded[part] += new
             except OSError as error:
                 logger.warning(
@@ -90,14 +96,29 @@ def _fill_all(
 
 @final
 class _Patience:
-    """Waiting for other processes; it is told once, when it is long enough to be noticed."""
+    """Waiting for other processes; it is told once, when it is long enough to be noticed.
+
+    Attributes:
+        is_over: Whether nothing has got done for too long.
+    """
 
     def __init__(self) -> None:
+        self.is_over = False
         self._waited = 0.0
         self._told = False
+        self._left, self._since = 0, 0.0  # images, and since when there have been as many
 
     def wait(self, images: int, folder: Path) -> None:
         """Wait a moment for images that others are encoding."""
+        if images != self._left:
+            self._left, self._since = images, self._waited
+        if self._waited - self._since >= LONGEST:
+            self.is_over = True
+            logger.warning(
+                "another process has had %s for %.0f minutes and not written them (was it "
+                "stopped?): encoding them here", count(images, "image"), LONGEST / 60, extra=SCREEN,
+            )  # fmt: skip
+            return
         if self._waited >= TOLD_AFTER and not self._told:
             self._told = True
             logger.info(
@@ -110,15 +131,18 @@ class _Patience:
 
 def _fill(
     cached: CachedViews, views: Iterable[View], learner: PromptLearner, batch_size: int,
-    workers: int,
+    workers: int, granted: bool,
 ) -> tuple[int, list[View]]:  # fmt: skip
-    """Encode views that are missing; return how many, and which are left to others for now."""
+    """Encode views that are missing; return how many, and which are left to others for now.
+
+    With `granted` none are left to others.
+    """
     missing = [view for view in views if cached.key_of(view) not in cached.store]
     refused: list[View] = []
     encoded = 0
     if missing:
         cached.store.prepare()
-        with cached.store.claims() as claims:
+        with cached.store.claims(granted) as claims:
             batches = _claimed(cached, in_batches(missing, batch_size), claims, refused)
             if (first := next(batches, None)) is not None:  # else no loader need be made
                 todo = chain([first], batches)

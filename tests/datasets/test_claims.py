@@ -73,6 +73,18 @@ def test_nobody_refuses_himself(place):
         assert other.take("x")
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EAGAIN])
+def test_a_refusal_is_one_by_whatever_name_the_system_gives_it(place, monkeypatch, number):
+    def lockf(*_):
+        raise OSError(number, "somebody has it")
+
+    with Claims(place) as own:
+        assert own.take("mine")
+        monkeypatch.setattr(claims.fcntl, "lockf", lockf)
+        assert not own.take("x")
+        assert own._file is not None, "all claims were given back"
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
 def test_a_file_system_without_locks_refuses_nothing(holder, place, monkeypatch, number):
     def lockf(*_):

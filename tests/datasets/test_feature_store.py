@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import warnings
 from pathlib import Path
@@ -138,6 +139,26 @@ class TestDamage:
             warnings.simplefilter("error")
             again.refresh()
         assert_same(again.read(KEYS), features_of(KEYS))
+
+    def test_another_process_mends_it(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        content = shard.read_bytes()
+        shard.write_bytes(content[:60])
+        with pytest.warns(UserWarning, match="damaged and ignored"):
+            again = FeatureStore(tmp_path, SETTINGS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            again.catch_up()  # told once
+        shard.write_bytes(content)
+        again.catch_up()
+        assert_same(again.read(KEYS), features_of(KEYS))
+
+    def test_the_folder_is_made_again(self, store, tmp_path):
+        store.prepare()
+        shutil.rmtree(store.folder)
+        store.prepare()
+        assert (store.folder / "settings.json").exists()
 
     def test_what_is_no_shard_is_ignored(self, store, tmp_path):
         store.add(KEYS, features_of(KEYS))

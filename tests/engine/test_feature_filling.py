@@ -258,6 +258,26 @@ def test_a_short_wait_is_not_told(caplog, monkeypatch, tmp_path):
     assert len(caplog.messages) == 1
 
 
+def test_one_that_was_stopped_is_not_waited_for_for_ever(
+    holder, fill_here, monkeypatch, caplog, tmp_path
+):
+    monkeypatch.setattr(feature_filling, "LONGEST", 0.3)
+    with caplog.at_level(logging.WARNING, logger="plp"):
+        assert fill_here()
+    (told,) = caplog.messages
+    assert told.startswith("another process has had 6 images for")
+    check_filled(tmp_path)
+
+
+def test_patience_starts_anew_whenever_something_gets_done(monkeypatch, tmp_path):
+    monkeypatch.setattr(feature_filling.time, "sleep", lambda _: None)
+    patience = feature_filling._Patience()
+    for left in range(20, 0, -1):
+        for _ in range(int(0.9 * feature_filling.LONGEST / feature_filling.POLL)):
+            patience.wait(left, tmp_path)
+    assert not patience.is_over
+
+
 def test_without_locks_all_is_encoded(holder, impatient, fill_here, monkeypatch, tmp_path):
     def lockf(*_):
         raise OSError("no locks here")

@@ -11,6 +11,7 @@ from tiny_runs import CLASSES, make_photos, read_result
 
 from plp.cli import train
 from plp.cli.options import run_tool
+from plp.datasets import feature_store
 from plp.engine import processes
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.processes import join, share_of_batch
@@ -132,6 +133,9 @@ def test_processes_share_the_encoding_of_features_on_disk(config_with, odd_photo
         ended = together(2, tmp_path / name, argv)
         assert [one.code for one in ended] == [0, 0], ended
         ends.append(ended[0].printed)
+        shards = (tmp_path / "cache").rglob("*.safetensors")
+        keys = [key for shard in shards for key in feature_store._keys(shard)]
+        assert len(keys) == len(set(keys)), "an image was encoded twice"
     assert re.search(r"features of (\d+) images: \1 from the cache .+, 0 encoded", ends[1])
     assert_close_end(tmp_path / "full", tmp_path / "empty")
 
