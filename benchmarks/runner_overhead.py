@@ -74,7 +74,8 @@ def build(
 
     from plp.datasets import FewShot, Item
     from plp.engine.config import load_config
-    from plp.engine.data import DataOptions, build_loaders
+    from plp.engine.data import build_loaders
+    from plp.engine.data_options import DataOptions
     from plp.engine.runner import build_runner
     from plp.evaluation import ClassificationMetric
     from plp.hooks import EpochSeedHook, ProgressHook, SaveHook

@@ -51,6 +51,7 @@ class LocalBranch(Branch):
     """
 
     stream: str
+    has_pairs = True
 
     def __init__(
         self,
@@ -105,12 +106,16 @@ class LocalBranch(Branch):
             patches = F.normalize(joint.float(), dim=-1)
             texts = F.normalize(text.float(), dim=-1)
             walk = walk_classes(patches, texts, self.selector, self.class_chunk, patch_scores)
-            return _joined([self._align(found, pairs) for found in walk])
+            parts: list[Evidence] = []
+            for found in walk:
+                if not parts:
+                    _warn_of_unlike_rows(self.aligner, found.support)
+                parts.append(self._align(found, pairs))
+        return _joined(parts)
 
     def _align(self, found: Supported, pairs: bool) -> Evidence:
         """Score some of the classes on their support."""
         similarity, support, singles = found
-        _warn_of_unlike_rows(self.aligner, support)
         plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
         prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
         scores = prompt_scores.mean(-1) * self._factor(similarity.shape[-1])
@@ -176,5 +181,5 @@ def _warn_of_unlike_rows(aligner: Aligner, support: Support) -> None:
             f"gives every prompt patches of its own: row k means another patch to each{ragged}. "
             "Use SharedTopK or AllPatches, or an aligner without a marginal over patches "
             "(MeanAligner, MaxSimAligner)",
-            stacklevel=4,
+            stacklevel=3,
         )

@@ -12,7 +12,7 @@ from plp.aligners.diagnostics import plan_diagnostics
 from plp.branches.support import support_mask
 from plp.hooks.json_lines import add_row, drop_repeated
 from plp.registry import HOOKS
-from plp.structures import Evidence
+from plp.structures import Support
 
 logger = logging.getLogger("plp")
 
@@ -53,9 +53,10 @@ class PlanDiagnosticsHook(Hook):
         with torch.no_grad():
             evidence = learner.evidence(batch["images"])
         for name, found in evidence.items():
-            if found.plan is not None:
-                row = {"epoch": runner.epoch + 1, "branch": name, **_means(found, batch["labels"])}
-                self._write(Path(runner.work_dir), row)
+            if found.plan is None or found.similarity is None:
+                continue
+            means = _means(found.plan, found.similarity, found.support, batch["labels"])
+            self._write(Path(runner.work_dir), {"epoch": runner.epoch + 1, "branch": name, **means})
 
     def _write(self, folder: Path, row: dict[str, Any]) -> None:
         numbers = {key: value for key, value in row.items() if isinstance(value, float)}
@@ -64,12 +65,12 @@ class PlanDiagnosticsHook(Hook):
         add_row(folder / PLANS, row)
 
 
-def _means(found: Evidence, labels: torch.Tensor) -> dict[str, float]:
+def _means(
+    plan: torch.Tensor, similarity: torch.Tensor, support: Support | None, labels: torch.Tensor
+) -> dict[str, float]:
     """Average the diagnostics of each image's true class."""
     images = torch.arange(len(labels), device=labels.device)
-    if found.plan is None or found.similarity is None:
-        raise ValueError("expected evidence with pairs=True, got none")
-    plan, similarity = found.plan[images, labels], found.similarity[images, labels]  # [B, K, N]
-    mask = support_mask(found.support, similarity.shape[-1]) if found.support else None
+    plan, similarity = plan[images, labels], similarity[images, labels]  # [B, K, N]
+    mask = support_mask(support, similarity.shape[-1]) if support else None
     diagnostics = plan_diagnostics(plan, similarity, mask)._asdict()
     return {name: float(value.mean()) for name, value in diagnostics.items()}

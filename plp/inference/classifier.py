@@ -226,7 +226,7 @@ class Classifier:
         with torch.no_grad():
             scores = self._scores[self.score](evidence)
         return chunk.with_unreadable(
-            predictions(chunk.readable, logits, scores, self.class_names, top_k, rejection)
+            predictions(chunk.readable_names, logits, scores, self.class_names, top_k, rejection)
         )
 
     @torch.no_grad()

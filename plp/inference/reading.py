@@ -31,7 +31,7 @@ class Chunk(NamedTuple):
     unreadable: dict[int, Unreadable]
 
     @property
-    def readable(self) -> tuple[str, ...]:
+    def readable_names(self) -> tuple[str, ...]:
         """Names of the images in `pixels`."""
         return tuple(name for i, name in enumerate(self.names) if i not in self.unreadable)
 

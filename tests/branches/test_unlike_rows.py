@@ -10,7 +10,7 @@ from plp.branches import LocalBranch
 from plp.structures import ImageFeatures
 
 
-def run(selector: dict, aligner: dict) -> list[str]:
+def run(selector: dict, aligner: dict, **more: int) -> list[str]:
     """Messages of a branch's forward pass."""
     branch = LocalBranch(
         prompt=dict(type="SharedContext", num_prompts=2, words="a photo of"),
@@ -18,6 +18,7 @@ def run(selector: dict, aligner: dict) -> list[str]:
         selector=selector,
         aligner=aligner,
         inputs=INPUTS,
+        **more,
     )
     features = ImageFeatures(torch.rand(2, 8), {"toy": torch.rand(2, 6, 8)}, (2, 3))
     with warnings.catch_warnings(record=True) as caught:
@@ -38,6 +39,7 @@ def run(selector: dict, aligner: dict) -> list[str]:
 def test_transport_over_supports_of_single_prompts_warns(aligner):
     (message,) = run(dict(type="PromptTopK", k=3), aligner)
     assert "row k means another patch to each. Use SharedTopK" in message
+    assert run(dict(type="PromptTopK", k=3), aligner, class_chunk=1) == [message], "once a step"
     (message,) = run(dict(type="PromptTopK", k=(2, 4)), aligner)
     assert "prompts that keep fewer cannot meet it" in message
 
