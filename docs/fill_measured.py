@@ -136,8 +136,8 @@ def _table(
 ) -> str:
     """Return a table with a line for each group of rows and a column for each data set.
 
-    With `compare`, the best of a column is bold, among cells of all seeds, and the last column is
-    the mean over data sets where none is missing.
+    With `compare`, the best of a column is bold, among cells of all seeds, with all that equal it as
+    printed, and the last column is the mean over data sets where none is missing.
     """
     found = list(dict.fromkeys(row["dataset"] for _, rows in groups for row in rows))
     columns = sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
@@ -154,12 +154,16 @@ def _table(
 
 
 def _best(rows: Sequence[Row], usual: Sequence[str]) -> dict[str, str]:
-    """Return the highest mean by data set, of cells with the usual seeds."""
+    """Return the highest mean by data set as printed, of cells with the usual seeds."""
     best: dict[str, str] = {}
     for row in rows:
         if row["seeds"].split() == usual:
-            best[row["dataset"]] = max(row["mean"], best.get(row["dataset"], "0"), key=float)
+            best[row["dataset"]] = max(_mean(row), best.get(row["dataset"], "0"), key=float)
     return best
+
+
+def _mean(row: Row) -> str:
+    return Value(float(row["mean"]), None).text
 
 
 def _average(rows: Sequence[Row], columns: int) -> str:
@@ -170,7 +174,7 @@ def _average(rows: Sequence[Row], columns: int) -> str:
 
 def _cell(row: Row, usual: Sequence[str], best: str | None = None) -> str:
     text = Value(float(row["mean"]), float(row["std"]) if row["std"] else None).text
-    text = f"**{text}**" if row["mean"] == best and row["seeds"].split() == usual else text
+    text = f"**{text}**" if _mean(row) == best and row["seeds"].split() == usual else text
     text += "†" if row["other_code"] == "True" else ""
     seeds = row["seeds"].split()
     if seeds == usual and len(seeds) >= LEAST:

@@ -1,10 +1,15 @@
-"""What a learner refuses: choices there are not, parts that do not go together."""
+"""What a learner refuses or warns of: choices there are not, parts that do not go together."""
 
-from collections.abc import Iterable, Sized
+import warnings
+from collections.abc import Iterable, Mapping, Sized
+
+import torch
+from torch import Tensor
 
 from plp.branches.collection import Branches
 from plp.errors import ConfigError
 from plp.learners.precision import PRECISIONS
+from plp.losses.base import LossTerm
 
 
 def check_arguments(branches: Sized, precision: str, fusion: str, objective: str) -> None:
@@ -17,6 +22,16 @@ def check_arguments(branches: Sized, precision: str, fusion: str, objective: str
         raise ConfigError(
             "expected fusion 'mean' or 'sum' and objective 'branches' or 'fused', got "
             f"{fusion!r} and {objective!r}"
+        )
+
+
+def check_losses(losses: object) -> None:
+    """Refuse loss terms that are no dict by name."""
+    terms = losses.values() if isinstance(losses, Mapping) else [losses]
+    if losses is not None and not all(isinstance(term, Mapping | LossTerm) for term in terms):
+        raise ConfigError(
+            "expected losses as a dict of loss terms by name, losses=dict(NAME=dict(type=...)), "
+            f"got {losses!r}"
         )
 
 
@@ -42,6 +57,17 @@ def check_new_classes(branches: Branches) -> None:
             f"branch {', '.join(bound)} belongs to the classes it was trained with and cannot "
             "take new class names; a branch of shared context can"
         )
+
+
+def warn_of_constants(terms: Mapping[str, Tensor]) -> None:
+    """Say so of loss terms that have no gradient, and so change nothing that is learned."""
+    if torch.is_grad_enabled():
+        for name in (name for name, value in terms.items() if not value.requires_grad):
+            warnings.warn(
+                f"loss term {name!r} has no gradient: it is added to the loss and changes nothing. "
+                "A plan is a constant unless the aligner says otherwise (gradient='implicit')",
+                stacklevel=3,
+            )
 
 
 def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[str]) -> None:

@@ -14,7 +14,13 @@ from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.branches.collection import Branches
 from plp.branches.fusion import Fusion, fused_scores
-from plp.learners.checks import check_arguments, check_new_classes, check_parts
+from plp.learners.checks import (
+    check_arguments,
+    check_losses,
+    check_new_classes,
+    check_parts,
+    warn_of_constants,
+)
 from plp.learners.class_names import checked, name_tokens, spaced
 from plp.learners.precision import autocast
 from plp.learners.rows import rows_of
@@ -75,6 +81,7 @@ class PromptLearner(BaseModel):
     ) -> None:
         super().__init__(dict(type="BaseDataPreprocessor", non_blocking=True))
         check_arguments(branches, precision, fusion, objective)
+        check_losses(losses)
         self.precision = precision
         self.fusion = fusion
         self.objective = objective
@@ -139,7 +146,9 @@ class PromptLearner(BaseModel):
         if terms:
             texts = texts | self.encode_text(features, references=True)
             inputs = LossInputs(evidence, texts, labels, scale)
-            losses |= {f"loss_{name}": term(inputs) for name, term in terms.items()}
+            added = {name: term(inputs) for name, term in terms.items()}
+            warn_of_constants(added)
+            losses |= {f"loss_{name}": value for name, value in added.items()}
         return losses
 
     @torch.no_grad()

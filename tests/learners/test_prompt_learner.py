@@ -1,6 +1,7 @@
 """The learner: modes, state, text cache, inputs, class names, precision, building."""
 
 import random
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from plp.branches import LocalBranch
 from plp.engine.build import local_seed, run_seed
 from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
+from plp.learners.checks import check_losses
 from plp.losses import LossTerm
 from plp.registry import MODELS
 from plp.structures import ImageFeatures
@@ -114,6 +116,40 @@ def test_pairs_are_there_for_a_loss_term_that_asks(build, pixels, asked):
     found = learner(pixels, LABELS, mode="loss")
     assert (found.pop("loss_spread").item() > 0) is asked
     assert found == plain
+
+
+class PlanSpread(LossTerm):
+    needs_pairs = True
+
+    def forward(self, inputs):
+        return torch.special.entr(inputs.evidence["local"].plan).sum((-2, -1)).mean()
+
+
+@pytest.mark.parametrize("gradient", ["detach", "implicit"])
+def test_a_term_without_gradient_is_warned_of(build, pixels, gradient):
+    learner = build({f"{LOCAL}.aligner.gradient": gradient})
+    learner.losses["spread"] = PlanSpread()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = learner(pixels, LABELS, mode="loss")
+        with torch.no_grad():
+            learner(pixels, LABELS, mode="loss")
+    told = [str(one.message) for one in caught if "loss term" in str(one.message)]
+    assert found["loss_spread"].requires_grad is (gradient == "implicit")
+    if gradient == "implicit":
+        assert told == []
+    else:
+        (line,) = told
+        assert "'spread' has no gradient" in line
+        assert "gradient='implicit'" in line
+
+
+@pytest.mark.parametrize(
+    "losses", [[dict(type="TextAnchor")], dict(type="TextAnchor"), "TextAnchor"], ids=str
+)
+def test_losses_are_a_dict_by_name(losses):
+    with pytest.raises(ConfigError, match=r"losses=dict\(NAME=dict\(type=...\)\), got"):
+        check_losses(losses)
 
 
 def test_a_step_and_a_prediction_do_without_pairs(learner, pixels, monkeypatch):
