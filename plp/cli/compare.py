@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 if runs failed, 130 if interrupted.
     """
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add_comparison(flags, out="work_dirs/compare")
     compare_as_asked(flags.parse_args(argv), tool_command("compare", argv))
 

@@ -87,8 +87,9 @@ def _refuse_foreign_flags(arguments: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
     flags = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
     flags.add_argument("protocol", choices=(FEW_SHOT, *PROTOCOLS))
     add_comparison(flags, out="work_dirs/protocol", default_shots=True)
     flags.add_argument(
