@@ -198,6 +198,7 @@ def _write(
             "code": plan.jobs[0].parts["code"],
             "failures": failures,
             "missing": missing,
+            "options": list(plan.options),
             **({"command": command} if command else {}),
         }
         more = published_accuracy(plan.datasets) if published else ()

@@ -63,6 +63,7 @@ class Plan(NamedTuple):
         out: Folder of the comparison.
         notes: What a reader of the tables must know: classes with fewer images than shots, once for
             each data set and number of shots.
+        options: As text, what was asked for that may differ from the configs.
     """
 
     jobs: list[Job]
@@ -71,6 +72,7 @@ class Plan(NamedTuple):
     device: str
     out: Path
     notes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
@@ -105,7 +107,13 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
     if own:
         keys.remember()
-    return Plan(jobs, *names, device, out, tuple(notes.values()))
+    return Plan(jobs, *names, device, out, tuple(notes.values()), options_as_text(wanted))
+
+
+def options_as_text(wanted: Wanted) -> tuple[str, ...]:
+    """Return what was asked for that may differ from the configs, each as on a command line."""
+    amp = [f"--amp {wanted.amp}"] if wanted.amp else []
+    return (*amp, *(f"{key}={value}" for key, value in (wanted.options or {}).items()))
 
 
 def _job(
