@@ -204,7 +204,7 @@ def test_interrupted_and_resumed_to_the_same_numbers(compared, tmp_path, monkeyp
     monkeypatch.setattr(ProgressHook, "after_train_epoch", interrupt)
     status, said, results = compared(shots=(2,), options=())
     assert status == 130
-    assert "interrupted; the same command goes on from here" in said
+    assert "interrupted; the same command goes on from here: 1 of 2 runs done\n" in said
     assert len(results["runs"]) == 1
     assert len(results["missing"]) == 1
     monkeypatch.setattr(ProgressHook, "after_train_epoch", after_train_epoch)
