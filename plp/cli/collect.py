@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", help="folders with runs anywhere below them")
     parser.add_argument("--out", required=True, help="folder of the tables")
     parser.add_argument("--methods", nargs="+", help="which, in this order; default: all")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from plp.cli.options import add_settings
-from plp.engine.compare import VARIANT, State, Wanted, compare, is_done, survey
+from plp.engine.compare import INTERRUPTED, VARIANT, State, Wanted, compare, is_done, survey
 from plp.engine.compare.job import Job
 from plp.engine.compare.sources import GROUPS, expand
 from plp.report.command import tool_command
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 if runs failed, 130 if interrupted.
     """
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add_comparison(flags, out="work_dirs/compare")
     compare_as_asked(flags.parse_args(argv), tool_command("compare", argv))
 
@@ -46,8 +46,8 @@ def compare_as_asked(arguments: argparse.Namespace, command: str) -> None:
             published=bool(arguments.published),
             command=command,
         )
-    except KeyboardInterrupt:
-        logger.error("interrupted; the same command goes on from here")
+    except KeyboardInterrupt as interrupt:
+        logger.error("%s", str(interrupt) or INTERRUPTED)
         raise SystemExit(130) from None
     show_end(outcome.failures, outcome.missing, outcome.files)
 

@@ -30,13 +30,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     commands = flags.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name, folder, classes and images of each set")
-    check = commands.add_parser("check", help="what is there, what is missing, what to do")
+    commands.add_parser(
+        "list", help="name, folder, classes and images of each set", allow_abbrev=False
+    )
+    check = commands.add_parser(
+        "check", help="what is there, what is missing, what to do", allow_abbrev=False
+    )
     check.add_argument("names", nargs="*", metavar="NAME", help="default: all, in a table")
     check.add_argument("--read", action="store_true", help="decode every image, too")
-    fetch = commands.add_parser("download", help="get images, where torchvision can")
+    fetch = commands.add_parser(
+        "download", help="get images, where torchvision can", allow_abbrev=False
+    )
     fetch.add_argument("names", nargs="+", metavar="NAME")
     for command in (check, fetch):
         command.add_argument("--root", required=True, help="data root: the folder above the sets")

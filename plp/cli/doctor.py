@@ -25,7 +25,7 @@ _OPTIONAL = {"matplotlib": "figures", "transformers": "the lite backbone", "onnx
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, look around, print."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     flags.add_argument(
         "--data-root", default=os.environ.get("PLP_DATA_ROOT"), metavar="DIR",
         help="folder above the folders of data sets; default: $PLP_DATA_ROOT",

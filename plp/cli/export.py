@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add_checkpoint(flags)
     flags.add_argument("--out", required=True, metavar="FILE", help="NAME.onnx or NAME.pt2")
     flags.add_argument(

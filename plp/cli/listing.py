@@ -11,7 +11,7 @@ from plp.registry import COMPONENTS, Registry
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, print."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     flags.add_argument(
         "kinds", nargs="*", metavar="KIND", help=f"of these kinds only: {', '.join(COMPONENTS)}"
     )

@@ -63,7 +63,7 @@ def ood_lines(result: Mapping[str, Any]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     flags.add_argument("config", help="config file the checkpoint was trained with")
     flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
     add_choices(flags)

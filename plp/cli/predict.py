@@ -111,7 +111,7 @@ def add_checkpoint(flags: argparse.ArgumentParser) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add_classifier(flags)
     flags.add_argument(
         "--calibrate", metavar="FOLDER",

@@ -13,7 +13,7 @@ from plp.engine.config import choose, load_config
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, print the config."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("config", help="config file")
     add_choices(parser)
     arguments = parser.parse_args(argv)

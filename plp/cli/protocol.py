@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from plp.cli.compare import add_comparison, compare_as_asked, show_end, show_jobs, wanted_of
 from plp.cli.ood import by_name
-from plp.engine.compare import state_of
+from plp.engine.compare import INTERRUPTED, state_of
 from plp.engine.compare.sources import expand
 from plp.engine.ood_file import expand_ood
 from plp.engine.protocols import (
@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             published=bool(arguments.published),
             command=command,
         )
-    except KeyboardInterrupt:
-        logger.error("interrupted; the same command goes on from here")
+    except KeyboardInterrupt as interrupt:
+        logger.error("%s", str(interrupt) or INTERRUPTED)
         raise SystemExit(130) from None
     show_end(finished.failures, finished.missing, finished.files)
 
@@ -87,8 +87,9 @@ def _refuse_foreign_flags(arguments: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
     flags = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
     flags.add_argument("protocol", choices=(FEW_SHOT, *PROTOCOLS))
     add_comparison(flags, out="work_dirs/protocol", default_shots=True)
     flags.add_argument(

@@ -11,7 +11,7 @@ from plp.engine.restore import CLASSES
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, test, show the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("config", help="config file the checkpoint was trained with")
     parser.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
     add_choices(parser)

@@ -13,7 +13,7 @@ from plp.engine.train import train
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, train, show the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("config", help="config file, such as configs/sotglp/lite_16shot.py")
     add_choices(parser)
     parser.add_argument("--work-dir", help="where to write; default: a folder under work_dirs")

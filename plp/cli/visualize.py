@@ -156,7 +156,7 @@ def _is_ours(path: Path) -> bool:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__)
+    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add_classifier(flags)
     flags.add_argument(
         "--class", dest="class_name", metavar="NAME",

@@ -106,12 +106,13 @@ def _train_in(
     watch = Stopwatch()
     with watch("fit"):
         fitted = fit(learner, loaders)
+    epochs = check_schedule(config, learner)
+    notes = loaders.notes if epochs else loaders.few.notes  # where no step is taken: none on steps
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
-        recipe=recipe, seed=seed, device=device, notes=loaders.notes + processes.notes(),
+        recipe=recipe, seed=seed, device=device, notes=notes + processes.notes(),
     )  # fmt: skip
     state = read_state(folder, _identity(run), resume)
-    epochs = check_schedule(config, learner)
     _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
     info = _checkpoint_info(config, run)
     select = _selection(config, loaders.val is not None)

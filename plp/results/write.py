@@ -14,6 +14,7 @@ from plp.results.plane import draw_plane
 from plp.results.render import to_latex, to_markdown
 from plp.results.run import Run
 from plp.results.tables import Table, accuracy_tables
+from plp.wording import count
 
 SCHEMA = 1
 FIGURE, PLANE = "accuracy_over_shots", "plane"
@@ -40,7 +41,8 @@ def write_outputs(
         runs: Rows.
         methods: Methods in the order of the tables; by default those of the runs.
         datasets: Likewise.
-        extra: Further entries of results.json, such as the environment.
+        extra: Further entries of results.json, such as the environment; what `remarks_on` names
+            stands in front of the tables too.
         more_tables: Tables put behind ours, such as published numbers with their sources.
         notes: Sentences put in front of the tables.
         ood: Rows of out-of-distribution detection.
@@ -59,7 +61,7 @@ def write_outputs(
     local = [run._replace(path=row["path"]) for run, row in zip(runs, rows, strict=True)]
     texts = {
         "results.json": json.dumps(result, indent=1, ensure_ascii=False, default=str) + "\n",
-        **to_text(tables, "Comparison", notes),
+        **to_text(tables, "Comparison", [*remarks_on(extra or {}), *notes]),
         "table.csv": runs_to_csv(local),
         "summary.csv": summary_to_csv(runs),
         **({"ood.csv": ood_to_csv(ood)} if ood else {}),
@@ -90,11 +92,34 @@ def _of_ood(methods: Sequence[str] | None, ood: Sequence[OODRun]) -> list[str] |
 
 
 def to_text(tables: Sequence[Table], title: str, notes: Sequence[str] = ()) -> dict[str, str]:
-    """Return `table.md` and `table.tex` of some tables."""
+    """Return `table.md` and `table.tex` of some tables; in the latter the notes are comments."""
+    comments = [f"% {line}" for note in notes for line in note.splitlines()]
+    head = ["% needs \\usepackage{booktabs}", *comments]
     return {
         "table.md": _markdown(tables, title, notes),
-        "table.tex": "\n".join(["% needs \\usepackage{booktabs}", *map(to_latex, tables)]),
+        "table.tex": "\n".join([*head, *map(to_latex, tables)]),
     }
+
+
+def remarks_on(extra: Mapping[str, Any]) -> list[str]:
+    """Return what a reader of the tables must know of the call that made them.
+
+    Args:
+        extra: `options` of the call as text, `failures` by run, titles of runs that are `missing`,
+            those that failed among them; any of them may be missing.
+
+    Example:
+        >>> remarks_on({"options": ["data.views=1"], "missing": ["a", "b"], "failures": {"b": ""}})
+        ['Options: `data.views=1`', 'Not there: 2 runs, 1 of them failed.']
+    """
+    remarks = []
+    if options := extra.get("options"):
+        remarks.append("Options: " + ", ".join(f"`{' '.join(one.split())}`" for one in options))
+    if missing := extra.get("missing"):
+        failed = len(extra.get("failures") or ())
+        ending = f", {failed} of them failed" if failed else ""
+        remarks.append(f"Not there: {count(len(missing), 'run')}{ending}.")
+    return remarks
 
 
 def _markdown(tables: Sequence[Table], title: str, notes: Sequence[str]) -> str:

@@ -163,6 +163,8 @@ def test_a_job_that_fails_is_recorded_and_the_others_go_on(compared, tmp_path, m
     assert results["missing"] == [title]
     assert f"failed: {title}: no image today" in said
     assert [row["seed"] for row in results["runs"]] == [2, 3]
+    table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    assert "\n\nOptions: `train_cfg.max_epochs=1`\n\nNot there: 1 run, 1 of them failed.\n" in table
     logs = [folder / "log.txt" for folder in run_folders(tmp_path / "out")]
     assert "no image today" in logs[0].read_text()
     monkeypatch.setattr(worker, "train", train)
@@ -202,7 +204,7 @@ def test_interrupted_and_resumed_to_the_same_numbers(compared, tmp_path, monkeyp
     monkeypatch.setattr(ProgressHook, "after_train_epoch", interrupt)
     status, said, results = compared(shots=(2,), options=())
     assert status == 130
-    assert "interrupted; the same command goes on from here" in said
+    assert "interrupted; the same command goes on from here: 1 of 2 runs done\n" in said
     assert len(results["runs"]) == 1
     assert len(results["missing"]) == 1
     monkeypatch.setattr(ProgressHook, "after_train_epoch", after_train_epoch)

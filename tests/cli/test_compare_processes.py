@@ -83,6 +83,22 @@ def test_killed_and_called_again(root, config_with, photos, tmp_path, number):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 2.5])
+def test_ctrl_c_while_workers_start(root, tiny_config, photos, tmp_path, seconds):
+    """A terminal sends it to all processes; workers that import have not said yet to ignore it."""
+    process = start(root, *command(tiny_config, photos, tmp_path / "out"))
+    first = next(line for line in process.stdout if "processes: 2" in line)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    said = first + process.communicate(timeout=60)[0]
+    assert process.returncode == 130, said
+    assert said.splitlines()[1:] == [
+        "interrupted; the same command goes on from here: 0 of 4 runs done"
+    ]
+    assert group_is_gone(process)
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_its_job_only(root, config_with, photos, tmp_path):
     config = config_with(
         "custom_imports = dict(imports=['deadly_hook'])\n"

@@ -27,6 +27,15 @@ def test_every_command_is_a_tool_that_tells_its_flags(name, capsys):
     assert module.__doc__.split()[0] in shown
 
 
+@pytest.mark.parametrize("argv", [*([name] for name in NAMES), ["data", "check"]])
+def test_flags_are_not_abbreviated(argv, capsys):
+    """Of two flags that begin alike, the wrong one would be taken: --seed for --seeds."""
+    with pytest.raises(SystemExit) as ended:
+        door.main([*argv, "--hel"])
+    assert ended.value.code == 2
+    assert "usage: " in capsys.readouterr().err
+
+
 def test_every_tool_is_a_command(root):
     """A file in plp/cli with a `main(argv)` that no command leads to would be found by nobody."""
     ours = {command.module for command in door.COMMANDS.values()}

@@ -232,6 +232,34 @@ def test_plans_that_are_none(wanted, changes, part):
     assert part in str(caught.value)
 
 
+UNTRAINED = "train_cfg = dict(max_epochs=0)\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        (UNTRAINED, {"train_cfg.max_epochs": 3}),
+        (UNTRAINED, {"train_cfg": {"max_epochs": 3}}),
+        ("recipes = dict(insects={'train_cfg.max_epochs': 0})\n", {"train_cfg.max_epochs": 3}),
+    ],
+    ids=["an entry", "a section", "by a recipe"],
+)
+def test_epochs_for_a_method_that_trains_nothing(wanted, config_with, tiny_config, config, options):
+    asked = [str(tiny_config), str(config_with(config))]
+    with pytest.raises(ConfigError) as caught:
+        make_plan(wanted(methods=asked, options=options))
+    name, said = Path(asked[1]).parent.name, str(caught.value)
+    assert said.startswith(f"--cfg-options train_cfg.max_epochs=3: nothing is trained in {name}/")
+    assert Path(tiny_config).parent.name not in said
+    assert "without it in a call of their own" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("options", [{"train_cfg.max_epochs": 0}, {"train_cfg.val_interval": 1}])
+def test_other_options_fit_a_method_that_trains_nothing(wanted, config_with, options):
+    assert make_plan(wanted(methods=[str(config_with(UNTRAINED))], options=options)).jobs
+
+
 def test_out_that_is_a_file(wanted, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"--out: cannot write a folder .* expected a folder"):

@@ -103,6 +103,8 @@ def test_what_was_fitted_and_tuned_is_told(run, caplog):
     assert tuned.startswith("cache: alpha ")
     assert {fitted, tuned} <= {record.message for record in caplog.records}
     assert (result["epochs"], result["steps"]) == (0, 0)
+    for said in ("batch size", "steps an epoch"):  # six images are few for it, but no step is taken
+        assert not any(said in note for note in result["notes"])
 
 
 def test_views_are_those_of_training(root, tiny_options, photos):

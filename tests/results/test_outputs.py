@@ -35,6 +35,27 @@ def test_all_files(tmp_path):
     assert text.count("sample standard deviation") == 1  # said once, not under each table
 
 
+def test_the_tables_say_with_which_options_and_what_is_missing(tmp_path):
+    call = {
+        "options": ["--amp bf16", "model.a='x\n y'"], "missing": ["a", "b", "c"],
+        "failures": {"c": "no image today"},
+    }  # fmt: skip
+    write_outputs(tmp_path, RUNS, extra=call, notes=["Made up."])
+    told = ["Options: `--amp bf16`, `model.a='x y'`", "Not there: 3 runs, 1 of them failed."]
+    text = (tmp_path / "table.md").read_text()
+    assert text.startswith("\n\n".join(["# Comparison", *told, "Made up."]))
+    comments = [line for line in (tmp_path / "table.tex").read_text().splitlines() if "% " in line]
+    assert comments[1:4] == [f"% {line}" for line in (*told, "Made up.")]
+    assert json.loads((tmp_path / "results.json").read_text())["notes"] == ["Made up."]
+
+
+def test_nothing_is_told_of_a_call_that_is_whole_or_unknown(tmp_path):
+    write_outputs(tmp_path / "a", RUNS, extra={"options": [], "missing": [], "failures": {}})
+    write_outputs(tmp_path / "b", RUNS)
+    for name in ("table.md", "table.tex"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         write_outputs(tmp_path / name, RUNS)

@@ -3,12 +3,13 @@
 Whatever stands in this folder starts runs and reads their results; nothing in it enters a number.
 """
 
-from plp.engine.compare.compare import Comparison, compare, is_done, survey
+from plp.engine.compare.compare import INTERRUPTED, Comparison, compare, is_done, survey
 from plp.engine.compare.methods import VARIANT, find_methods
 from plp.engine.compare.plan import Plan, Wanted, make_plan
 from plp.engine.compare.state import Kind, State, state_of
 
 __all__ = [
+    "INTERRUPTED",
     "VARIANT",
     "Comparison",
     "Kind",

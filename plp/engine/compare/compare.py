@@ -15,12 +15,14 @@ from plp.engine.compare.progress import Durations, clock
 from plp.engine.compare.state import Kind, State, read_seconds, state_of
 from plp.engine.compare.worker import Outcome
 from plp.engine.result import git_commit, versions
-from plp.errors import ConfigError
+from plp.errors import ConfigError, Interrupted
 from plp.report.compare_report import write_comparison
 from plp.results import Run, read_run
 from plp.results.ood_run import ALL_SETS, read_ood_run
 from plp.results.published import published_accuracy
 from plp.wording import count
+
+INTERRUPTED = "interrupted; the same command goes on from here"
 
 logger = logging.getLogger("plp")
 
@@ -121,6 +123,9 @@ def run_missing(
         workers: Worker processes, see `compare`.
         failures: Gets what goes wrong by title, at once, so that an interrupt loses none of it.
         reuse_other_code: See `compare`.
+
+    Raises:
+        Interrupted: at Ctrl-C, with how many of the jobs are done.
     """
     durations, todo = Durations(), []
     for job in jobs:
@@ -134,14 +139,18 @@ def run_missing(
         workers = 1 if not device.startswith("cpu") else cores
     workers = min(workers, len(todo))
     threads = _threads(cores, workers)
-    logger.info(
-        "%s: %d done already, %d to run%s", count(len(jobs), "run"), len(jobs) - len(todo),
-        len(todo), f" (processes: {workers}, threads of each: {threads})" if workers else "",
-    )  # fmt: skip
     order = durations.order(todo)
-    outcomes = run_in_processes(order, workers, threads) if workers else run_here(order)
-    with contextlib.closing(outcomes):  # type: ignore[type-var]
-        _follow(outcomes, order, durations, workers, failures)
+    try:
+        logger.info(
+            "%s: %d done already, %d to run%s", count(len(jobs), "run"), len(jobs) - len(todo),
+            len(todo), f" (processes: {workers}, threads of each: {threads})" if workers else "",
+        )  # fmt: skip
+        outcomes = run_in_processes(order, workers, threads) if workers else run_here(order)
+        with contextlib.closing(outcomes):  # type: ignore[type-var]
+            _follow(outcomes, order, durations, workers, failures)
+    except KeyboardInterrupt as error:
+        done = sum(is_done(state_of(job), reuse_other_code) for job in jobs)
+        raise Interrupted(f"{INTERRUPTED}: {done} of {count(len(jobs), 'run')} done") from error
 
 
 def _follow(
@@ -198,6 +207,7 @@ def _write(
             "code": plan.jobs[0].parts["code"],
             "failures": failures,
             "missing": missing,
+            "options": list(plan.options),
             **({"command": command} if command else {}),
         }
         more = published_accuracy(plan.datasets) if published else ()

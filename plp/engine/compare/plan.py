@@ -12,6 +12,7 @@ from plp.engine.compare.job import Job
 from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.methods import VARIANT, Method, find_methods
 from plp.engine.compare.sources import DataChoice, find_datasets
+from plp.engine.compare.untrained import refuse_epochs_of_untrained
 from plp.engine.data_options import DataOptions
 from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
@@ -62,6 +63,7 @@ class Plan(NamedTuple):
         out: Folder of the comparison.
         notes: What a reader of the tables must know: classes with fewer images than shots, once for
             each data set and number of shots.
+        options: As text, what was asked for that may differ from the configs.
     """
 
     jobs: list[Job]
@@ -70,6 +72,7 @@ class Plan(NamedTuple):
     device: str
     out: Path
     notes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
@@ -86,12 +89,15 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     configs = [keys.load(method.config) for method in methods]  # may register data sets
     datasets = find_datasets(wanted.datasets)
     device = check_device(wanted.device, "fp32")
+    chosen = list(zip(methods, configs, strict=True))
+    refuse_epochs_of_untrained(
+        (_job(wanted, method, config, data, shots, wanted.seeds[0]), config)
+        for (method, config), data, shots in itertools.product(chosen, datasets, wanted.shots)
+    )
     jobs: list[Job] = []
     notes: dict[tuple[str, int], str] = {}
     for seed, shots in itertools.product(wanted.seeds, sorted(wanted.shots, reverse=True)):
-        for (method, config), data in itertools.product(
-            zip(methods, configs, strict=True), datasets
-        ):
+        for (method, config), data in itertools.product(chosen, datasets):
             job = _job(wanted, method, config, data, shots, seed)
             settled = _settled(job, keys, device)
             jobs.append(job._replace(parts=settled.parts))
@@ -101,7 +107,13 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
     if own:
         keys.remember()
-    return Plan(jobs, *names, device, out, tuple(notes.values()))
+    return Plan(jobs, *names, device, out, tuple(notes.values()), options_as_text(wanted))
+
+
+def options_as_text(wanted: Wanted) -> tuple[str, ...]:
+    """Return what was asked for that may differ from the configs, each as on a command line."""
+    amp = [f"--amp {wanted.amp}"] if wanted.amp else []
+    return (*amp, *(f"{key}={value}" for key, value in (wanted.options or {}).items()))
 
 
 def _job(

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from typing import Any
 
 from plp.engine.compare.job import Job
@@ -42,8 +42,10 @@ def run_in_processes(jobs: Sequence[Job], workers: int, threads: int) -> Iterato
         threads: Threads of each.
     """
     waiting = list(reversed(jobs))
-    crew = [_Worker(threads) for _ in range(min(workers, len(jobs)))]
+    crew: list[_Worker] = []
     try:
+        while len(crew) < min(workers, len(jobs)):
+            crew.append(_Worker(threads))
         for worker in crew:
             worker.give(waiting.pop())
         while crew:
@@ -80,7 +82,8 @@ class _Worker:
         saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
         os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
         try:
-            self.process.start()
+            with _without_ctrl_c():
+                self.process.start()
         finally:
             for name, value in saved.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -114,6 +117,23 @@ class _Worker:
             self.process.join()
 
 
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let processes start with Ctrl-C blocked: their imports, seconds long, come before `_work`.
+
+    Here it is not lost, it comes when this ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # no POSIX system
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, otherwise amid this, unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
@@ -125,6 +145,8 @@ def _death(code: int | None) -> str:
 def _work(pipe: Any, threads: int) -> None:
     """Do jobs until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from plp.engine.build import local_seed
 from plp.engine.compare.job import Job, Task
 from plp.engine.compare.key import Keys, Settled
-from plp.engine.compare.plan import RUNS, Plan, Wanted, make_plan
+from plp.engine.compare.plan import RUNS, Plan, Wanted, make_plan, options_as_text
 from plp.engine.compare.sources import DataChoice, find_datasets
 from plp.engine.config import choose
 from plp.engine.ood_sets import list_ood_sets
@@ -70,7 +70,7 @@ def plan_protocol(asked: Asked) -> ProtocolPlan:
     keys, wanted = Keys(), asked.wanted
     if asked.protocol == BASE_TO_NEW:
         wanted = wanted._replace(options={**(wanted.options or {}), CLASSES_KEY: "base"})
-    plan = make_plan(wanted, keys)
+    plan = make_plan(wanted, keys)._replace(options=options_as_text(asked.wanted))
     datasets, targets = plan.datasets, find_datasets(asked.targets, "--targets")
     if asked.protocol == BASE_TO_NEW:
         jobs = [job._replace(dataset=f"{job.dataset}-base") for job in plan.jobs]

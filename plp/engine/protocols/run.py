@@ -30,7 +30,7 @@ from plp.results.published import published_protocol
 from plp.results.run import Run, read_run
 from plp.results.schema import VERSION
 from plp.results.tables import Table
-from plp.results.write import entry_of, to_text
+from plp.results.write import entry_of, remarks_on, to_text
 
 
 class Finished(NamedTuple):
@@ -161,6 +161,7 @@ def _files(
         "environment": {**versions(), "git_commit": git_commit(), "device": plan.trainings.device},
         "failures": failures,
         "missing": missing,
+        "options": list(plan.trainings.options),
         "notes": list(notes),
         **({"command": command} if command else {}),
         "runs": [entry_of(run, out) for run in runs],
@@ -172,7 +173,7 @@ def _files(
         "protocol.json": json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n",
         "runs.csv": runs_to_csv(local),
         **({"ood.csv": ood_to_csv(ood)} if ood else {}),
-        **to_text(tables, title, notes),
+        **to_text(tables, title, [*remarks_on(content), *notes]),
     }
     files = [write_text(out / name, text) for name, text in texts.items()]
     if ood:
