@@ -136,8 +136,8 @@ def _table(
 ) -> str:
     """Return a table with a line for each group of rows and a column for each data set.
 
-    With `compare`, the best of a column is bold, among cells of all seeds, with all that equal it as
-    printed, and the last column is the mean over data sets where none is missing.
+    With `compare`, the best of a column is bold, among cells of all seeds, with all that equal it
+    as printed, and the last column is the mean over data sets where none is missing.
     """
     found = list(dict.fromkeys(row["dataset"] for _, rows in groups for row in rows))
     columns = sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
