@@ -82,6 +82,7 @@ def fill(folder, keys=KEYS, *, looked=None, first=None, pipe=None, views=1, more
         views: Of an image.
         more: Keys of another part.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     cached = views_of(folder, keys, views)
     parts = {"train": cached} | ({"test": views_of(folder, more)} if more else {})
     at_first = first.wait if first else lambda: None
