@@ -167,9 +167,9 @@ class TestWhatIsShared:
         "option",
         [
             "model.branches.local.stream=value",
-            "model.precision=bf16",
-            "model.backbone.alias_first_block=False",
-            "model.backbone.image_size=48",
+            pytest.param("model.precision=bf16", marks=pytest.mark.slow),
+            pytest.param("model.backbone.alias_first_block=False", marks=pytest.mark.slow),
+            pytest.param("model.backbone.image_size=48", marks=pytest.mark.slow),
         ],
     )
     def test_another_tower_makes_other_features(self, cached, option):
@@ -260,6 +260,7 @@ class TestMishaps:
         assert_same_numbers(tmp_path / "first", tmp_path / "second")
         assert cached()[0] == (36, 36, 0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("moment", [(1, "half"), (3, "half"), (3, "whole")])
     def test_killed_while_encoding_and_resumed(self, moment, cached, configs, photos, tmp_path):
         cached(name="unbroken")

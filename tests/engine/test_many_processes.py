@@ -91,6 +91,7 @@ def test_two_processes_end_where_one_does(runs):
     assert read_result(two / "run")["num_test_images"] % 2 == 1
 
 
+@pytest.mark.slow
 def test_only_the_first_process_writes_and_prints(runs):
     one, two, printed = runs
     files = [

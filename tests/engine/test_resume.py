@@ -99,6 +99,7 @@ def killed(select_config, photos, tmp_path_factory):
     return folders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_resumed(moment, killed, selected, select_config, photos):
     folder = killed[moment]
