@@ -6,8 +6,9 @@ command therefore goes on after an interruption, and runs again what a change co
 """
 
 import argparse
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from plp.cli.options import add_settings
@@ -37,7 +38,7 @@ def compare_as_asked(arguments: argparse.Namespace, command: str) -> None:
     if arguments.dry_run:
         show_jobs(survey(wanted), arguments.reuse_other_code)
         return
-    try:
+    with told_interrupt():
         outcome = compare(
             wanted,
             jobs=arguments.jobs,
@@ -46,10 +47,17 @@ def compare_as_asked(arguments: argparse.Namespace, command: str) -> None:
             published=bool(arguments.published),
             command=command,
         )
+    show_end(outcome.failures, outcome.missing, outcome.files)
+
+
+@contextlib.contextmanager
+def told_interrupt() -> Iterator[None]:
+    """Say at Ctrl-C that the same command goes on, in the log, and leave with status 130."""
+    try:
+        yield
     except KeyboardInterrupt as interrupt:
         logger.error("%s", str(interrupt) or INTERRUPTED)
         raise SystemExit(130) from None
-    show_end(outcome.failures, outcome.missing, outcome.files)
 
 
 def wanted_of(arguments: argparse.Namespace) -> Wanted:

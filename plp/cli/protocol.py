@@ -14,9 +14,16 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from plp.cli.compare import add_comparison, compare_as_asked, show_end, show_jobs, wanted_of
+from plp.cli.compare import (
+    add_comparison,
+    compare_as_asked,
+    show_end,
+    show_jobs,
+    told_interrupt,
+    wanted_of,
+)
 from plp.cli.ood import by_name
-from plp.engine.compare import INTERRUPTED, state_of
+from plp.engine.compare import state_of
 from plp.engine.compare.sources import expand
 from plp.engine.ood_file import expand_ood
 from plp.engine.protocols import (
@@ -60,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         jobs = [(job, state_of(job)) for job in (*plan.trainings.jobs, *plan.tests)]
         show_jobs(jobs, arguments.reuse_other_code)
         return
-    try:
+    with told_interrupt():
         finished = run_protocol(
             asked,
             jobs=arguments.jobs,
@@ -69,9 +76,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             published=bool(arguments.published),
             command=command,
         )
-    except KeyboardInterrupt as interrupt:
-        logger.error("%s", str(interrupt) or INTERRUPTED)
-        raise SystemExit(130) from None
     show_end(finished.failures, finished.missing, finished.files)
 
 
