@@ -45,9 +45,10 @@ def fill_stores(
         return {}
     for cached in parts.values():
         cached.store.catch_up()  # images may have been checked for minutes since
-    if missing := sum(len(cached.missing()) for cached in parts.values()):
-        logger.info("encoding %s (kept on disk)", count(missing, "image"), extra=SCREEN)
-    encoded = _fill_all(parts, learner, batch_size, workers)
+    missing = {part: list(cached.missing().values()) for part, cached in parts.items()}
+    if images := sum(map(len, missing.values())):
+        logger.info("encoding %s (kept on disk)", count(images, "image"), extra=SCREEN)
+    encoded = _fill_all(parts, missing, learner, batch_size, workers)
     for cached in parts.values():
         cached.store.refresh()  # what another process wrote first counts, as it will next time
     whole = {part: cached for part, cached in parts.items() if not cached.missing()}
@@ -62,14 +63,21 @@ def fill_stores(
 
 
 def _fill_all(
-    parts: Mapping[str, CachedViews], learner: PromptLearner, batch_size: int, workers: int
-) -> dict[str, int]:
+    parts: Mapping[str, CachedViews], missing: dict[str, list[View]], learner: PromptLearner,
+    batch_size: int, workers: int,
+) -> dict[str, int]:  # fmt: skip
     """Make parts whole: first all that nobody else encodes, of any part, then wait for the others.
+
+    Args:
+        parts: All parts.
+        missing: Views to encode, by part; in the end those that were left to others.
+        learner: Its tower encodes.
+        batch_size: Images that are encoded together.
+        workers: Processes that decode images.
 
     Returns:
         How many views were encoded here, by part; without the parts that could not be written.
     """
-    missing = {part: list(cached.missing().values()) for part, cached in parts.items()}
     encoded, patience = dict.fromkeys(parts, 0), _Patience()
     while True:
         over = patience.is_over
