@@ -101,11 +101,13 @@ def _resized(
     """Resize a part of a batch: first along rows, some at a time, then along columns."""
     heights, widths = upload(torch.tensor(sizes), pixels.device).unbind(-1)
     tall, wide = (max(one[axis] for one in sizes) for axis in (0, 1))
+    areas = heights * widths
+    starts = areas.cumsum(0) - areas
     along = weights(widths, wide, size, interpolation)  # [b, size, wide]
     strip = max(most // (len(sizes) * wide * _PIXEL), 1)
     strips = []
     for first in range(0, tall, strip):
-        rows = _rows(pixels, heights, widths, range(first, min(first + strip, tall)), wide)
+        rows = _rows(pixels, starts, widths, range(first, min(first + strip, tall)), wide)
         strips.append(whole_numbers(torch.einsum("biw,bhwc->bhic", along, rows)))
     down = weights(heights, tall, size, interpolation)  # [b, size, tall]
     return whole_numbers(torch.einsum("bjh,bhic->bcji", down, torch.cat(strips, 1))).to(torch.uint8)
@@ -113,7 +115,7 @@ def _resized(
 
 def _rows(
     pixels: UInt8[Tensor, "all 3"],
-    heights: Int[Tensor, " b"],
+    starts: Int[Tensor, " b"],
     widths: Int[Tensor, " b"],
     rows: range,
     wide: int,
@@ -122,9 +124,7 @@ def _rows(
 
     Beyond its end an image has some pixel, which counts nothing.
     """
-    areas = heights * widths
-    starts = (areas.cumsum(0) - areas)[:, None, None]
     row = torch.arange(rows.start, rows.stop, device=pixels.device)[None, :, None]
     column = torch.arange(wide, device=pixels.device)[None, None, :]
-    place = starts + row * widths[:, None, None] + column
+    place = starts[:, None, None] + row * widths[:, None, None] + column
     return pixels[place.clamp_(max=len(pixels) - 1)].double()
