@@ -91,8 +91,11 @@ def _first(branches: nn.ModuleDict, usual: str, sees_patches: bool) -> str | Non
 
 def _can_read(score: Score, dense: Branch | None) -> bool:
     """Whether a branch has the patches, and the pairs, that a score looks at."""
-    sees, has_pairs = (False, False) if dense is None else (dense.stream, dense.has_pairs)
-    return (not score.needs_patches or bool(sees)) and (not score.needs_pairs or has_pairs)
+    if dense is None:
+        return not (score.needs_patches or score.needs_pairs)
+    if score.needs_patches and dense.stream is None:
+        return False
+    return dense.has_pairs or not score.needs_pairs
 
 
 def _needs(score: Score, name: str, learner: PromptLearner) -> str:

@@ -61,8 +61,8 @@ def check_new_classes(branches: Branches) -> None:
 
 def warn_of_constants(terms: Mapping[str, Tensor]) -> None:
     """Say so of loss terms that have no gradient, and so change nothing that is learned."""
-    if torch.is_grad_enabled():
-        for name in (name for name, value in terms.items() if not value.requires_grad):
+    for name, value in terms.items():
+        if torch.is_grad_enabled() and not value.requires_grad:
             warnings.warn(
                 f"loss term {name!r} has no gradient: it is added to the loss and changes nothing. "
                 "A plan is a constant unless the aligner says otherwise (gradient='implicit')",
