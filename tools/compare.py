@@ -2,8 +2,7 @@
 
 import sys
 
-from plp.cli.compare import main
-from plp.cli.options import run_tool
+from plp.cli.main import tool
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(tool("compare"))

@@ -1,9 +1,8 @@
-"""See `python tools/export.py --help`; the same as `plp export`."""
+"""See `python tools/export.py --help`."""
 
 import sys
 
-from plp.cli.export import main
-from plp.cli.options import run_tool
+from plp.cli.main import tool
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(tool("export"))

@@ -1,9 +1,8 @@
-"""See `python tools/predict.py --help`; the same as `plp predict`."""
+"""See `python tools/predict.py --help`."""
 
 import sys
 
-from plp.cli.options import run_tool
-from plp.cli.predict import main
+from plp.cli.main import tool
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main, prints_data=True))
+    sys.exit(tool("predict"))

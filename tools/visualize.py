@@ -1,9 +1,8 @@
-"""See `python tools/visualize.py --help`; the same as `plp visualize`."""
+"""See `python tools/visualize.py --help`."""
 
 import sys
 
-from plp.cli.options import run_tool
-from plp.cli.visualize import main
+from plp.cli.main import tool
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(tool("visualize"))

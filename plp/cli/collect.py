@@ -1,9 +1,9 @@
-"""Gather finished runs and tests from any tree of folders into tables and figures."""
+"""Gather finished runs and tests into tables and figures: `plp collect`."""
 
-import argparse
 import logging
 from collections.abc import Sequence
 
+from plp.cli.flags.collect import parser
 from plp.engine.places import check_folder_target
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
@@ -20,7 +20,7 @@ logger = logging.getLogger("plp")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, collect, show what was written."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     out = check_folder_target(arguments.out, "--out")
     found = collect_runs(arguments.folders, arguments.score)
     if arguments.score is not None and not found.ood:
@@ -52,24 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     logger.info("%s, %s", count(len(runs), "run"), tests)
     for file in files:
         logger.info("wrote %s", file)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("folders", nargs="+", help="folders with runs anywhere below them")
-    parser.add_argument("--out", required=True, help="folder of the tables")
-    parser.add_argument("--methods", nargs="+", help="which, in this order; default: all")
-    parser.add_argument("--datasets", nargs="+", help="which, in this order; default: all")
-    parser.add_argument(
-        "--score",
-        help="score of the OOD tables; default: GlobalLocalMCM where there is one, or MCM",
-    )
-    parser.add_argument(
-        "--published", action=argparse.BooleanOptionalAction,
-        help="tables of published numbers behind ours; default: if a run is of their backbone, "
-        "CLIP ViT-B/16",
-    )  # fmt: skip
-    return parser
 
 
 def _chosen(flag: str, asked: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:

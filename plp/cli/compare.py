@@ -1,9 +1,4 @@
-"""Compare methods: run what is missing, skip what is done, write tables and a figure.
-
-A run counts as done if its config, its data, plp's code, torch and the other packages that decide
-numbers are what they were. The same
-command therefore goes on after an interruption, and runs again what a change concerns.
-"""
+"""Compare methods: run what is missing, write tables and a figure: `plp compare`."""
 
 import argparse
 import contextlib
@@ -11,10 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from plp.cli.options import add_settings
-from plp.engine.compare import INTERRUPTED, VARIANT, State, Wanted, compare, is_done, survey
+from plp.cli.flags.compare import parser
+from plp.engine.compare import INTERRUPTED, State, Wanted, compare, is_done, survey
 from plp.engine.compare.job import Job
-from plp.engine.compare.sources import GROUPS, expand
+from plp.engine.compare.sources import expand
 from plp.report.command import tool_command
 from plp.wording import count
 
@@ -27,9 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 if runs failed, 130 if interrupted.
     """
-    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    add_comparison(flags, out="work_dirs/compare")
-    compare_as_asked(flags.parse_args(argv), tool_command("compare", argv))
+    compare_as_asked(parser().parse_args(argv), tool_command("compare", argv))
 
 
 def compare_as_asked(arguments: argparse.Namespace, command: str) -> None:
@@ -66,45 +59,6 @@ def wanted_of(arguments: argparse.Namespace) -> Wanted:
         arguments.methods, expand(arguments.datasets, arguments.data_root), arguments.shots,
         arguments.seeds, variant=arguments.variant, out=arguments.out, device=arguments.device,
         amp=arguments.amp, options=arguments.cfg_options,
-    )  # fmt: skip
-
-
-def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: bool = False) -> None:
-    """Add the flags of a comparison.
-
-    Args:
-        parser: Gets them.
-        out: Default of `--out`.
-        default_shots: Whether `--shots` may be left out.
-    """
-    parser.add_argument(
-        "--methods", nargs="+", required=True, metavar="METHOD",
-        help="folder under configs/, folder/variant, or a config file",
-    )  # fmt: skip
-    parser.add_argument(
-        "--datasets", nargs="+", required=True, metavar="NAME[=ROOT]",
-        help="registered data set, or a name of your own and its folder (one sub-folder a class, "
-        f"or a split file in CoOp's layout); or all of a group: {', '.join(GROUPS)}",
-    )  # fmt: skip
-    parser.add_argument("--data-root", metavar="ROOT", help="of all data sets given without one")
-    parser.add_argument("--shots", nargs="+", type=int, required=not default_shots, metavar="K")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="S")
-    parser.add_argument("--variant", default=VARIANT, help="config in a method's folder")
-    parser.add_argument("--out", default=out, help="folder of runs and tables")
-    parser.add_argument(
-        "--jobs", type=int, metavar="N",
-        help="worker processes; default: one a CPU core, or one with a GPU. 0: none, for debugging",
-    )  # fmt: skip
-    add_settings(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show what would run")
-    parser.add_argument("--table-only", action="store_true", help="write tables of what is done")
-    parser.add_argument(
-        "--published", action="store_true",
-        help="put tables of published numbers (CLIP ViT-B/16) behind ours",
-    )  # fmt: skip
-    parser.add_argument(
-        "--reuse-other-code", action="store_true",
-        help="let runs count that differ in nothing but plp's code; they are marked",
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""List, check and download the field's data sets, in the folders that CoOp gives them."""
+"""List, check and download the field's data sets: `plp data`."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from plp.cli.flags.data import parser
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.check import PARTS, Check, Found, check_benchmark, other_roots
 from plp.datasets.download import Downloaded, download
@@ -26,27 +26,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         _download(arguments.names, arguments.root)
     else:
         _check(arguments.names, arguments.root, arguments.read)
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    commands = flags.add_subparsers(dest="command", required=True)
-    commands.add_parser(
-        "list", help="name, folder, classes and images of each set", allow_abbrev=False
-    )
-    check = commands.add_parser(
-        "check", help="what is there, what is missing, what to do", allow_abbrev=False
-    )
-    check.add_argument("names", nargs="*", metavar="NAME", help="default: all, in a table")
-    check.add_argument("--read", action="store_true", help="decode every image, too")
-    fetch = commands.add_parser(
-        "download", help="get images, where torchvision can", allow_abbrev=False
-    )
-    fetch.add_argument("names", nargs="+", metavar="NAME")
-    for command in (check, fetch):
-        command.add_argument("--root", required=True, help="data root: the folder above the sets")
-    return flags
 
 
 def list_lines() -> list[str]:

@@ -1,9 +1,5 @@
-"""Say what plp finds on this machine: versions, devices, networks, data sets, caches.
+"""Say what plp finds on this machine: `plp doctor`."""
 
-It never fails: what cannot be looked up is told in its place. Nothing is downloaded.
-"""
-
-import argparse
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +11,7 @@ import torch
 
 from plp.backbones._lite_weights import find_lite_files
 from plp.backbones._openclip_hub import cached_tag
+from plp.cli.flags.doctor import parser
 from plp.datasets import Splits, build_source, source_names
 from plp.engine.feature_cache import cache_folder
 from plp.engine.result import git_commit, versions
@@ -25,12 +22,7 @@ _OPTIONAL = {"matplotlib": "figures", "transformers": "the lite backbone", "onnx
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, look around, print."""
-    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    flags.add_argument(
-        "--data-root", default=os.environ.get("PLP_DATA_ROOT"), metavar="DIR",
-        help="folder above the folders of data sets; default: $PLP_DATA_ROOT",
-    )  # fmt: skip
-    root = flags.parse_args(argv).data_root
+    root = parser().parse_args(argv).data_root
     sections: dict[str, Callable[[], Iterator[str]]] = {
         "versions": version_lines,
         "devices": device_lines,

@@ -1,9 +1,9 @@
-"""List the registered components, a line each: what a config can plug together."""
+"""List the registered components: `plp list`."""
 
-import argparse
 import inspect
 from collections.abc import Sequence
 
+from plp.cli.flags.listing import parser
 from plp.datasets import source_names
 from plp.errors import ConfigError
 from plp.registry import COMPONENTS, Registry
@@ -11,11 +11,7 @@ from plp.registry import COMPONENTS, Registry
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, print."""
-    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    flags.add_argument(
-        "kinds", nargs="*", metavar="KIND", help=f"of these kinds only: {', '.join(COMPONENTS)}"
-    )
-    arguments = flags.parse_args(argv)
+    arguments = parser().parse_args(argv)
     kinds = [_kind(asked) for asked in arguments.kinds] or list(COMPONENTS)
     print("\n\n".join(block(kind) for kind in dict.fromkeys(kinds)))
 

@@ -1,16 +1,22 @@
 """The command `plp`: one door to all tools.
 
 A new command is one line in `COMMANDS`: its name, the module whose `main(argv)` runs it, and what
-`plp --help` says. Modules are imported when their command is called, so that help comes at once.
+`plp --help` says. Its flags are in the module of that name in `plp.cli.flags`, which imports
+nothing heavy: flags are read first, then a line says that plp is starting, then torch and the rest
+are imported.
 """
 
 import importlib
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from plp import __version__
 from plp.errors import Interrupted, did_you_mean
+
+logger = logging.getLogger("plp")
 
 
 class Command(NamedTuple):
@@ -21,11 +27,18 @@ class Command(NamedTuple):
         summary: What it does, a line.
         prints_data: Whether standard output is the result, for other programs to read; messages
             then go to standard error.
+        long: Whether it may take so long that its first line comes before torch is imported.
     """
 
     module: str
     summary: str
     prints_data: bool = False
+    long: bool = True
+
+    @property
+    def flags(self) -> str:
+        """Module with the parser of its flags."""
+        return self.module.replace("plp.cli.", "plp.cli.flags.")
 
 
 COMMANDS = {
@@ -38,11 +51,15 @@ COMMANDS = {
     "protocol": Command("plp.cli.protocol", "few-shot, base-to-new, cross-dataset and others"),
     "collect": Command("plp.cli.collect", "tables and a figure of finished runs"),
     "ood": Command("plp.cli.ood", "tell test images from images of other kinds; calibration"),
-    "data": Command("plp.cli.data", "check, describe and download the field's data sets"),
-    "list": Command("plp.cli.listing", "registered components, a line each", True),
-    "doctor": Command("plp.cli.doctor", "versions, devices, weights and data found here", True),
+    "data": Command(
+        "plp.cli.data", "check, describe and download the field's data sets", long=False
+    ),
+    "list": Command("plp.cli.listing", "registered components, a line each", True, long=False),
+    "doctor": Command(
+        "plp.cli.doctor", "versions, devices, weights and data found here", True, long=False
+    ),
     "config": Command(
-        "plp.cli.print_config", "print the config of a run as it would be used", True
+        "plp.cli.print_config", "print the config of a run as it would be used", True, long=False
     ),
 }
 
@@ -66,18 +83,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(name: str, argv: Sequence[str] | None = None) -> int:
     """Run a command by its name with its flags; return its exit status."""
-    command = COMMANDS[name]
     called, sys.argv[0] = sys.argv[0], f"plp {name}"  # what argparse calls the program
+    try:
+        return tool(name, argv)
+    finally:
+        sys.argv[0] = called
+
+
+def tool(name: str, argv: Sequence[str] | None = None) -> int:
+    """Run a command as a file of `tools/` does, under the name of that file."""
     try:
         from plp.cli.options import run_tool
 
-        tool = importlib.import_module(command.module).main
-        return run_tool(tool, argv, prints_data=command.prints_data)
-    except KeyboardInterrupt:  # while the imports, seconds long, are under way
+        command = COMMANDS[name]
+        return run_tool(
+            lambda words: _call(name, command, words), argv, prints_data=command.prints_data
+        )
+    except KeyboardInterrupt:  # before `run_tool` is there to report it
         print(Interrupted.USUAL, file=sys.stderr)
         return 130
-    finally:
-        sys.argv[0] = called
+
+
+def _call(name: str, command: Command, argv: Sequence[str] | None) -> None:
+    """Read the flags, say that plp is starting, then import what does the work."""
+    importlib.import_module(command.flags).parser().parse_args(argv)
+    if command.long and os.environ.get("RANK", "0") == "0":  # of torchrun's processes the first
+        logger.info("plp %s, %s: importing torch and the rest", __version__, name)
+    importlib.import_module(command.module).main(argv)
 
 
 def usage() -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from plp.cli.cfg_options import CfgOptions
-from plp.engine.config import AMP, Choices
+from plp.engine.choices import AMP, Choices
 from plp.errors import ConfigError, Interrupted, PlpError, describe_os_error
 
 REFUSED, INTERRUPTED, READER_LEFT = 2, 130, 141

@@ -1,8 +1,4 @@
-"""Classify images with a trained classifier: files, folders, patterns.
-
-Unreadable images are passed over and named at the end, with exit status 2. Predictions go to
-standard output or to --out, which is written whole or not at all; messages go to standard error.
-"""
+"""Classify images with a trained classifier: `plp predict`."""
 
 import argparse
 import sys
@@ -10,13 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from plp.cli.flags.predict import parser
 from plp.cli.rows import FORMATS
 from plp.engine.compare.progress import clock
 from plp.engine.places import check_file_target
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
-from plp.inference.rejection import RECALL
 from plp.report.html import readable
 
 _EVERY = 2.0  # seconds between two lines of progress
@@ -80,52 +76,6 @@ def load_asked(arguments: argparse.Namespace) -> Classifier:
         recall=arguments.recall,
         trust_code=arguments.trust_code,
     )
-
-
-def add_classifier(flags: argparse.ArgumentParser) -> None:
-    """Add the flags that say which classifier, where it computes, and what it looks at."""
-    add_checkpoint(flags)
-    flags.add_argument("images", nargs="+", help="files, folders, patterns such as 'new/*.jpg'")
-
-
-def add_checkpoint(flags: argparse.ArgumentParser) -> None:
-    """Add the flags that say which classifier, and where it computes."""
-    flags.add_argument("checkpoint", help="work directory of a run, or its model.safetensors")
-    flags.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
-    flags.add_argument(
-        "--pretrained", metavar="FILE",
-        help="weights of the backbone, if they are not where they were in training",
-    )  # fmt: skip
-    flags.add_argument(
-        "--score", help="out-of-distribution score; default: GlobalLocalMCM, or MCM without patches"
-    )
-    flags.add_argument(
-        "--recall", type=float, default=RECALL, metavar="R",
-        help=f"share of in-distribution images to accept (default {RECALL})",
-    )  # fmt: skip
-    flags.add_argument(
-        "--trust-code", action="store_true",
-        help="import the modules that the checkpoint's config names",
-    )  # fmt: skip
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    add_classifier(flags)
-    flags.add_argument(
-        "--calibrate", metavar="FOLDER",
-        help="choose the threshold on these images of the classes, which nothing was trained on",
-    )  # fmt: skip
-    flags.add_argument(
-        "--save", metavar="FILE", help="save the checkpoint with the threshold of --calibrate"
-    )
-    flags.add_argument("--format", choices=tuple(FORMATS), default="table")
-    flags.add_argument("--out", metavar="FILE", help="write here; default: standard output")
-    flags.add_argument("--top-k", type=int, default=3, metavar="K", help="classes an image")
-    flags.add_argument("--batch-size", type=int, default=64, metavar="B")
-    flags.add_argument("--workers", type=int, default=2, metavar="W", help="threads that decode")
-    return flags
 
 
 def _watched(

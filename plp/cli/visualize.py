@@ -1,11 +1,5 @@
-"""Draw which patches of images speak for a class, prompt by prompt.
+"""Draw which patches of images speak for a class: `plp visualize`."""
 
-For each image: NAME.png (support, plan and similarities of each prompt), NAME_classes.png (the
-class beside its strongest rival), NAME_plans.png (the plans of both as matrices); sheet.png with a
-row an image. Only methods with a LocalBranch compare patches, such as sotglp, gallop and plot.
-"""
-
-import argparse
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -14,7 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from plp.cli.predict import add_classifier, load_asked, refuse_unreadable
+from plp.cli.flags.visualize import parser
+from plp.cli.predict import load_asked, refuse_unreadable
 from plp.datasets.base import some
 from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
@@ -152,16 +147,3 @@ def _is_ours(path: Path) -> bool:
             return image.info.get("Software") == _MARK
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the tool's flags."""
-    flags = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    add_classifier(flags)
-    flags.add_argument(
-        "--class", dest="class_name", metavar="NAME",
-        help="class to explain; default: the predicted one of each image",
-    )  # fmt: skip
-    flags.add_argument("--branch", help="branch that compares patches; default: the first")
-    flags.add_argument("--out", required=True, metavar="DIR", help="folder of the pictures")
-    return flags

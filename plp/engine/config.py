@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config
+from plp.engine.choices import AMP, Choices
 from plp.engine.config_file import check_file, parse_config
 from plp.engine.schedule import check_optimizer, check_train_cfg
 from plp.errors import ConfigError, did_you_mean
@@ -23,30 +24,6 @@ SECTIONS = (
     "dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes",
     "shot_recipes",
 )  # fmt: skip
-AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
-
-
-class Choices(NamedTuple):
-    """What the flags of a tool say; None leaves the config as it is.
-
-    Attributes:
-        dataset: Data-set name, as `--dataset` takes it.
-        data_root: Its folder.
-        shots: Training images a class.
-        seed: Seed of the draw, the start and the training.
-        amp: 'no', 'fp16' or 'bf16'.
-        options: Dotted keys and values of `--cfg-options`; they win over everything.
-        recipe_of: Data set whose recipe is applied, by name; None for the data set's own. A shifted
-            copy of a training set takes the recipe of the original.
-    """
-
-    dataset: str | None = None
-    data_root: str | None = None
-    shots: int | None = None
-    seed: int | None = None
-    amp: str | None = None
-    options: Mapping[str, Any] | None = None
-    recipe_of: str | None = None
 
 
 def load_config(path: str | Path) -> Config:

@@ -5,11 +5,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-from plp.engine.config import Choices
+from plp.engine.choices import Choices, Classes
 from plp.engine.data import build_loaders
 from plp.engine.places import check_file_target
 from plp.engine.predict import predict_loader
-from plp.engine.restore import Classes, restore_learner
+from plp.engine.restore import restore_learner
 from plp.engine.result import (
     Stopwatch,
     describe_run,

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from plp.datasets import ImageDataset
 from plp.engine import checkpoint as checkpoints
-from plp.engine.config import Choices
+from plp.engine.choices import Choices
 from plp.engine.data import transform_for
 from plp.engine.feature_cache import cache_folder
 from plp.engine.ood_cache import store_features

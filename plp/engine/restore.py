@@ -3,21 +3,18 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mmengine.config import Config
 
 from plp.datasets.base import some
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
-from plp.engine.config import Choices
+from plp.engine.choices import CLASSES, Choices, Classes
 from plp.engine.setup import Setup, set_up
 from plp.engine.work_dir import differences
 from plp.errors import CheckpointError, ConfigError
 from plp.learners.prompt_learner import PromptLearner
-
-Classes = Literal["same", "subset", "new"]
-CLASSES: tuple[Classes, ...] = ("same", "subset", "new")
 
 logger = logging.getLogger("plp")
 

@@ -7,7 +7,8 @@ from mmengine.config import Config
 
 from plp.datasets import FewShot
 from plp.engine.build import run_seed
-from plp.engine.config import Choices, choose, load_config
+from plp.engine.choices import Choices
+from plp.engine.config import choose, load_config
 from plp.engine.data import draw
 from plp.engine.data_options import DataOptions
 from plp.engine.result import forget_peak

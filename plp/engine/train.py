@@ -12,7 +12,7 @@ from mmengine.dist import barrier, get_world_size, is_main_process
 from plp.engine import checkpoint as checkpoints
 from plp.engine import processes
 from plp.engine.build import build_learner
-from plp.engine.config import Choices
+from plp.engine.choices import Choices
 from plp.engine.data import Loaders, build_loaders
 from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.fitting import fit, in_order, tune

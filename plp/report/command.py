@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from plp.engine.config import Choices
+from plp.engine.choices import Choices
 from plp.engine.option_values import option_words
 
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plp.engine.config import Choices
+from plp.engine.choices import Choices, Classes
 from plp.engine.ood import NAME as OOD_RESULT
-from plp.engine.restore import Classes
 from plp.engine.result import NAME as RESULT
 from plp.wording import count
 

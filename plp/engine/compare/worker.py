@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
+from plp.engine.choices import Choices
 from plp.engine.compare.job import Job, Task
 from plp.engine.compare.key import Keys
 from plp.engine.compare.state import Kind, begin, finish, state_of
-from plp.engine.config import Choices
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.ood import evaluate_ood
 from plp.engine.train import train

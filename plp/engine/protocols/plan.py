@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.engine.build import local_seed
+from plp.engine.choices import BASE_TO_NEW, CROSS_DATASET, DOMAIN, OOD, PROTOCOLS
 from plp.engine.compare.job import Job, Task
 from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.plan import RUNS, Plan, Wanted, make_plan, options_as_text
@@ -18,8 +19,6 @@ from plp.errors import CheckpointError, ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import BACKBONES, MODELS
 
-BASE_TO_NEW, CROSS_DATASET, DOMAIN, OOD = "base-to-new", "cross-dataset", "domain", "ood"
-PROTOCOLS = (BASE_TO_NEW, CROSS_DATASET, DOMAIN, OOD)
 TESTS = "tests"
 CLASSES_KEY = "data.classes"
 

@@ -1,0 +1,22 @@
+"""Test a checkpoint on the test images of a data set."""
+
+import argparse
+
+from plp.cli.flags.parser import Flags
+from plp.cli.options import add_choices
+from plp.engine.choices import CLASSES
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's flags."""
+    flags = Flags(description=__doc__)
+    flags.add_argument("config", help="config file the checkpoint was trained with")
+    flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
+    add_choices(flags)
+    flags.add_argument(
+        "--classes", choices=CLASSES, default="same",
+        help="how the classes of the data set relate to those of the training: the same; all among "
+        "them, in any order; or new ones, whose names the learner takes in place of its own",
+    )  # fmt: skip
+    flags.add_argument("--out", help="write the result as JSON to this file")
+    return flags

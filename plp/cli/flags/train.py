@@ -1,0 +1,20 @@
+"""Train a classifier from a few images a class."""
+
+import argparse
+
+from plp.cli.flags.parser import Flags
+from plp.cli.options import add_choices
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's flags."""
+    flags = Flags(description=__doc__)
+    flags.add_argument("config", help="config file, such as configs/sotglp/lite_16shot.py")
+    add_choices(flags)
+    flags.add_argument("--work-dir", help="where to write; default: a folder under work_dirs")
+    flags.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    flags.add_argument(
+        "--launcher", choices=("none", "pytorch", "slurm", "mpi"), default="none",
+        help="what started several processes of this run; pytorch: torchrun --nproc-per-node N",
+    )  # fmt: skip
+    return flags
