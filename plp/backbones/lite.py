@@ -19,6 +19,7 @@ from plp.backbones._lite_joint import (
 from plp.backbones._lite_text import MiniLM, at_least_float32
 from plp.backbones._lite_weights import find_lite_files, load_image_tower
 from plp.backbones.base import Backbone
+from plp.backbones.weights_state import weights_mark
 from plp.errors import ConfigError
 from plp.files import user_cache
 from plp.registry import BACKBONES
@@ -106,11 +107,18 @@ class LiteBackbone(Backbone):
         self._register("std", torch.full((3,), 0.5))
         self._register("logit_scale", torch.tensor(float(logit_scale)))
         self.freeze()
+        self._mark_of_files = weights_mark(self)
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the weight files, the settings of the fit and the image size."""
-        return self._fingerprint
+        """Digest of the weight files, the settings of the fit and the image size.
+
+        Of weights that were changed since they were read, these take part too.
+        """
+        mark = weights_mark(self)
+        if mark == self._mark_of_files:
+            return self._fingerprint
+        return hashlib.sha256(f"{self._fingerprint} {mark}".encode()).hexdigest()
 
     def encode_image(
         self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()

@@ -15,6 +15,7 @@ from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.base import Backbone
 from plp.backbones.text_tower import TextTower
+from plp.backbones.weights_state import weights_mark
 from plp.errors import ConfigError
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
@@ -104,20 +105,21 @@ class OpenCLIPBackbone(Backbone):
         self._text = TextTower(self.model, spec.config["text_cfg"])
         self.streams, self.dense_dim = self._vision.streams, self._vision.dense_dim
         self.token_dim, self.context_length = self._text.width, self._text.context_length
-        self._fingerprint: str | None = None
+        self._fingerprint = ("", "")  # mark of the weights it is of, digest
         self.freeze()
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over all weights and over what else changes image features."""
-        if self._fingerprint is None:
+        mark = weights_mark(self.model)
+        if self._fingerprint[0] != mark:
             options = (self.alias_first_block, self.quick_gelu, self.image_size)
             digest = hashlib.sha256(repr(options).encode())
             for name, tensor in sorted(self.model.state_dict().items()):
                 digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
                 digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-            self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+            self._fingerprint = mark, digest.hexdigest()
+        return self._fingerprint[1]
 
     def encode_image(
         self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()

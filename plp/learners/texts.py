@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
+from plp.backbones.weights_state import tensor_state
 from plp.errors import ConfigError
 from plp.learners.length_order import by_length, in_order, part_sizes
 from plp.learners.recompute import recomputed
@@ -32,7 +33,8 @@ class Texts:
 
     - Branches that share a prompt share its texts.
     - Texts that no gradient can reach (frozen prompts always, learned ones outside training) are
-      encoded once and kept until a parameter, the device or the precision changes.
+      encoded once and kept until a parameter, a weight of the backbone, the device or the precision
+      changes.
     - With `chunk`, prompts are made and encoded `chunk` classes at a time, and again for their
       gradient: the memory of token embeddings and of the text tower's activations does not grow
       with the number of classes, at the price of a second forward pass.
@@ -97,8 +99,8 @@ class Texts:
         parameters = list(prompt.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return self._of_classes(prompt, names, self.split)
-        # In-place updates bump `_version`.
-        key = (tuple((id(p), p._version) for p in parameters), key)
+        weights = tuple(map(tensor_state, self.backbone.parameters()))
+        key = (tuple(map(tensor_state, parameters)), weights, key)
         kept = self._kept.get(id(prompt))
         if kept is None or kept[0] != key:
             with torch.no_grad():

@@ -21,6 +21,18 @@ def tiny(tiny_file):
 
 
 @pytest.fixture(scope="session")
+def tiny_like(tmp_path_factory):
+    """Build a backbone of its own, of the size of the fixtures, with the weights of a seed."""
+
+    def build(seed: int) -> OpenCLIPBackbone:
+        path = tmp_path_factory.mktemp("weights") / "tiny.pt"
+        path = write_clip_weights(path, TINY, seed=seed)
+        return OpenCLIPBackbone("tiny", str(path), model_config=TINY.model_config())
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def assemble():
     """Put context before bare names, as a prompt component does."""
     return _assemble

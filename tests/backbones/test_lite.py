@@ -1,5 +1,6 @@
 """The lite backbone against timm, transformers and scikit-learn; its laws; its errors."""
 
+import copy
 import json
 import os
 import socket
@@ -340,6 +341,18 @@ class TestBuild:
         before = torch.get_rng_state()
         LiteBackbone()
         assert torch.equal(torch.get_rng_state(), before)
+
+    def test_fingerprint_and_bf16_texts_follow_weights_changed_in_place(self, backbone):
+        changed = copy.deepcopy(backbone)
+        prompts = PromptTokens(torch.randn(1, 1, 6, backbone.token_dim), torch.tensor([[5]]))
+        with torch.autocast("cpu", torch.bfloat16):
+            before = changed.encode_text(prompts)
+            for weight in changed.text_tower.parameters():
+                weight.data.mul_(1.1)
+            after, fresh = changed.encode_text(prompts), copy.deepcopy(changed).encode_text(prompts)
+        assert torch.equal(after, fresh)
+        assert not torch.equal(after, before)
+        assert changed.fingerprint != backbone.fingerprint
 
     def test_fingerprint_follows_what_decides_a_feature(self):
         prints = [

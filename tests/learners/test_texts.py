@@ -1,5 +1,6 @@
 """Texts of a learner: encoded once, in chunks, image by image; and what losses are made of them."""
 
+import copy
 import math
 
 import pytest
@@ -404,3 +405,18 @@ def test_tuning_needs_the_texts_of_the_tuned_branch_only(build, monkeypatch):
     shots = Shots(pooled, torch.arange(5).repeat(2))
     learner.fit(shots, shots)
     assert [line.split(":")[0] for line in learner.tune(shots)] == ["cache"]
+
+
+# ------------------------------------------------------------------------------- changed weights
+
+
+def test_kept_texts_follow_the_backbones_weights(build):
+    learner = copy.deepcopy(build("coop/vitb16_16shot"))  # others of this file share a backbone
+    with torch.no_grad():
+        before = learner.encode_text()["global"]
+        for weight in learner.backbone.model.transformer.parameters():
+            weight.mul_(1.1)
+        after, fresh = learner.encode_text()["global"], copy.deepcopy(learner)
+        fresh._texts.forget()
+        assert torch.equal(after, fresh.encode_text()["global"])
+    assert not torch.equal(after, before)
