@@ -5,7 +5,7 @@ prompts (a class, or shared by all), T learned context tokens, S tokens of a cla
 a text, D token width, W width of a dense stream, E width of the joint space.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -60,12 +60,16 @@ class NameTokens(NamedTuple):
             device they work too, and are waited for.
         start: Embedding of the start token (SOS, [CLS]).
         end: Embedding of the end token (EOS, [SEP]).
+        touching: Tokenises each text together with what stands directly before and after it, see
+            `NamesInText`; None where only the tokens are known. The third argument is a tensor of
+            the dtype and on the device wanted.
     """
 
     embeddings: Float[Tensor, "C S D"]
     lengths: Int[Tensor, " C"]
     start: Float[Tensor, " D"]
     end: Float[Tensor, " D"]
+    touching: "Callable[[str, str, Tensor], NameTokens] | None" = None
 
 
 class PromptTokens(NamedTuple):

@@ -22,6 +22,7 @@ from plp.backbones.base import Backbone
 from plp.backbones.weights_state import weights_mark
 from plp.errors import ConfigError
 from plp.files import user_cache
+from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 
@@ -153,7 +154,7 @@ class LiteBackbone(Backbone):
                     f"expected texts of at most {self.context_length - 2} tokens, got {length} "
                     f"tokens: {text[:60]!r}..."
                 )
-        return names
+        return names._replace(touching=NamesInText(texts, self.embed_words))
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""

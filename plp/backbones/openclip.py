@@ -17,6 +17,7 @@ from plp.backbones.base import Backbone
 from plp.backbones.text_tower import TextTower
 from plp.backbones.weights_state import weights_mark
 from plp.errors import ConfigError
+from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 
@@ -160,7 +161,7 @@ class OpenCLIPBackbone(Backbone):
         for row, text in zip(embeddings, ids, strict=True):
             row[: len(text)] = self._embed(text)
         lengths = torch.tensor([len(text) for text in ids], dtype=torch.long)
-        return NameTokens(embeddings, lengths, start, end)
+        return NameTokens(embeddings, lengths, start, end, NamesInText(texts, self.embed_words))
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts, each up to its end token and a shared beginning once.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from plp.errors import ConfigError
 from plp.prompts.base import EmbedWords
+from plp.prompts.names_in_text import NamesInText
 from plp.structures import NameTokens
 
 
@@ -46,9 +47,13 @@ def name_tokens(class_names: Sequence[str], embed_words: EmbedWords) -> NameToke
     Raises:
         ConfigError: for names without words.
     """
-    embeddings, lengths, start, end = embed_words([spaced(name) for name in class_names])
-    lengths = lengths.cpu()
+    texts = [spaced(name) for name in class_names]
+    found = embed_words(texts)
+    lengths = found.lengths.cpu()
     empty = [name for name, k in zip(class_names, lengths.tolist(), strict=True) if not k]
     if empty:
         raise ConfigError(f"expected class names with words in them, got {empty}")
-    return NameTokens(embeddings.detach(), lengths, start.detach(), end.detach())
+    return NameTokens(
+        found.embeddings.detach(), lengths, found.start.detach(), found.end.detach(),
+        NamesInText(texts, embed_words),
+    )  # fmt: skip

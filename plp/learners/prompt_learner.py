@@ -262,7 +262,10 @@ class PromptLearner(BaseModel):
     @property
     def names(self) -> NameTokens:
         """Token embeddings of the class names."""
-        return NameTokens(self.name_embeddings, self.name_lengths, self.name_start, self.name_end)
+        return NameTokens(
+            self.name_embeddings, self.name_lengths, self.name_start, self.name_end,
+            self._names_in_text,
+        )  # fmt: skip
 
     def set_class_names(self, class_names: Sequence[str]) -> None:
         """Classify other classes from now on, with the prompts as they are.
@@ -288,6 +291,7 @@ class PromptLearner(BaseModel):
         tokens = name_tokens(names, self.backbone.embed_words)
         self.class_names = names
         self.name_lengths = tokens.lengths  # no buffer: it does not move to a device
+        self._names_in_text = tokens.touching
         for key in ("embeddings", "start", "end"):
             self.register_buffer(f"name_{key}", getattr(tokens, key), persistent=False)
         self._texts.forget()

@@ -12,6 +12,7 @@ def assemble(
     names: NameTokens,
     before: Float[Tensor, "#C N Tb D"],
     after: Float[Tensor, "#C N Ta D"] | None = None,
+    cut: Int[Tensor, " C"] | None = None,
 ) -> PromptTokens:
     """Write `start before name after end` for every class and prompt.
 
@@ -24,6 +25,8 @@ def assemble(
         before: Tokens between the start token and the name; a first axis of 1 is shared by the
             classes.
         after: Tokens between the name and the end token.
+        cut: How many tokens of each name stand before `after`; the rest of them follows it. None
+            for all. On the CPU, as `names.lengths`.
 
     Example:
         >>> names = NameTokens(torch.ones(2, 3, 8), torch.tensor([1, 3]),
@@ -44,7 +47,8 @@ def assemble(
         names.end.expand(num_classes, num_prompts, 1, width),
         names.end.new_zeros(num_classes, num_prompts, 1, width),  # padding
     ]
-    index = _places(names.lengths, num_before, longest, after.shape[2])  # [C, L]
+    cut = names.lengths if cut is None else cut
+    index = _places(names.lengths, cut, num_before, longest, after.shape[2])  # [C, L]
     index = upload(index, names.embeddings.device)
     index = index[:, None, :, None].expand(-1, num_prompts, -1, width)  # [C, N, L, D]
     pool = torch.cat([part.to(before.dtype) for part in parts], dim=2)
@@ -54,10 +58,14 @@ def assemble(
 
 
 def _places(
-    lengths: Int[Tensor, " C"], before: int, longest: int, after: int
+    lengths: Int[Tensor, " C"], cut: Int[Tensor, " C"], before: int, longest: int, after: int
 ) -> Int[Tensor, "C L"]:
     """For each class and position, which token of the concatenated parts stands there."""
     position = torch.arange(1 + before + longest + after + 1, device=lengths.device)
-    past_name = position - 1 - before - lengths[:, None]  # >= 0 behind the name, [C, L]
-    behind = 1 + before + longest + past_name.clamp(max=after + 1)  # after, end, then padding
-    return torch.where(past_name < 0, position.expand_as(past_name), behind)
+    past_cut = position - 1 - before - cut[:, None]  # >= 0 behind the name's first part, [C, L]
+    past_name = position - 1 - before - after - lengths[:, None]  # >= 0 at the end token
+    index = position.expand_as(past_cut)
+    index = torch.where(past_cut >= 0, 1 + before + longest + past_cut, index)  # after
+    index = torch.where(past_cut >= after, position - after, index)  # the rest of the name
+    end = 1 + before + longest + after
+    return torch.where(past_name >= 0, end + past_name.clamp(max=1), index)  # end, then padding

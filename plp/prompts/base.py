@@ -106,4 +106,12 @@ def take_names(names: NameTokens, group: Int[Tensor, " c"]) -> NameTokens:
     """Return the names of some classes, padded to the longest of them."""
     lengths = take(names.lengths, group)
     embeddings = take(names.embeddings[:, : int(lengths.max())], group)
-    return NameTokens(embeddings, lengths, names.start, names.end)
+    whole = names.touching
+
+    if whole is None:
+        return NameTokens(embeddings, lengths, names.start, names.end)
+
+    def touching(before: str, after: str, like: Tensor) -> NameTokens:
+        return take_names(whole(before, after, like), group)
+
+    return NameTokens(embeddings, lengths, names.start, names.end, touching)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from plp.prompts.assembly import assemble
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
 from plp.prompts.context_start import embedded, one_text_a_prompt, random_
+from plp.prompts.names_in_text import in_text
 from plp.prompts.rows import Groups, placeholders, take
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
@@ -23,7 +24,10 @@ class ContextPrompt(Prompt):
     """N prompts of T learned token embeddings around the class name.
 
     The text of class c is `start, context, name, suffix, end`, with the name at the end of the
-    context (default), in its middle, or in front of it (Zhou et al. 2022, CoOp, section 3.2).
+    context (default), in its middle, or in front of it (Zhou et al. 2022, CoOp, section 3.2). Name
+    and suffix are tokenised together (see `NamesInText`). In the middle and in front the published
+    code cuts their tokens after as many as the bare name has, and the rest follows the context:
+    with `kite (bird of prey)` and a full stop, the one token `).` stands at the end of the name.
 
     Args:
         num_prompts: N.
@@ -35,7 +39,8 @@ class ContextPrompt(Prompt):
             the bound is sqrt(6 / ((C + N) T D)) for a class-specific tensor [C, N, T, D].
         std: Standard deviation for 'normal'; 0.02 is that of CLIP's own token embeddings.
         position: Where the class name stands.
-        suffix: Fixed text before the end token, for instance the full stop of CoOp's prompts.
+        suffix: Fixed text that follows the name directly, for instance the full stop of CoOp's
+            prompts.
         prompts_a_step: Prompts that each training step draws without replacement, encodes and
             trains; None for all N. It saves time in the text tower where N is large (an option of
             GalLoP's published code that none of its scripts uses); `PromptDropout` draws for each
@@ -158,10 +163,8 @@ class ContextPrompt(Prompt):
         num_tokens = context.shape[2]
         cut = {"end": num_tokens, "middle": num_tokens // 2, "front": 0}[self.position]
         before, after = context[:, :, :cut], context[:, :, cut:]
-        if self.suffix_embeddings is not None:
-            fixed = self.suffix_embeddings.to(context).expand(*after.shape[:2], -1, -1)
-            after = torch.cat([after, fixed], dim=2)
-        return assemble(names, before, after)
+        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings))
+        return assemble(whole, before, after, torch.minimum(names.lengths, whole.lengths))
 
     def describe(self) -> list[str]:
         """Return each prompt as text; random tokens are written `[v]`."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from plp.prompts.assembly import assemble
 from plp.prompts.base import EmbedWords, Prompt
 from plp.prompts.context import SharedContext
+from plp.prompts.names_in_text import in_text
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
@@ -30,7 +31,7 @@ class ImageContext(Prompt):
         num_tokens: T, for a context that starts at random.
         std: Standard deviation of that start.
         reduction: Width of the joint space over that of the hidden layer; published 16.
-        suffix: Fixed text before the end token; the published code has a full stop.
+        suffix: Fixed text that follows the name directly; the published code has a full stop.
         embed_words: Looks token embeddings up; supplied when a learner is built, as the following.
         num_classes: C.
         token_dim: D.
@@ -69,6 +70,7 @@ class ImageContext(Prompt):
         self.start_text = shared.start_text
         self._texts = shared.describe()
         self.context = shared.context  # [N, T, D]
+        self.suffix = suffix
         self.register_buffer("suffix_embeddings", shared.suffix_embeddings, persistent=False)
         hidden = embed_dim // reduction
         self.meta = nn.Sequential(
@@ -82,14 +84,12 @@ class ImageContext(Prompt):
             bias = self.meta(image.to(self.context.dtype))  # [B, D]
         images, classes = len(image), len(names.lengths)
         context = self.context + bias[:, None, None]  # [B, N, T, D]
+        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings))
         repeated = NameTokens(
-            names.embeddings.repeat(images, 1, 1), names.lengths.repeat(images),
-            names.start, names.end,
+            whole.embeddings.repeat(images, 1, 1), whole.lengths.repeat(images),
+            whole.start, whole.end,
         )  # fmt: skip
-        after = None
-        if self.suffix_embeddings is not None:
-            after = self.suffix_embeddings.to(context).expand(1, self.num_prompts, -1, -1)
-        return assemble(repeated, context.repeat_interleave(classes, dim=0), after)
+        return assemble(repeated, context.repeat_interleave(classes, dim=0))
 
     def describe(self) -> list[str]:
         """Return each prompt as text, before the image moves it."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
+from plp.prompts.names_in_text import in_text, touching_piece
 from plp.prompts.rows import Groups
 from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS
@@ -24,8 +25,10 @@ class TemplatePrompt(Prompt):
 
     Args:
         templates: Texts with one `{}` for the class name each, or the name of a set (see
-            `template_set`). Name and surrounding words are tokenised apart, so `{}` must not touch
-            a letter or digit ("a {}" and "a {}." are fine, "a {}s" is not).
+            `template_set`). The tokens are those of the whole sentence: punctuation that touches
+            `{}` is tokenised together with the name (see `NamesInText`). `{}` must not touch a
+            letter or digit, which would make another word of the name ("a {}" and "a {}." are fine,
+            "a {}s" is not).
         embed_words: Looks token embeddings up; supplied when a learner is built.
 
     Raises:
@@ -40,22 +43,18 @@ class TemplatePrompt(Prompt):
             raise ValueError(f"expected a non-empty list of templates, got {templates!r}")
         self.templates = list(templates)
         self.num_prompts = len(self.templates)
+        self._touching: list[tuple[str, str]] = []
         for n, template in enumerate(self.templates):
-            for side, text in zip(("before", "after"), _split(template), strict=True):
+            before, left, right, after = _split(template)
+            self._touching.append((left, right))
+            for key, text in dict(before=before, left=left, right=right, after=after).items():
                 tokens = embed_words([text])
                 part = tokens.embeddings.detach()[0, : int(tokens.lengths[0])]  # [T, D]
-                self.register_buffer(f"{side}_{n}", part.clone(), persistent=False)
+                self.register_buffer(f"{key}_{n}", part.clone(), persistent=False)
 
     def forward(self, names: NameTokens, *_: Tensor) -> PromptTokens:
         """Assemble every template with every class name."""
-        filled = [
-            assemble(
-                names,
-                self.get_buffer(f"before_{n}")[None, None],
-                self.get_buffer(f"after_{n}")[None, None],
-            )
-            for n in range(self.num_prompts)
-        ]
+        filled = [self._filled(n, names) for n in range(self.num_prompts)]
         longest = max(prompt.embeddings.shape[2] for prompt in filled)
         padded = [
             F.pad(prompt.embeddings, (0, 0, 0, longest - prompt.embeddings.shape[2]))
@@ -72,12 +71,19 @@ class TemplatePrompt(Prompt):
     def _of_some(self, names: NameTokens, group: Int[Tensor, " c"]) -> PromptTokens:
         return self(take_names(names, group))
 
+    def _filled(self, n: int, names: NameTokens) -> PromptTokens:
+        left, right = self._touching[n]
+        parts = {key: self.get_buffer(f"{key}_{n}") for key in ("before", "left", "right", "after")}
+        whole = in_text(names, (left, parts["left"]), (right, parts["right"]))
+        return assemble(whole, parts["before"][None, None], parts["after"][None, None])
+
     def describe(self) -> list[str]:
         """Return the templates."""
         return list(self.templates)
 
 
-def _split(template: str) -> tuple[str, str]:
+def _split(template: str) -> tuple[str, str, str, str]:
+    """Return what stands before and after `{}`: words, what touches it on both sides, words."""
     before, found, after = template.partition("{}")
     touching = (before[-1:] + " ")[0], (after[:1] + " ")[0]
     if not found or "{}" in after or any(letter.isalnum() for letter in touching):
@@ -85,4 +91,6 @@ def _split(template: str) -> tuple[str, str]:
             "expected a template with exactly one {} that touches no letter or digit, "
             f"got {template!r}"
         )
-    return before.strip(), after.strip()
+    left, right = touching_piece(before[::-1])[::-1], touching_piece(after)
+    first, last = before.removesuffix(left), after.removeprefix(right)
+    return first.strip(), left, right, last.strip()

@@ -10,8 +10,8 @@ from unchecked import as_installed
 from plp.prompts import TemplatePrompt
 from plp.registry import BACKBONES
 
-TEMPLATES = ["a photo of a {}.", "{}", "{} in the rain, at night.", "a (blurred) {}!"]
-CLASSES = ["cat", "old oak tree", "Yak-40"]
+TEMPLATES = ["a photo of a {}.", "{}", "{} in the rain, at night.", "a (blurred) '{}'!"]
+CLASSES = ["cat", "old oak tree", "Yak-40", "kite (bird of prey)", "C++"]
 
 
 @pytest.fixture(scope="module")
