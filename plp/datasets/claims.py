@@ -27,7 +27,8 @@ class Claims:
     else's) every claim is granted, and a key may be made twice.
 
     Args:
-        path: The file, in a folder that is there; None grants every claim.
+        file: The file, in a folder that is there, or a descriptor of it, which is then closed here;
+            None grants every claim.
 
     Example:
         >>> import tempfile
@@ -36,13 +37,20 @@ class Claims:
         (True, True)
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, file: Path | int | None) -> None:
         self._file: int | None = None
-        if fcntl is not None and path is not None:
+        if isinstance(file, int):
+            self._file = file
+        elif fcntl is not None and file is not None:
             try:
-                self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                self._file = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
             except OSError:
                 return
+
+    @property
+    def is_locking(self) -> bool:
+        """Whether claims are locks; where nothing can be locked every one is granted."""
+        return self._file is not None and fcntl is not None
 
     def __enter__(self) -> "Claims":
         return self
@@ -58,7 +66,7 @@ class Claims:
 
     def take(self, key: str) -> bool:
         """Claim a key; False if another process has it now. Never waits."""
-        if self._file is None:
+        if self._file is None or fcntl is None:
             return True
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
@@ -71,7 +79,7 @@ class Claims:
     def give_back(self, keys: Iterable[str]) -> None:
         """Let others have keys again."""
         for key in keys:
-            if self._file is not None:
+            if self._file is not None and fcntl is not None:
                 with contextlib.suppress(OSError):
                     fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(key))
 

@@ -30,8 +30,8 @@ from plp.engine.runner import build_runner, check_schedule
 from plp.engine.setup import Setup, set_up
 from plp.engine.validation_scores import scores_of_logits, validation_scores
 from plp.engine.work_dir import (
-    choose_work_dir,
     default_work_dir,
+    own_work_dir,
     read_state,
     telling_what_is_kept,
 )
@@ -87,11 +87,11 @@ def train(
     processes.join(launcher, device)
     setup = set_up(config, choices, device)
     default = default_work_dir(setup.config, setup.few, setup.seed)
-    folder = choose_work_dir(work_dir, setup.config.get("work_dir") or default, resume)
+    default = setup.config.get("work_dir") or default
     command = train_command(
         setup.config.filename, choices or Choices(), device, launcher, get_world_size()
     )
-    with telling_what_is_kept(folder):
+    with own_work_dir(work_dir, default, resume) as folder, telling_what_is_kept(folder):
         return _train_in(folder, setup, resume=resume, launcher=launcher, command=command)
 
 

@@ -1,6 +1,7 @@
 """Where a run writes, and whether it may continue what is there."""
 
 import contextlib
+import itertools
 import logging
 import shlex
 from collections.abc import Iterator, Mapping
@@ -9,14 +10,18 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, is_main_process
 
 from plp.datasets import FewShot
+from plp.engine.one_writer import FolderLock, busy
 from plp.engine.places import check_folder_target
 from plp.engine.result import NAME as RESULT
-from plp.errors import CheckpointError, ConfigError, Interrupted
+from plp.errors import CheckpointError, ConfigError, Interrupted, PlpError
 from plp.hooks.save import STATE
 
 logger = logging.getLogger("plp")
+
+_WHAT, _FLAG = "run", "--work-dir"
 
 
 def default_work_dir(config: Config, few: FewShot, seed: int) -> Path:
@@ -26,26 +31,74 @@ def default_work_dir(config: Config, few: FewShot, seed: int) -> Path:
     return Path("work_dirs") / file.resolve().parent.name / file.stem / run
 
 
-def choose_work_dir(asked: str | Path | None, default: str | Path, resume: bool) -> Path:
-    """Return the folder of this run; never one that holds another run, unless resuming.
+@contextlib.contextmanager
+def own_work_dir(asked: str | Path | None, default: str | Path, resume: bool) -> Iterator[Path]:
+    """Choose the folder of this run and keep other runs out of it until this ends.
 
-    It is made by what is first written to it, so that a run that cannot begin leaves none.
-
-    Without `asked`, a taken default gets a number behind it, and resuming takes the newest.
+    It is never one that holds another run, unless resuming. Without `asked`, a default that is
+    taken gets a number behind it, and resuming takes the newest. Of several processes of one run
+    the first chooses.
 
     Raises:
-        ConfigError: if the folder asked for holds a run, or cannot be written.
+        ConfigError: if the folder asked for holds a run, another run is writing to it, or it cannot
+            be written.
     """
-    if asked is not None:
-        folder = Path(asked)
-        if _taken(folder) and not resume:
-            raise ConfigError(
-                f"{folder} holds a run already. Add --resume to continue it, or give another "
-                "--work-dir; nothing is overwritten"
-            )
-    else:
-        folder = _numbered(Path(default), resume)
-    return check_folder_target(folder, "--work-dir")
+    chosen: list[Any] = [None]
+    lock = None
+    try:
+        if is_main_process():
+            try:
+                lock = _choose(asked, Path(default), resume)
+                chosen = [lock.folder]
+            except (PlpError, OSError) as error:  # the others must hear of it, else they wait
+                chosen = [error]
+        broadcast_object_list(chosen)
+        if isinstance(chosen[0], Exception):
+            raise chosen[0]
+        yield chosen[0]
+    finally:
+        if lock is not None:
+            lock.give_back()
+
+
+def _choose(asked: str | Path | None, default: Path, resume: bool) -> FolderLock:
+    """Choose a folder and lock it."""
+    if asked is None and not resume:
+        return _first_free(default)
+    folder = _newest(default) if asked is None else Path(asked)
+    lock = FolderLock(check_folder_target(folder, _FLAG), _WHAT)
+    if not lock.take():
+        raise busy(folder, _WHAT, _FLAG)
+    if _taken(folder) and not resume:
+        lock.give_back()
+        raise ConfigError(
+            f"{folder} holds a run already. Add --resume to continue it, or give another "
+            "--work-dir; nothing is overwritten"
+        )
+    return lock
+
+
+def _first_free(default: Path) -> FolderLock:
+    """Lock the first of the default folders that holds no run and gets none."""
+    return next(lock for folder in _numbered(default) if (lock := _lock_free(folder)) is not None)
+
+
+def _lock_free(folder: Path) -> FolderLock | None:
+    if _taken(folder):
+        return None
+    lock = FolderLock(check_folder_target(folder, _FLAG), _WHAT)
+    if not lock.take():
+        return None
+    if _taken(folder):  # a run has ended there meanwhile
+        lock.give_back()
+        return None
+    return lock
+
+
+def _newest(default: Path) -> Path:
+    """Return the last of the default folders that holds a run; the first if none does."""
+    there = list(itertools.takewhile(Path.exists, _numbered(default)))
+    return next(filter(_taken, reversed(there)), default)
 
 
 @contextlib.contextmanager
@@ -105,12 +158,10 @@ def _taken(folder: Path) -> bool:
     return any((folder / name).exists() for name in (STATE, RESULT))
 
 
-def _numbered(default: Path, resume: bool) -> Path:
-    number, folder, newest = 1, default, default
-    while _taken(folder):
-        number, newest = number + 1, folder
-        folder = default.with_name(f"{default.name}_{number}")
-    return newest if resume else folder
+def _numbered(default: Path) -> Iterator[Path]:
+    yield default
+    for number in itertools.count(2):
+        yield default.with_name(f"{default.name}_{number}")
 
 
 def differences(saved: Any, own: Any, key: str = "") -> Iterator[str]:

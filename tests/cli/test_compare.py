@@ -13,6 +13,7 @@ from tiny_runs import read_result
 from plp.cli import collect, compare
 from plp.cli.options import run_tool
 from plp.engine.compare import key, worker
+from plp.engine.compare.compare import only_one
 from plp.errors import DataError
 from plp.hooks import ProgressHook
 
@@ -319,13 +320,10 @@ def test_table_only_runs_nothing(compared, tmp_path):
 
 
 def test_a_second_comparison_in_the_same_folder_is_refused(compared, tmp_path):
-    import fcntl
-
     compared(shots=(1,), seeds=(1, 2))
     out = tmp_path / "out"
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    with open(out / ".lock", "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with only_one(out):
         status, said, _ = compared(shots=(1, 2), seeds=(1,))
     assert status == 2
     assert "another comparison is running in" in said

@@ -189,10 +189,10 @@ def test_an_interrupt_loses_no_failure(wanted, monkeypatch):
 def test_a_file_system_without_locks_is_used_and_told(tmp_path, monkeypatch, caplog):
     fcntl = pytest.importorskip("fcntl")
 
-    def flock(*_):
+    def lockf(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "lockf", lockf)
     with only_one(tmp_path):
         assert "start no second comparison in it" in caplog.text
 

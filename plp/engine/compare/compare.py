@@ -14,6 +14,7 @@ from plp.engine.compare.pool import run_here, run_in_processes
 from plp.engine.compare.progress import Durations, clock
 from plp.engine.compare.state import Kind, State, read_seconds, state_of
 from plp.engine.compare.worker import Outcome
+from plp.engine.one_writer import only_writer
 from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError, Interrupted
 from plp.report.compare_report import write_comparison
@@ -232,19 +233,10 @@ def _threads(cores: int, workers: int) -> int:
 
 @contextlib.contextmanager
 def only_one(out: Path) -> Iterator[None]:
-    """Keep a second comparison out of a folder, as long as this process lives."""
-    try:
-        import fcntl
-    except ImportError:  # no POSIX system
-        yield
-        return
-    with open(out / ".lock", "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"another comparison is running in {str(out)!r}: wait for it, or give another --out"
-            ) from error
-        except OSError:  # a file system without locks
-            logger.warning("%s cannot be locked: start no second comparison in it", out)
+    """Keep a second comparison out of a folder until this ends.
+
+    Raises:
+        ConfigError: if one is running there.
+    """
+    with only_writer(out, "comparison", "--out"):
         yield
