@@ -2,8 +2,12 @@
 
 from typing import Any
 
+from plp import _opencv
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "build_learner", "load"]
+
+_opencv.install()
 
 
 def __getattr__(name: str) -> Any:
