@@ -24,10 +24,26 @@ class PlpRunner(Runner):
     """A Runner that puts the model on `device` and keeps mmengine's own log lines to errors.
 
     plp logs what a user should see itself (`ProgressHook`) and writes settings and environment to
-    `result.json`.
+    `result.json`. mmengine's own log file and the dated folder around it are not made.
     """
 
     device: str = ""
+    _made = False  # until `__init__` is done
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._made = True
+
+    @property
+    def timestamp(self) -> str:
+        """When this was made; empty at first: the folder of logs, named after it, is `work_dir`."""
+        return str(self._timestamp) if self._made else ""
+
+    def build_logger(self, log_level: int | str = "INFO", **_: Any) -> MMLogger:
+        """Log to no file: it would stay open, and hold what no initialisation has changed."""
+        logger = MMLogger.get_instance(self._experiment_name, log_level=log_level)
+        logger.setLevel(log_level)
+        return logger
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move the model; in a distributed run, keep it in step with the other processes."""
@@ -45,6 +61,24 @@ class PlpRunner(Runner):
     ) -> None:
         """Go on from a state; it is read on the CPU, whatever GPU it was written on."""
         super().resume(filename, resume_optimizer, resume_param_scheduler, map_location)
+
+    def load_checkpoint(
+        self, filename: str, map_location: Any = "cpu", strict: bool = True, revise_keys: Any = ()
+    ) -> dict[str, Any]:
+        """Load a state of plp's as mmengine does, but print nothing and unpickle no class.
+
+        Args:
+            filename: The state.
+            map_location: Where tensors go.
+            strict: Refuse a state of other parameters.
+            revise_keys: No keys are revised: plp wrote them.
+        """
+        state: dict[str, Any] = torch.load(filename, map_location=map_location, weights_only=True)
+        self.call_hook("after_load_checkpoint", checkpoint=state)
+        learner: Any = getattr(self.model, "module", self.model)
+        learner.load_state_dict(state["state_dict"], strict)
+        self._has_loaded = True
+        return state
 
     def _log_env(self, env_cfg: dict) -> None:
         """Stay silent: `result.json` has the environment."""

@@ -16,6 +16,7 @@ from plp.engine.choices import Choices
 from plp.engine.data import Loaders, build_loaders
 from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.fitting import fit, in_order, tune
+from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
 from plp.engine.report import leave_report, wants_report
 from plp.engine.result import (
@@ -91,7 +92,8 @@ def train(
     command = train_command(
         setup.config.filename, choices or Choices(), device, launcher, get_world_size()
     )
-    with own_work_dir(work_dir, default, resume) as folder, telling_what_is_kept(folder):
+    chosen = own_work_dir(work_dir, default, resume)
+    with forgetting_runs(), chosen as folder, telling_what_is_kept(folder):
         return _train_in(folder, setup, resume=resume, launcher=launcher, command=command)
 
 
