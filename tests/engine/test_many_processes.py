@@ -1,6 +1,7 @@
 """A run of two processes is the run of one: parameters, curves, accuracies, files, resuming."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from plp.cli.options import run_tool
 from plp.datasets import feature_store
 from plp.engine import processes
 from plp.engine.checkpoint import load_checkpoint
+from plp.engine.one_writer import only_writer
 from plp.engine.processes import join, share_of_batch
 from plp.errors import ConfigError
 
@@ -43,9 +45,8 @@ def argv_of(config: Path, data: Path, *flags: str) -> list[str]:
 
 def two_processes(root: Path, *argv: str):
     """Train in two processes, in the folder that is current."""
-    return torchrun(
-        2, root / "tools/train.py", *argv, "--launcher", "pytorch", PYTHONPATH=str(TESTS)
-    )
+    path = os.pathsep.join(map(str, (TESTS, root)))
+    return torchrun(2, root / "tools/train.py", *argv, "--launcher", "pytorch", PYTHONPATH=path)
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +184,13 @@ def test_one_process_joins_nobody(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     join("none")
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.slow
+def test_processes_of_a_second_run_are_all_refused(runs, config_with, odd_photos, tmp_path):
+    argv = argv_of(config_with(SHARED), odd_photos)
+    with only_writer(tmp_path / "run", "run", "--work-dir"):
+        ended = together(2, tmp_path, argv)
+    assert [one.code for one in ended] == [2, 2], ended
+    assert all("error: another run is running in 'run'" in one.printed for one in ended)
+    assert not (tmp_path / "run").exists()
