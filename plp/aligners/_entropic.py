@@ -16,6 +16,7 @@ from plp.aligners._problem import Problem, check_costs, make_problem
 from plp.aligners._settings import Settings, check_settings
 from plp.aligners._solver import Outputs, entropic_transport
 from plp.aligners.base import require_tensor
+from plp.aligners.convergence import is_heard, tell
 
 
 class SinkhornResult(NamedTuple):
@@ -81,6 +82,8 @@ def solve_entropic(
         row_error = _error(found.row_sums, problem.a, found.f, settings.rho_a)
         column_error = _error(found.column_sums, problem.b, found.g, settings.rho_b)
         value = _dual(problem, found.f, found.g, mass, settings)
+    if is_heard():
+        tell(found.converged, row_error)
     return SinkhornResult(
         found.plan.to(cost.dtype), found.f, found.g, row_error, column_error,
         found.iterations, found.converged, value,
@@ -95,9 +98,10 @@ def entropic_plan(
     """Return the plan of uniform marginals, divided by its mass where that is not one."""
     with torch.autocast(cost.device.type, enabled=False):
         problem = make_problem(cost, mask)
-        if settings.rho_b == math.inf and settings.gradient == "detach":
-            return _solved(problem, settings).plan
-        found = _transport(problem, settings)
+        kept = settings.rho_b == math.inf and settings.gradient == "detach"
+        found = _solved(problem, settings) if kept else _transport(problem, settings)
+        if is_heard():
+            tell(found.converged, _error(found.row_sums, problem.a, found.f, settings.rho_a))
         if settings.rho_b == math.inf:  # the columns keep their marginals, of mass one
             return found.plan
         return _plan_of_mass_one(problem, found.f, found.g, settings.epsilon)

@@ -14,7 +14,8 @@ class Aligner(nn.Module):
 
     An aligner is a map from similarities to a plan; the score of a class is
     `sum(plan * similarity)`. Sinkhorn, max-sim and the mean are all plans, so that one contract
-    suite tests them and one drawing shows them.
+    suite tests them and one drawing shows them. A local branch looks at the first plans of an
+    aligner from outside plp and refuses what is none.
 
     Attributes:
         needs_shared_patches: Whether a row must be the same patch for every prompt, because mass

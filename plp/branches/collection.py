@@ -1,10 +1,12 @@
 """The branches of a learner, by name."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 
 from torch import Tensor, nn
 
+from plp.aligners.convergence import in_branch, is_heard
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.errors import ConfigError
@@ -101,10 +103,12 @@ class Branches(nn.ModuleDict):
         pairs: bool = True,
     ) -> dict[str, Evidence]:
         """Return what each branch has to say about images, see `Branch.forward`."""
-        return {
-            name: branch(features, texts.get(name), backbone.project_dense, patch_scores, pairs)
-            for name, branch in self.named()
-        }
+        found = {}
+        for name, branch in self.named():
+            with in_branch(name) if is_heard() else nullcontext():
+                text, project = texts.get(name), backbone.project_dense
+                found[name] = branch(features, text, project, patch_scores, pairs)
+        return found
 
     def fit(self, shots: Shots, val: Shots | None) -> list[str]:
         """Fit the branches that need the shots; return what was done, a line a branch."""

@@ -13,6 +13,7 @@ from plp.aligners.base import Aligner
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
 from plp.branches.losses import LossKind, class_loss
+from plp.branches.plan_check import check_plan, needs_check
 from plp.branches.support import Supported, join, support_mask, walk_classes
 from plp.projections.base import Projection
 from plp.prompts.base import Prompt
@@ -88,6 +89,7 @@ class LocalBranch(Branch):
         self.projection = PROJECTIONS.build_if_config(projection, **inputs)
         self.selector = SELECTORS.build_if_config(selector, **inputs)
         self.aligner = ALIGNERS.build_if_config(aligner, **inputs)
+        self._unchecked = {True, False} if needs_check(self.aligner) else set()  # modes
 
     def forward(
         self,
@@ -111,12 +113,16 @@ class LocalBranch(Branch):
                 if not parts:
                     _warn_of_unlike_rows(self.aligner, found.support)
                 parts.append(self._align(found, pairs))
+        self._unchecked.discard(self.training)
         return _joined(parts)
 
     def _align(self, found: Supported, pairs: bool) -> Evidence:
         """Score some of the classes on their support."""
         similarity, support, singles = found
-        plan = self.aligner(similarity, support_mask(support, similarity.shape[-1]))
+        mask = support_mask(support, similarity.shape[-1])
+        plan = self.aligner(similarity, mask)
+        if self.training in self._unchecked:  # the first batch of training, and of evaluation
+            check_plan(self.aligner, plan, similarity, mask)
         prompt_scores = (plan * similarity).sum(2) * similarity.shape[-1]  # [B, C, N]
         scores = prompt_scores.mean(-1) * self._factor(similarity.shape[-1])
         if not pairs:

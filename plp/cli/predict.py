@@ -10,6 +10,7 @@ from plp.cli.flags.predict import parser
 from plp.cli.rows import FORMATS
 from plp.engine.compare.progress import clock
 from plp.engine.places import check_file_target
+from plp.engine.transport import transport_notes, watching_transport
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
@@ -44,12 +45,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     rows = FORMATS[arguments.format](classifier, paths, arguments.top_k)
     lines = rows.lines(_watched(found, len(paths), bad))
-    if arguments.out is None:
-        for line in lines:
-            print(line, flush=True)
-    else:
-        write_atomically(arguments.out, lambda path: _write(path, lines))
-        _say(f"written to {arguments.out}")
+    with watching_transport() as transport:
+        if arguments.out is None:
+            for line in lines:
+                print(line, flush=True)
+        else:
+            write_atomically(arguments.out, lambda path: _write(path, lines))
+            _say(f"written to {arguments.out}")
+    for note in transport_notes(transport, classifier.learner):
+        _say(note)
     refuse_unreadable(bad, len(paths))
 
 

@@ -1,5 +1,6 @@
 """Draw which patches of images speak for a class: `plp visualize`."""
 
+import logging
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from plp.datasets.base import some
 from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
-from plp.inference import Classifier, Unreadable, list_images
+from plp.inference import Classifier, Explanation, Unreadable, list_images
 from plp.inference.images import as_images, decode
 from plp.visualization import (
     Explained,
@@ -23,6 +24,9 @@ from plp.visualization import (
     draw_plan_matrices,
     draw_sheet,
 )
+from plp.wording import count
+
+logger = logging.getLogger("plp")
 
 _MOST_ROWS = 24  # of the sheet
 _MARK = "plp visualize"
@@ -60,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sheet = folder / f"{_sheet(number)}.png"
         save(draw_sheet(drawn[start : start + _MOST_ROWS]), sheet)
         print(f"{sheet}: {min(len(drawn) - start, _MOST_ROWS)} images")
+    warn_of_unsolved([one.explanation for one in drawn])
     refuse_unreadable(bad, len(paths))
 
 
@@ -83,6 +88,17 @@ def explain_image(
         Explained(image, one, f"{one.class_name} ({shares[one.class_name]:.0%})")
         for one in explanations
     ]
+
+
+def warn_of_unsolved(explanations: Sequence[Explanation]) -> None:
+    """Say how many of the plans drawn have not converged."""
+    errors = [one.row_error or 0.0 for one in explanations if one.converged is False]
+    if errors:
+        logger.warning(
+            "transport has not converged in %d of %s: these plans' row sums are off by up to %.2g "
+            "of the mass. Raise max_iterations of the aligner, or take a larger epsilon",
+            len(errors), count(len(explanations), "plan"), max(errors),
+        )  # fmt: skip
 
 
 def file_names(paths: Sequence[Path]) -> list[str]:

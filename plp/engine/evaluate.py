@@ -17,6 +17,7 @@ from plp.engine.result import (
     report_entries,
     write_result,
 )
+from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.evaluation import ClassificationReport, classification_report
 
 
@@ -54,14 +55,17 @@ def evaluate_checkpoint(
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
     watch = Stopwatch()
-    with watch("test"):
+    with watch("test"), watching_transport() as transport:
         found = predict_loader(learner, loaders.test, restored.places)
+    unsolved = warn_of_transport(transport, learner)
     report = classification_report(found, few.class_names)
     result = run | {
         "kind": "test",
         "trained_on": restored.trained_on,
         "classes": classes,
         "checkpoint": str(checkpoint),
+        "transport": transport_entries(transport),
+        "notes": [*run["notes"], *unsolved],
         "seconds": watch.seconds,
         "peak_memory": peak_memory(device),
         **report_entries(report),

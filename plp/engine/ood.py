@@ -21,6 +21,7 @@ from plp.engine.ood_stream import PREDICTION, OnError, Scored, Scoring, score_im
 from plp.engine.places import check_folder_target
 from plp.engine.restore import Restored, restore_learner
 from plp.engine.result import describe_run, peak_memory
+from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.errors import ConfigError
 from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
 from plp.transforms.base import Transform
@@ -100,9 +101,12 @@ def evaluate_ood(
     overlaps = _tell_overlaps(setup.few.class_names, sets)
     inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)
     transform = transform_for(learner.backbone, setup.options.eval_transform)
-    scored, seconds = _score_sets(
-        restored, scorings, transform, (inside, *sets), on_error, folder if export_logits else None
-    )
+    export_to = folder if export_logits else None
+    with watching_transport() as transport:
+        scored, seconds = _score_sets(
+            restored, scorings, transform, (inside, *sets), on_error, export_to
+        )
+    unsolved = warn_of_transport(transport, learner)
     metrics = {
         name: {one.name: ood_metrics(value, scored[one.name].scores[name]) for one in sets}
         for name, value in scored[ID].scores.items()
@@ -113,9 +117,12 @@ def evaluate_ood(
     found = entries(inside, sets, scored, calibration, metrics, averages, groups, overlaps)
     for name, scoring in scorings.items():
         found["scores"][name] = settings_of(scoring) | found["scores"][name]
-    result = _describe(restored, repr(transform)) | {
+    run = _describe(restored, repr(transform))
+    result = run | {
         "checkpoint": str(checkpoint),
         "on_error": on_error,
+        "transport": transport_entries(transport),
+        "notes": [*run["notes"], *unsolved],
         "seconds": seconds,
         "peak_memory": peak_memory(setup.device),
         **found,

@@ -1,14 +1,16 @@
 """Which patches of an image speak for a class: support, plan and similarities of each prompt."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from PIL import Image
+from torch import Tensor
 
 from plp.aligners import PlanDiagnostics, plan_diagnostics
+from plp.aligners.convergence import listening
 from plp.branches.base import Branch
 from plp.branches.local_branch import LocalBranch
 from plp.branches.support import support_mask
@@ -38,6 +40,10 @@ class Explanation(NamedTuple):
         score: Class score of the branch, in units of a cosine.
         image_size: Width and height of the image in pixels.
         crop: Where the patches come from in the image; None for a transform that does not tell.
+        converged: Whether the iterations behind the plan met their tolerance; None for an aligner
+            that solves nothing.
+        row_error: L1 distance of the plan's row sums from what they should be, where the mass is
+            one; None likewise.
     """
 
     name: str
@@ -52,6 +58,8 @@ class Explanation(NamedTuple):
     score: float
     image_size: tuple[int, int]
     crop: CropGeometry | None
+    converged: bool | None = None
+    row_error: float | None = None
 
     @property
     def mean_similarity(self) -> Float[np.ndarray, "rows columns"]:
@@ -101,7 +109,9 @@ def explain(
     part = cast(LocalBranch, learner.branches[branch])
     pixels = transform(image)[None].to(learner.backbone.device)
     features = learner.encode_image(pixels).to(torch.float32)
-    evidence = learner.evidence(features)
+    solved: list[tuple[Tensor, Tensor]] = []  # a part of the classes each
+    with listening(lambda name, *found: solved.append(found) if name == branch else None):
+        evidence = learner.evidence(features)
     label = _label(learner, class_name, evidence)
     text = learner.encode_text(features)[branch][..., label : label + 1, :, :]  # [..., 1, N, E]
     cosines = part.patch_cosines(features, text, learner.backbone.project_dense)[0, :, 0]  # [P, N]
@@ -125,7 +135,19 @@ def explain(
         score=float(found.scores[0, label]),
         image_size=image.size,
         crop=transform.geometry(*image.size) if isinstance(transform, EvalTransform) else None,
+        **_convergence(solved, label, len(learner.class_names)),
     )
+
+
+def _convergence(
+    solved: Sequence[tuple[Tensor, Tensor]], label: int, num_classes: int
+) -> dict[str, Any]:
+    """Return what a solver said about the plan of a class; nothing where it is not one a class."""
+    columns = [torch.cat([part.flatten() for part in parts]) for parts in zip(*solved, strict=True)]
+    if not columns or len(columns[0]) != num_classes:
+        return {}
+    converged, row_error = columns
+    return {"converged": bool(converged[label]), "row_error": float(row_error[label])}
 
 
 def _local_branch(learner: PromptLearner, asked: str | None) -> str:

@@ -8,6 +8,7 @@ from PIL import Image
 from plp.inference.explanation import Explanation
 from plp.visualization import panels
 from plp.visualization.panels import crop_of, drawn_size
+from plp.wording import count
 
 _DPI = 100
 _WIDTH = 1.55  # inches of a panel
@@ -62,7 +63,8 @@ def draw_explanation(shown: Explained) -> Any:
     panels.add_plan_bar(figure, plan, list(axes[0]))
     panels.add_similarity_bar(figure, drawn, list(axes[1]))
     moved = f"{100 * panels.moved_mass(explanation):.1f} % of the mass moved from the uniform plan"
-    figure.suptitle(f"{title}\n{moved}" if title else moved, fontsize=9, parse_math=False)
+    lines = [title, moved, panels.unsolved(explanation)]
+    figure.suptitle("\n".join(filter(None, lines)), fontsize=9, parse_math=False)
     return figure
 
 
@@ -94,7 +96,7 @@ def draw_class_comparison(shown: Sequence[Explained]) -> Any:
             if n:
                 top = explanation.top_patches(n - 1)
                 panels.mark_patches(axis, image, explanation, top, numbered=True)
-        row[0].set_ylabel(title, fontsize=8, parse_math=False)
+        row[0].set_ylabel(_with_warning(title, explanation), fontsize=8, parse_math=False)
     panels.add_similarity_bar(figure, drawn, list(axes.flat))
     return figure
 
@@ -127,7 +129,8 @@ def draw_plan_matrices(shown: Sequence[Explained]) -> Any:
         axis.set_xticks(range(N), [str(n + 1) for n in range(N)], fontsize=7)
         axis.set_xlabel("prompt", fontsize=8)
         moved = panels.moved_mass(explanation)
-        axis.set_title(f"{title}\n{moved:.1%} moved", fontsize=8, parse_math=False)
+        head = _with_warning(f"{title}\n{moved:.1%} moved", explanation)
+        axis.set_title(head, fontsize=8, parse_math=False)
         if K * N <= 120:
             _write_factors(axis, factors, scale)
             axis.set_yticks(range(K), _patch_names(explanation), fontsize=7)
@@ -153,12 +156,13 @@ def draw_sheet(shown: Sequence[Explained]) -> Any:
         ImportError: without matplotlib.
     """
     prompts = range(len(shown[0].explanation.prompts))
-    figure, axes = _panels([one.image for one in shown], len(prompts) + 2, titled=False)
+    warning = _warning_of_sheet([one.explanation for one in shown])
+    figure, axes = _panels([one.image for one in shown], len(prompts) + 2, titled=bool(warning))
     plans = panels.plan_scale([one.explanation for one in shown])
     cosines = panels.similarity_scale([one.explanation for one in shown])
     for row, (image, explanation, title) in zip(axes, shown, strict=True):
         panels.show_support(row[0], image, explanation)
-        row[0].set_ylabel(title, fontsize=7, parse_math=False)
+        row[0].set_ylabel(_with_warning(title, explanation), fontsize=7, parse_math=False)
         mean, crop = explanation.mean_similarity, crop_of(explanation)
         cosine = panels.show_similarity(row[1], image, mean, crop, cosines)
         for n in prompts:
@@ -168,7 +172,25 @@ def draw_sheet(shown: Sequence[Explained]) -> Any:
         axis.set_title(name, fontsize=8)
     panels.add_similarity_bar(figure, cosine, list(axes.flat))
     panels.add_plan_bar(figure, plan, list(axes.flat))
+    if warning:
+        figure.suptitle(warning, fontsize=9, parse_math=False)
     return figure
+
+
+def _with_warning(title: str, explanation: Explanation) -> str:
+    """Return a title, with a line below it where the plan has not converged."""
+    return "\n".join(filter(None, [title, panels.unsolved(explanation)]))
+
+
+def _warning_of_sheet(explanations: Sequence[Explanation]) -> str:
+    """Return how many plans of a sheet have not converged; '' if all have."""
+    errors = [one.row_error or 0.0 for one in explanations if one.converged is False]
+    if not errors:
+        return ""
+    return (
+        f"{len(errors)} of {count(len(explanations), 'plan')} not converged: row sums off by up to "
+        f"{max(errors):.2g} of the mass. Raise max_iterations or epsilon of the aligner"
+    )
 
 
 def _panels(images: Sequence[Image.Image], columns: int, titled: bool = True) -> tuple[Any, Any]:

@@ -55,6 +55,19 @@ def moved_mass(explanation: Explanation) -> float:
     return float(explanation.diagnostics.distance_to_uniform)
 
 
+def unsolved(explanation: Explanation) -> str:
+    """Say that a plan is none that transport means: its iterations ended too early; '' if not.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> unsolved(SimpleNamespace(converged=False, row_error=0.25))
+        'not converged, row sums off by 0.25'
+    """
+    if explanation.converged is not False:
+        return ""
+    return f"not converged, row sums off by {explanation.row_error:.2g}"
+
+
 def plan_scale(explanations: Sequence[Explanation]) -> Any:
     """Return one logarithmic colour scale for plans, even around the uniform one.
 

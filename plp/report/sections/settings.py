@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from plp.report.html import Child, join, tag
@@ -38,6 +38,8 @@ def settings(result: Mapping[str, Any]) -> Section:
         ("peak memory", ", ".join(f"{k.removesuffix('_mib')} {v} MiB"
                                   for k, v in result["peak_memory"].items())),
     ]  # fmt: skip
+    if result.get("transport"):
+        rows.append(("transport converged", _lines(_transport(result["transport"]))))
     if result["recipe"]:
         rows.insert(9, ("recipe", _lines(f"{k} = {v}" for k, v in result["recipe"].items())))
     whole = json.dumps(config, indent=2, ensure_ascii=False, default=str)
@@ -48,6 +50,16 @@ def settings(result: Mapping[str, Any]) -> Section:
         folded("The whole config", tag("pre", whole)),
     )  # fmt: skip
     return Section("settings", "Settings", body)
+
+
+def _transport(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, one in found.items():
+        worst = one["worst_row_error"]
+        error = "not finite" if worst is None else f"{worst:.2g}"
+        yield (
+            f"{name}: {one['converged']:,} of {one['problems']:,} test problems, worst L1 error of "
+            f"row sums {error}"
+        )
 
 
 def _names(names: Sequence[str]) -> Child:
