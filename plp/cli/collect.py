@@ -12,7 +12,9 @@ from plp.report.compare_report import write_comparison
 from plp.results import Run, in_order
 from plp.results.collect import collect_runs
 from plp.results.ood_run import OODRun
+from plp.results.options import notes_on_options
 from plp.results.published import BACKBONE, published_accuracy, published_protocol
+from plp.results.variants import is_of_method
 from plp.wording import count
 
 logger = logging.getLogger("plp")
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{', '.join(arguments.folders)} has it. Leave it out, or test with tools/ood.py"
         )
     rows: list[Run | OODRun] = [*found.runs, *found.ood]
-    methods = _chosen("--methods", arguments.methods, in_order(row.method for row in rows))
+    known = in_order(row.method for row in rows)
+    methods = _chosen("--methods", _by_name(arguments.methods, known), known)
     datasets = _chosen("--datasets", arguments.datasets, in_order(row.dataset for row in rows))
     runs = [run for run in found.runs if run.method in methods and run.dataset in datasets]
     ood = [run for run in found.ood if run.method in methods and run.dataset in datasets]
@@ -39,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         published = any(run.backbone == BACKBONE for run in runs)
     more = [*published_accuracy(asked), *(published_protocol("ood") if ood else ())]
     files = write_comparison(
-        out, runs, ood=ood, methods=methods, datasets=asked, notes=found.notes,
+        out, runs, ood=ood, methods=methods, datasets=asked,
+        notes=(*found.notes, *notes_on_options(runs)),
         extra={
             "environment": {**versions(), "git_commit": git_commit()},
             "command": tool_command("collect", argv),
@@ -52,6 +56,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     logger.info("%s, %s", count(len(runs), "run"), tests)
     for file in files:
         logger.info("wrote %s", file)
+
+
+def _by_name(asked: Sequence[str] | None, known: Sequence[str]) -> list[str] | None:
+    """Replace a method that is there with several settings by the names of all of them."""
+    if asked is None:
+        return None
+    named = {one: [name for name in known if is_of_method(name, one)] for one in asked}
+    return [name for one in asked for name in named[one] or [one]]
 
 
 def _chosen(flag: str, asked: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ from plp.engine.result import write_result
 from plp.evaluation import CalibrationReport, OODMetrics
 from plp.files import write_atomically, write_text
 from plp.learners.prompt_learner import PromptLearner
+from plp.results.cells import Cell, Table, Value
 from plp.results.csv_text import to_csv
 from plp.results.figure import save_figure
 from plp.results.render import to_markdown
-from plp.results.tables import Cell, Table, Value
 from plp.visualization import draw_reliability, draw_score_histograms
 
 PERCENT = ("auroc", "aupr_in", "aupr_out", "fpr95_id", "fpr95_ood")

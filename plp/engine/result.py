@@ -89,6 +89,10 @@ class Stopwatch:
         yield
         self.seconds[stage] = round(time.monotonic() - begin, 2)
 
+    def add(self, stage: str, seconds: float | None) -> None:
+        """Add what a stage took before this process; nothing if that is not known."""
+        self.seconds[stage] = round(self.seconds[stage] + (seconds or 0.0), 2)
+
 
 def forget_peak(device: str) -> None:
     """Let `peak_memory` count a GPU's memory from here: a process may do many runs."""

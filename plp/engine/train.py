@@ -29,6 +29,7 @@ from plp.engine.result import (
 )
 from plp.engine.runner import build_runner, check_schedule
 from plp.engine.setup import Setup, set_up
+from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.engine.validation_scores import scores_of_logits, validation_scores
 from plp.engine.work_dir import (
     default_work_dir,
@@ -133,6 +134,7 @@ def _train_in(
         if epochs:
             runner.train()
             barrier()  # the first process has written
+    watch.add("train", save.seconds_before)
     epoch = epochs
     if select == "val" and epochs:
         best = checkpoints.load_checkpoint(folder / BEST)
@@ -142,8 +144,9 @@ def _train_in(
         fitted += tune(learner, loaders)
     with watch("val"):
         validation = _validate(learner, loaders, few.class_names)
-    with watch("test"):
+    with watch("test"), watching_transport() as transport:
         runner.test()
+    unsolved = warn_of_transport(transport, learner)
     report = metrics["test"].report
     result = run | {
         "kind": "run",
@@ -152,7 +155,10 @@ def _train_in(
         "steps": runner.max_iters if epochs else 0,
         "fitted": fitted,
         "resumed": state is not None,
+        "resumed_seconds": None if state is None else save.seconds_before,
         "validation": validation,
+        "transport": transport_entries(transport),
+        "notes": [*run["notes"], *unsolved],
         "seconds": watch.seconds,
         "peak_memory": peak_memory(device),
         "command": command,

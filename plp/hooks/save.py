@@ -48,7 +48,13 @@ class SaveHook(Hook):
         self.keep_best = keep_best
         self.min_seconds = min_seconds
         self.best: float | None = None
+        self.seconds_before: float | None = 0.0  # of training, until the state that is resumed
+        self._begin = time.monotonic()
         self._written = -math.inf
+
+    def before_train(self, runner: Any) -> None:
+        """Start the clock."""
+        self._begin = time.monotonic()
 
     def before_train_epoch(self, runner: Any) -> None:
         """Write the state after the last epoch, if enough time has passed."""
@@ -72,11 +78,20 @@ class SaveHook(Hook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Leave log history (pickled classes) out; put identity and best accuracy in."""
         checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
-        checkpoint["plp"] = {"identity": self.identity, "best": self.best}
+        checkpoint["plp"] = {
+            "identity": self.identity, "best": self.best, "seconds": self._seconds(),
+        }  # fmt: skip
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Take the best accuracy so far from the state."""
+        """Take the best accuracy so far and the seconds of training from the state."""
         self.best = checkpoint["plp"]["best"]
+        self.seconds_before = checkpoint["plp"].get("seconds")  # older plp did not keep them
+
+    def _seconds(self) -> float | None:
+        """Return the seconds of training so far; None if those before the state are lost."""
+        if self.seconds_before is None:
+            return None
+        return round(self.seconds_before + time.monotonic() - self._begin, 2)
 
     def _save(self, runner: Any) -> None:
         self._written = time.monotonic()

@@ -14,10 +14,10 @@ from plp.report.leave import NAME, leave
 from plp.report.page import Section, folded, page, paragraphs
 from plp.report.pictures import drawn, figure
 from plp.report.tables import facts, grid, number, result_table
+from plp.results.cells import Table
 from plp.results.ood_run import OODRun
 from plp.results.render import MISSING
 from plp.results.run import Run
-from plp.results.tables import Table
 from plp.results.write import FIGURE, PLANE, all_tables, entry_of, write_outputs
 
 _FIRST = 60  # runs listed unfolded

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from plp.report.html import Child, Html, join, tag
+from plp.results.cells import Cell, Table
 from plp.results.render import MISSING
-from plp.results.tables import Cell, Table
 
 _NUMBER = "number"
 

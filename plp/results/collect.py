@@ -6,19 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plp.engine.data_options import WITHOUT_EFFECT
-from plp.engine.work_dir import differences
 from plp.errors import DataError
+from plp.results.earlier import SET_ASIDE
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
-from plp.results.run import RESULT, Run, read_result, read_run
+from plp.results.run import RESULT, Run, read_run
+from plp.results.variants import tell_apart
 
 COMPARED = "compare.json"  # what a comparison calls the run beside it
-SET_ASIDE = "set_aside"  # outdated runs of a comparison
-# Entries that differ from run to run of one method on one data set.
-_MAY_DIFFER = (
-    *(f"data.{key}" for key in WITHOUT_EFFECT), "data.shots", "randomness.seed", "dataset.root",
-    "work_dir", "save_seconds", "report",
-)  # fmt: skip
 
 
 class Collection(NamedTuple):
@@ -40,9 +34,10 @@ class Collection(NamedTuple):
 def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Collection:
     """Read every `result.json` and `ood.json` below some folders.
 
-    Of runs of one method, data set, shots and seed the newest counts, and likewise of tests.
-    Damaged results, results of another version of the schema, older runs, and settings that differ
-    between runs of one method on one data set are told in the notes.
+    A method that was run with different settings is there under a name for each of them: no mean is
+    ever of runs that were set differently. Of runs of equal settings, data set, shots and seed the
+    newest counts, and likewise of tests. Damaged results, results of another version of the schema,
+    older runs, and settings that differ are told in the notes.
 
     Args:
         roots: Folders; outdated runs that a comparison has set aside are passed over.
@@ -51,28 +46,53 @@ def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Colle
     Raises:
         DataError: if there is no such folder, or no result in it.
     """
-    rows: dict[tuple[Any, ...], tuple[float, Run | OODRun]] = {}
+    ages: dict[str, float] = {}
+    rows: list[Run | OODRun] = []
     notes: list[str] = []
     for path in _results(roots):
         try:
-            run = _row(path, score)
+            rows.append(_row(path, score))
         except DataError as error:
             notes.append(f"Left out: {error}.")
             continue
-        key = (type(run).__name__, run.method, run.dataset, run.shots, run.seed)
-        age = path.stat().st_mtime
-        if key in rows:
-            older = min(rows[key], (age, run), key=lambda row: (row[0], row[1].path))[1]
-            notes.append(f"Left out: {older.path} is older than another run of the same.")
-        if key not in rows or older is not run:
-            rows[key] = age, run
+        ages[rows[-1].path] = path.stat().st_mtime
     if not rows:
         where = ", ".join(map(str, roots))
         raise DataError(f"no finished run below {where}" + "".join(f". {n}" for n in notes))
-    found = [run for _, (_, run) in sorted(rows.items(), key=lambda row: row[0])]
+    apart = tell_apart(sorted(rows, key=_cell))
+    found, older = _newest(apart.rows, ages)
     runs = [run for run in found if isinstance(run, Run)]
     ood = [run for run in found if isinstance(run, OODRun)]
-    return Collection(runs, ood, (*notes, *_differing(runs)))
+    return Collection(runs, ood, (*notes, *older, *apart.notes))
+
+
+def _cell(row: Run | OODRun) -> tuple[Any, ...]:
+    return (type(row).__name__, row.method, row.dataset, row.shots, row.seed)
+
+
+def _newest(
+    rows: Sequence[Run | OODRun], ages: Mapping[str, float]
+) -> tuple[list[Run | OODRun], list[str]]:
+    """Return the newest row of each method, data set, shots and seed, and a note on each other."""
+    newest: dict[tuple[Any, ...], Run | OODRun] = {}
+    notes = []
+    for row in rows:
+        key = _cell(row)
+        other = newest.setdefault(key, row)
+        if other is row:
+            continue
+        older, newest[key] = sorted((other, row), key=lambda one: (ages[one.path], one.path))
+        notes.append(
+            f"Left out: {older.path} is older than another run of the same, {newest[key].path}"
+            f"{_other_accuracy(older, newest[key])}."
+        )
+    return [row for _, row in sorted(newest.items(), key=lambda entry: entry[0])], notes
+
+
+def _other_accuracy(one: Run | OODRun, other: Run | OODRun) -> str:
+    first, second = (r.accuracy if isinstance(r, OODRun) else r.accuracy["fused"]
+                     for r in (one, other))  # fmt: skip
+    return "" if first == second else f" (accuracy {first:.2f} and {second:.2f})"
 
 
 def _row(path: Path, score: str | None) -> Run | OODRun:
@@ -111,24 +131,3 @@ def _names(folder: Path) -> tuple[str | None, str | None]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None, None
-
-
-def _differing(runs: Sequence[Run]) -> Iterator[str]:
-    """Tell of settings that are not the same in all runs of a method on a data set.
-
-    What a recipe of the number of shots sets may differ where that number does.
-    """
-    first: dict[tuple[str, str], tuple[int | None, Mapping[str, Any]]] = {}
-    found: dict[tuple[str, str], set[str]] = {}
-    for run in runs:
-        key, result = (run.method, run.dataset), read_result(run.path)
-        shots, other = first.setdefault(key, (run.shots, result))
-        said = differences(other.get("config") or {}, result.get("config") or {})
-        may = {*_MAY_DIFFER}
-        if shots != run.shots:
-            may |= {*(other.get("recipe") or {}), *(result.get("recipe") or {})}
-        names = {text.partition(" was ")[0] for text in said}
-        found.setdefault(key, set()).update(names - may)
-    for (method, dataset), names in found.items():
-        if names:
-            yield f"Runs of {method} on {dataset} differ in {', '.join(sorted(names))}."

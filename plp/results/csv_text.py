@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from plp.results.ood_run import METRICS, OODRun
@@ -19,13 +19,13 @@ def runs_to_csv(runs: Sequence[Run]) -> str:
         *plain,
         *(f"accuracy_{name}" for name in lines),
         *(f"seconds_{name}" for name in stages),
-        *("commit", "other_code", "path"),
+        *("commit", "other_code", "path", "test_images", "settings"),
     )
     rows = (
         [getattr(run, name) for name in plain]
         + [run.accuracy.get(name) for name in lines]
         + [run.seconds.get(name) for name in stages]
-        + [run.commit, run.other_code, run.path]
+        + [run.commit, run.other_code, run.path, run.test_images, _digest(run)]
         for run in runs
     )
     return to_csv(header, rows)
@@ -33,13 +33,39 @@ def runs_to_csv(runs: Sequence[Run]) -> str:
 
 def summary_to_csv(runs: Sequence[Run], line: str = "fused") -> str:
     """Write mean and sample deviation over seeds, a line for each method, data set and shots."""
-    header = ("method", "dataset", "shots", "num_seeds", "seeds", "mean", "std", "other_code")
+    header = (
+        "method",
+        "dataset",
+        "shots",
+        "num_seeds",
+        "seeds",
+        "mean",
+        "std",
+        "other_code",
+        "test_images",
+        "settings",
+    )
+    images, settings = _by_cell(runs, lambda run: run.test_images), _by_cell(runs, _digest)
     rows = (
         [*key, len(cell.seeds), " ".join(map(str, cell.seeds)), f"{cell.mean:.4f}",
-         "" if cell.std is None else f"{cell.std:.4f}", cell.other_code]
+         "" if cell.std is None else f"{cell.std:.4f}", cell.other_code, images[key], settings[key]]
         for key, cell in summarise(runs, line).items()
     )  # fmt: skip
     return to_csv(header, rows)
+
+
+def _digest(run: Run | OODRun) -> str:
+    return run.settings.digest if run.settings else ""
+
+
+def _by_cell(runs: Sequence[Run], value: Callable[[Run], Any]) -> dict[Any, str]:
+    """Return the distinct values of the runs of each cell, with spaces between."""
+    found: dict[Any, dict[str, None]] = {}
+    for run in runs:
+        if (one := value(run)) is not None:
+            found.setdefault((run.method, run.dataset, run.shots), {})[str(one)] = None
+    keys = {(run.method, run.dataset, run.shots) for run in runs}
+    return {key: " ".join(found.get(key, ())) for key in keys}
 
 
 def ood_to_csv(runs: Sequence[OODRun]) -> str:
@@ -47,12 +73,12 @@ def ood_to_csv(runs: Sequence[OODRun]) -> str:
     plain = ("method", "dataset", "shots", "seed", "score", "accuracy")
     rows = (
         [*(getattr(run, name) for name in plain), what, name, *(found.get(m) for m in METRICS),
-         run.other_code]
+         run.other_code, run.images.get(name), _digest(run)]
         for run in runs
         for what, parts in (("set", run.sets), ("average", run.averages))
         for name, found in parts.items()
     )  # fmt: skip
-    return to_csv((*plain, "kind", "name", *METRICS, "other_code"), rows)
+    return to_csv((*plain, "kind", "name", *METRICS, "other_code", "images", "settings"), rows)
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

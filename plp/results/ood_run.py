@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plp.errors import DataError
 from plp.results.run import name_of_config, read_result
+from plp.results.settings import Settings, settings_of
 
 OOD_RESULT = "ood.json"
 ALL_SETS = "all"
+ID = "id"  # no set can be called so
 USUAL = ("GlobalLocalMCM", "MCM")  # the published methods' own, best first
 METRICS = ("fpr95_id", "auroc", "fpr95_ood", "aupr_in", "aupr_out")
 
@@ -30,6 +32,8 @@ class OODRun(NamedTuple):
         groups: Which of the two each set belongs to.
         path: Folder of the test.
         other_code: Whether it is of another state of plp's code than the rest of a comparison.
+        images: Number of images by set; the in-distribution test images under `ID`.
+        settings: What it was set to; None where it is not known.
     """
 
     method: str
@@ -43,6 +47,8 @@ class OODRun(NamedTuple):
     groups: Mapping[str, str]
     path: str = ""
     other_code: bool = False
+    images: Mapping[str, int] = {}
+    settings: Settings | None = None
 
 
 def read_ood_run(
@@ -84,7 +90,20 @@ def read_ood_run(
         groups={name: one["group"] for name, one in result["ood_sets"].items()},
         path=str(path.parent),
         other_code=other_code,
+        images={
+            ID: result["in_distribution"]["images"],
+            **{name: one["images"] for name, one in result["ood_sets"].items() if "images" in one},
+        },
+        settings=settings_of(result, score=_settings_of_score(found), near=_near(result)),
     )
+
+
+def _settings_of_score(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key not in ("sets", "average")}
+
+
+def _near(result: Mapping[str, Any]) -> list[str]:
+    return [name for name, one in result["ood_sets"].items() if one["group"] == "near"]
 
 
 def choose_score(path: Path, known: Sequence[str], score: str | None) -> str:

@@ -6,9 +6,12 @@ from functools import partial
 from typing import NamedTuple
 
 from plp.errors import DataError
-from plp.results.ood_run import ALL_SETS, OODRun
+from plp.results.cells import Cell, Table, Value, mark_best
+from plp.results.ood_run import ALL_SETS, ID, OODRun
+from plp.results.settings import require_equal
 from plp.results.summary import Summary, in_order
-from plp.results.tables import Cell, Table, Value, mark_best, notes_on_seeds, usual_seeds, value_of
+from plp.results.tables import notes_on_seeds, usual_seeds, value_of
+from plp.results.test_images import ROW, counts_of, mark_images, notes_on_images
 from plp.wording import count
 
 SHORT = {"GlobalLocalMCM": "GL-MCM", "LocalMCM": "L-MCM"}
@@ -65,7 +68,7 @@ def over_seeds(runs: Sequence[OODRun], value: Callable[[OODRun], float | None]) 
     """Return mean and sample deviation of a number over rows of one method; None without any.
 
     Raises:
-        DataError: if two rows are of one seed.
+        DataError: if two rows are of one seed, or were run with different settings.
     """
     found = sorted(
         (run.seed, number, run.other_code) for run in runs if (number := value(run)) is not None
@@ -79,6 +82,10 @@ def over_seeds(runs: Sequence[OODRun], value: Callable[[OODRun], float | None]) 
             f"{one.method} on {one.dataset}, {one.shots} shots: a seed is there twice ({seeds}). A "
             "mean must count a seed once"
         )
+    require_equal(
+        f"{runs[0].method} on {runs[0].dataset}, {count(runs[0].shots, 'shot')}",
+        [(f"seed {run.seed} ({run.path})", run.settings) for run in runs],
+    )
     std = statistics.stdev(numbers) if len(numbers) > 1 else None
     return Summary(statistics.fmean(numbers), std, seeds, any(others))
 
@@ -116,18 +123,24 @@ def _table(
         for what, name in numbers
     ]
     usual = usual_seeds(cell for column in columns for cell in column if cell is not None)
-    cells = [[value_of(cell, usual) for cell in column] for column in columns]
+    cells, images = [], []
+    for (what, name), found in zip(numbers, columns, strict=True):
+        counts = [counts_of(_images(what, name, run) for run in rows) for _, rows in groups]
+        column = mark_images([value_of(cell, usual) for cell in found], counts)
+        cells.append(column.cells)
+        images.append(column.images)
     marked = [mark_best(cells[0])] + [_best(column, metric) for column in cells[1:]]
     body: tuple[tuple[Cell, ...], ...] = tuple(
         (label_of(key), *(column[i] for column in marked)) for i, (key, _) in enumerate(groups)
     )
+    body = (*body, (ROW, *images)) if any(images) else body
     one = runs[0]
     near = [name for name in sets if one.groups.get(name) == "near"]
     title = f"{TITLES[metric]} in percent, {one.dataset}, {count(one.shots, 'shot')}"
     notes = notes_on_seeds(usual, (run.other_code for run in runs), marked)
     header = ("method, score", "accuracy", *sets, *(f"average of {name}" for name in averages))
     told = f"Near: {', '.join(near)}; the other sets are far." if near else "All sets are far."
-    return Table(title, header, body, (*notes, _NOTES[metric], told))
+    return Table(title, header, body, (*notes, *notes_on_images(marked), _NOTES[metric], told))
 
 
 def _number(what: str, name: str, metric: str, run: OODRun) -> float | None:
@@ -135,6 +148,11 @@ def _number(what: str, name: str, metric: str, run: OODRun) -> float | None:
         return run.accuracy
     found: float | None = getattr(run, what).get(name, {}).get(metric)
     return found
+
+
+def _images(what: str, name: str, run: OODRun) -> int | None:
+    """Return how many images a number is of: the in-distribution ones beside those of a set."""
+    return run.images.get({"accuracy": ID, "sets": name}.get(what, ""))
 
 
 def _best(column: list[Value | None], metric: str) -> list[Value | None]:

@@ -3,19 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from plp.results.cells import Cell, Table, Value, mark_best
 from plp.results.run import Run
 from plp.results.summary import Summary, in_order, summarise
-from plp.results.tables import (
-    AVERAGE,
-    Cell,
-    Table,
-    Value,
-    accuracy_table,
-    mark_best,
-    notes_on_seeds,
-    usual_seeds,
-    value_of,
-)
+from plp.results.tables import AVERAGE, accuracy_table, notes_on_seeds, usual_seeds, value_of
+from plp.results.test_images import ROW, counts_of, mark_images, notes_on_images
 from plp.wording import count
 
 BASE, NEW, HARMONIC = "base", "new", "harmonic mean"
@@ -109,11 +101,17 @@ def _with_harmonic_means(
             }
             for name, pair in pairs.items():
                 base, new = (run.accuracy[line] for run in pair)
-                rows += _three(pair[0], name, base, new, any(run.other_code for run in pair))
+                three = _three(pair[0], name, base, new, any(run.other_code for run in pair))
+                rows += [
+                    row._replace(test_images=run and run.test_images, settings=run and run.settings)
+                    for row, run in zip(three, (*pair, None), strict=True)
+                ]
             if len(datasets) > 1 and len(pairs) == len(datasets):
                 base, new = (fmean(p[i].accuracy[line] for p in pairs.values()) for i in (0, 1))
                 other = any(run.other_code for pair in pairs.values() for run in pair)
-                rows += _three(next(iter(pairs.values()))[0], AVERAGE, base, new, other)
+                first = next(iter(pairs.values()))[0]
+                like = first._replace(test_images=None, settings=None)
+                rows += _three(like, AVERAGE, base, new, other)
     return rows
 
 
@@ -131,13 +129,24 @@ def _base_to_new_table(
     asked = [run for run in rows if run.dataset in {f"{name}-{part}" for part in PARTS}]
     cells: dict[tuple[str, str, int], Summary] = summarise(asked)
     usual = usual_seeds(cells.values())
-    columns: list[list[Value | None]] = [
-        mark_best([value_of(cells.get((m, f"{name}-{part}", shots)), usual) for m in methods])
+    marked = [
+        mark_images(
+            [value_of(cells.get((m, f"{name}-{part}", shots)), usual) for m in methods],
+            [_images(asked, m, f"{name}-{part}", shots) for m in methods],
+        )
         for part in PARTS
     ]
+    columns: list[list[Value | None]] = [mark_best(column.cells) for column in marked]
+    images = [column.images for column in marked]
     body: tuple[tuple[Cell, ...], ...] = tuple(
         (method, *(column[i] for column in columns)) for i, method in enumerate(methods)
     )
+    body = (*body, (ROW, *images)) if any(images) else body
     what = f"Base to new, {title}, {count(shots, 'shot')}"
     notes = notes_on_seeds(usual, in_order(run.other_code for run in asked), columns)
-    return Table(what, ("method", *PARTS), body, (*notes, _DEFINITION))
+    return Table(what, ("method", *PARTS), body, (*notes, *notes_on_images(columns), _DEFINITION))
+
+
+def _images(runs: Sequence[Run], method: str, dataset: str, shots: int) -> tuple[int, ...]:
+    cell = (method, dataset, shots)
+    return counts_of(r.test_images for r in runs if (r.method, r.dataset, r.shots) == cell)

@@ -6,8 +6,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from plp.results.cells import Cell, Table, Value
 from plp.results.summary import in_order
-from plp.results.tables import AVERAGE, Cell, Table, Value
+from plp.results.tables import AVERAGE
 
 DATA = "published.json"
 BACKBONE = "ViT-B-16"  # the one all of them are of

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from plp.results.tables import Cell, Table, Value
+from plp.results.cells import Cell, Table, Value
 
 MISSING = "–"
 

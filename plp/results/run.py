@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.errors import DataError
+from plp.results.options import options_of
 from plp.results.schema import check_result
+from plp.results.settings import Settings, settings_of
 
 RESULT = "result.json"
 
@@ -35,6 +37,9 @@ class Run(NamedTuple):
         trained_on: Data set of the training, of a 'test'.
         validation: Accuracy on validation images as `accuracy`, where there are such images.
         backbone: Architecture, or class of the backbone.
+        test_images: Number of images tested; None where it is not known.
+        settings: What it was set to; None where it is not known.
+        options: What its command set beside its config; None where it is not known.
     """
 
     method: str
@@ -56,6 +61,9 @@ class Run(NamedTuple):
     trained_on: str | None = None
     validation: Mapping[str, float] | None = None
     backbone: str = ""
+    test_images: int | None = None
+    settings: Settings | None = None
+    options: tuple[str, ...] | None = None
 
     @property
     def training_seconds(self) -> float:
@@ -113,7 +121,7 @@ def read_run(
         shots=result["shots"],
         seed=result["seed"],
         accuracy=result["accuracy"],
-        seconds=result["seconds"],
+        seconds=whole_seconds(result),
         learned=sum(math.prod(shape) for shape in result["learned_parameters"].values()),
         epochs=result.get("epochs"),
         selection=result.get("selection") or "last",
@@ -127,7 +135,26 @@ def read_run(
         trained_on=result.get("trained_on"),
         validation=validation and validation["accuracy"],
         backbone=backbone_of(result["config"]),
+        test_images=result["num_test_images"],
+        settings=settings_of(result),
+        options=options_of(result),
     )
+
+
+def whole_seconds(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the durations of a result by stage, without one that is of a part of the run only.
+
+    A run that was cut off adds the seconds before to those after, where its state knew them; one of
+    an older plp did not.
+
+    Example:
+        >>> whole_seconds({'seconds': {'train': 2.0, 'test': 1.0}, 'resumed': True})
+        {'test': 1.0}
+    """
+    seconds = dict(result["seconds"])
+    if result.get("resumed") and result.get("resumed_seconds") is None:
+        seconds.pop("train", None)
+    return seconds
 
 
 def backbone_of(config: Mapping[str, Any]) -> str:

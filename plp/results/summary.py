@@ -6,6 +6,8 @@ from typing import NamedTuple, TypeVar
 
 from plp.errors import DataError
 from plp.results.run import Run
+from plp.results.settings import require_equal
+from plp.wording import count
 
 T = TypeVar("T")
 Key = tuple[str, str, int]  # method, data set, shots
@@ -35,7 +37,8 @@ def summarise(runs: Iterable[Run], line: str = "fused") -> dict[Key, Summary]:
         line: Line of evidence, such as `fused` or `zero_shot`.
 
     Raises:
-        DataError: if two rows are of the same method, data set, shots and seed.
+        DataError: if two rows are of the same method, data set, shots and seed, or rows of one cell
+            were run with different settings.
 
     Example:
         >>> rows = [Run('coop', 'dtd', 16, seed, {'fused': value}, {}, 0)
@@ -52,6 +55,11 @@ def summarise(runs: Iterable[Run], line: str = "fused") -> dict[Key, Summary]:
                 f"{seeds[run.seed].path!r} and {run.path!r}. A mean must count a seed once"
             )
         seeds[run.seed] = run
+    for (method, dataset, shots), seeds in groups.items():
+        require_equal(
+            f"{method}, {dataset}, {count(shots, 'shot')}",
+            [(f"seed {seed} ({run.path})", run.settings) for seed, run in seeds.items()],
+        )
     return {
         key: _summary({seed: run.accuracy[line] for seed, run in having.items()}, having.values())
         for key, seeds in groups.items()

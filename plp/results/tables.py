@@ -6,60 +6,14 @@ never share a mean.
 
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from plp.results.cells import Cell, Table, Value, mark_best
 from plp.results.run import Run
 from plp.results.summary import Summary, average_over_datasets, in_order, summarise
+from plp.results.test_images import ROW, counts_of, mark_images, notes_on_images
 from plp.wording import count
 
 AVERAGE = "average"
-
-
-class Value(NamedTuple):
-    """A number in a cell.
-
-    Attributes:
-        mean: The number.
-        std: What stands behind ±, if anything.
-        remark: Said in brackets behind it, such as '2 seeds'.
-        best: Whether it is the best of its column.
-        other_code: Whether a dagger marks it.
-        digits: Decimal places.
-        seeds: Number of seeds it is a mean of; 0 where that is not one number.
-    """
-
-    mean: float
-    std: float | None = None
-    remark: str = ""
-    best: bool = False
-    other_code: bool = False
-    digits: int = 1
-    seeds: int = 0
-
-    @property
-    def text(self) -> str:
-        """The number and its deviation, without dagger and remark."""
-        spread = "" if self.std is None else f" ± {self.std:.{self.digits}f}"
-        return f"{self.mean:.{self.digits}f}{spread}"
-
-
-Cell = Value | str | None  # None: missing
-
-
-class Table(NamedTuple):
-    """A table.
-
-    Attributes:
-        title: What it shows.
-        header: Names of the columns; the first is the one of the row names.
-        rows: Cells, as many a row as the header has; the first is the name of the row.
-        notes: What must be known to read it.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...] = ()
 
 
 def accuracy_tables(
@@ -105,48 +59,36 @@ def accuracy_table(
     cells = summarise(asked, line)
     usual = usual_seeds(cells.values())
     shown = [*apart, *datasets]
-    columns = [[value_of(cells.get((m, d, shots)), usual) for m in methods] for d in shown]
+    columns, images = [], []
+    for name in shown:
+        column = mark_images(
+            [value_of(cells.get((m, name, shots)), usual) for m in methods],
+            [_images(asked, m, name) for m in methods],
+        )
+        columns.append(column.cells)
+        images.append(column.images)
     header = ["method", *shown]
     if len(datasets) > 1:
         averages = [average_over_datasets(asked, m, shots, datasets, line) for m in methods]
         columns.append([value_of(average, usual) for average in averages])
+        images.append("")
         header.append(AVERAGE)
     columns = [mark_best(column) for column in columns]
     mine = [[run for run in asked if run.method == m] for m in methods]
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (m, *(column[i] for column in columns), _learned(mine[i]), _seconds(mine[i]))
         for i, m in enumerate(methods)
     )
+    if any(images):
+        rows = (*rows, (ROW, *images, "", ""))
     title = f"Test accuracy in percent, {count(shots, 'shot')}"
     header += ["learned parameters", "training, s"]
     return Table(title, tuple(header), rows, _notes(asked, usual, columns, len(datasets)))
 
 
-def mark_best(column: Sequence[Value | None]) -> list[Value | None]:
-    """Mark the highest number of a column; numbers that read the same are best together.
-
-    Only means of as many seeds as the most-seeded of the column take part: a mean of one seed lies
-    far from that of three by chance alone. Nothing is marked where nothing can be compared.
-
-    Example:
-        >>> [v.best for v in mark_best([Value(61.04), Value(60.96), Value(60.0)])]
-        [True, True, False]
-        >>> of_three = [Value(61.0, seeds=3), Value(60.0, seeds=3)]
-        >>> [v.best for v in mark_best([Value(70.0, seeds=1), *of_three])]
-        [False, True, False]
-    """
-    values = [value for value in column if value is not None]
-    most = max((value.seeds for value in values), default=0)
-    shown = [round(value.mean, value.digits) for value in values if value.seeds == most]
-    if len(shown) < 2:
-        return list(column)
-    return [
-        value
-        and value._replace(
-            best=value.seeds == most and round(value.mean, value.digits) == max(shown)
-        )
-        for value in column
-    ]
+def _images(runs: Sequence[Run], method: str, dataset: str) -> tuple[int, ...]:
+    cell = (method, dataset)
+    return counts_of(run.test_images for run in runs if (run.method, run.dataset) == cell)
 
 
 def usual_seeds(cells: Iterable[Summary]) -> tuple[int, ...]:
@@ -217,7 +159,9 @@ def _notes(
     columns: Iterable[Sequence[Value | None]],
     datasets: int,
 ) -> tuple[str, ...]:
+    columns = list(columns)
     notes = list(notes_on_seeds(usual, (run.other_code for run in runs), columns))
+    notes += notes_on_images(columns)
     if datasets > 1:
         notes.append(
             "The average counts each data set the same and its deviation is over seeds; it is left "

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from plp.files import write_text
+from plp.results.cells import Table
 from plp.results.csv_text import ood_to_csv, runs_to_csv, summary_to_csv
+from plp.results.earlier import keep_earlier
 from plp.results.figure import draw_accuracy_over_shots, save_if_possible
 from plp.results.ood_run import OODRun
 from plp.results.ood_tables import ood_tables
 from plp.results.plane import draw_plane
 from plp.results.render import to_latex, to_markdown
 from plp.results.run import Run
-from plp.results.tables import Table, accuracy_tables
+from plp.results.tables import accuracy_tables
 from plp.wording import count
 
 SCHEMA = 1
@@ -34,7 +36,8 @@ def write_outputs(
     """Write results.json, table.md, table.tex, table.csv, summary.csv and the figures.
 
     With tests of out-of-distribution detection their tables, ood.csv and the accuracy-robustness
-    plane too. Without matplotlib the figures are left out, and that is said.
+    plane too. Without matplotlib the figures are left out, and that is said. Files of an earlier
+    call that hold rows which these do not are kept, see `keep_earlier`.
 
     Args:
         folder: Where to write; made if it is missing.
@@ -66,6 +69,7 @@ def write_outputs(
         "summary.csv": summary_to_csv(runs),
         **({"ood.csv": ood_to_csv(ood)} if ood else {}),
     }
+    keep_earlier(folder, [*rows, *result.get("ood", [])])
     files = [write_text(folder / name, text) for name, text in texts.items()]
     if runs:
         files += save_if_possible(
@@ -134,6 +138,7 @@ def _markdown(tables: Sequence[Table], title: str, notes: Sequence[str]) -> str:
 def entry_of(run: Run | OODRun, folder: Path) -> dict[str, Any]:
     """Return a row as JSON; paths below `folder`, or the current folder, are relative to it."""
     entry = run._asdict() | {"path": _relative(run.path, folder)}
+    entry["settings"] = run.settings.digest if run.settings else ""
     if isinstance(run, Run):
         entry["config_file"] = run.config_file and _relative(run.config_file, Path.cwd())
     return entry

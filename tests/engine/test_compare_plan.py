@@ -245,14 +245,30 @@ UNTRAINED = "train_cfg = dict(max_epochs=0)\n"
     ids=["an entry", "a section", "by a recipe"],
 )
 def test_epochs_for_a_method_that_trains_nothing(wanted, config_with, tiny_config, config, options):
+    """It runs as without them, which is reported once; the others take them."""
     asked = [str(tiny_config), str(config_with(config))]
-    with pytest.raises(ConfigError) as caught:
-        make_plan(wanted(methods=asked, options=options))
-    name, said = Path(asked[1]).parent.name, str(caught.value)
-    assert said.startswith(f"--cfg-options train_cfg.max_epochs=3: nothing is trained in {name}/")
-    assert Path(tiny_config).parent.name not in said
-    assert "without it in a call of their own" in said
-    assert "\n" not in said
+    plan = make_plan(wanted(methods=asked, options={**options, "data.batch_size": 3}))
+    alone = make_plan(wanted(methods=asked[1:], options={"data.batch_size": 3}))
+    name = plan.methods[1]
+    assert {j.folder: j.parts for j in plan.jobs if j.method == name} == {
+        j.folder: j.parts for j in alone.jobs
+    }
+    assert all(options.items() <= j.options.items() for j in plan.jobs if j.method != name)
+    (said,) = plan.notes
+    key, value = next(iter(options.items()))
+    assert said == (
+        f"{name} trains nothing (max_epochs is 0 in its config) and runs without {key}={value}."
+    )
+    assert not alone.notes
+
+
+def test_several_that_train_nothing_are_reported_together(wanted, config_with):
+    methods = [str(config_with(UNTRAINED)), str(config_with(UNTRAINED + "selection = 'last'\n"))]
+    options = {"train_cfg.max_epochs": 3, "optim_wrapper.optimizer.lr": 0.1}
+    plan = make_plan(wanted(methods=methods, options=options))
+    (said,) = plan.notes
+    assert said.startswith(", ".join(plan.methods) + " train nothing")
+    assert said.endswith("run without train_cfg.max_epochs=3, optim_wrapper.optimizer.lr=0.1.")
 
 
 @pytest.mark.parametrize("options", [{"train_cfg.max_epochs": 0}, {"train_cfg.val_interval": 1}])

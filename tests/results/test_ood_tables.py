@@ -52,14 +52,15 @@ def test_tables_average_over_seeds_and_mark_the_better_number(runs):
     fpr95, auroc = ood_tables(runs)
     assert fpr95.header == ("method, score", "accuracy", "dogs", "textures", "average of near",
                             "average of far", "average of all")  # fmt: skip
-    coop, sotglp = fpr95.rows
+    coop, sotglp, images = fpr95.rows
+    assert images[:2] == ("test images", "20")
     assert (coop[0], sotglp[0]) == ("coop, MCM", "sotglp, GL-MCM")
     assert (coop[1].mean, coop[2].mean, coop[6].mean) == (61.0, 52.0, 41.0)
     assert coop[2].std == pytest.approx(8**0.5)
     assert [cell.best for cell in coop[1:4]] == [False, True, False]  # lower FPR95 is better
     assert [cell.best for cell in sotglp[1:4]] == [True, False, True]
-    assert [row[2].best for row in auroc.rows] == [True, False]
-    assert [row[3].mean for row in auroc.rows] == [90.0, 95.0]
+    assert [row[2].best for row in auroc.rows[:2]] == [True, False]
+    assert [row[3].mean for row in auroc.rows[:2]] == [90.0, 95.0]
     assert any("OpenOOD's FPR95" in note for note in fpr95.notes)
     assert any("Near: dogs" in note for note in fpr95.notes)
 
@@ -79,11 +80,11 @@ def test_tables_show_fpr95_of_the_published_methods_and_not_openoods(runs):
 def test_a_test_by_other_code_has_a_dagger(runs, tmp_path):
     other = [runs[0]._replace(other_code=True), *runs[1:]]
     table = ood_tables(other)[0]
-    assert [row[1].other_code for row in table.rows] == [True, False]
+    assert [row[1].other_code for row in table.rows[:2]] == [True, False]
     assert any("another state of plp's code" in note for note in table.notes)
     assert not any("another state" in note for note in ood_tables(runs)[0].notes)
     assert read_ood_run(tmp_path / "coop1", other_code=True).other_code
-    assert ood_to_csv(other).splitlines()[1].endswith(",True")
+    assert ood_to_csv(other).splitlines()[1].split(",")[-3] == "True"
 
 
 def test_a_seed_counts_once(runs):

@@ -178,26 +178,6 @@ def test_collecting_tells_what_it_leaves_out(tmp_path):
         assert name in told
 
 
-def test_collecting_tells_of_settings_that_differ(tmp_path):
-    write_result(tmp_path / "1", seed=1)
-    other = {"data": {"shots": 8, "image_cache": 512}, "randomness": {"seed": 2}}
-    other["optim_wrapper"] = {"optimizer": {"lr": 0.2}}
-    write_result(tmp_path / "2", seed=2, config=other)
-    _, _, notes = collect_runs([tmp_path])
-    assert notes == ("Runs of coop/lite_16shot on dtd differ in optim_wrapper.optimizer.lr.",)
-
-
-@pytest.mark.parametrize(("shots", "told"), [(8, False), (16, True)])
-def test_epochs_that_go_with_the_shots_are_no_difference(tmp_path, shots, told):
-    """Between runs of other shots; between seeds of the same shots they are one."""
-    write_result(tmp_path / "1", seed=1, shots=16, config={"train_cfg": {"max_epochs": 30}})
-    config, recipe = {"train_cfg": {"max_epochs": 60}}, {"train_cfg.max_epochs": 60}
-    write_result(tmp_path / "2", seed=2, config=config, recipe=recipe, shots=shots)
-    _, _, notes = collect_runs([tmp_path])
-    expected = "Runs of coop/lite_16shot on dtd differ in train_cfg.max_epochs."
-    assert notes == ((expected,) if told else ())
-
-
 def test_collecting_nothing(tmp_path):
     with pytest.raises(DataError, match="no finished run below"):
         collect_runs([tmp_path])

@@ -7,9 +7,9 @@ import pytest
 from rows import rows
 
 from plp.results import Table, Value, accuracy_table, accuracy_tables, to_latex, to_markdown
+from plp.results.cells import mark_best
 from plp.results.csv_text import runs_to_csv, summary_to_csv
 from plp.results.render import escape_latex
-from plp.results.tables import mark_best
 
 RUNS = [
     *rows("coop", "dtd", 4, {1: 60.0, 2: 64.0, 3: 68.0}, learned=12_345),

@@ -3,10 +3,11 @@
 Whatever stands in this folder starts runs and reads their results; nothing in it enters a number.
 """
 
-from plp.engine.compare.compare import INTERRUPTED, Comparison, compare, is_done, survey
+from plp.engine.compare.compare import INTERRUPTED, compare, survey
 from plp.engine.compare.methods import VARIANT, find_methods
 from plp.engine.compare.plan import Plan, Wanted, make_plan
-from plp.engine.compare.state import Kind, State, state_of
+from plp.engine.compare.state import Kind, State, is_done, state_of
+from plp.engine.compare.tables import Comparison
 
 __all__ = [
     "INTERRUPTED",

@@ -5,43 +5,24 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from plp.engine.compare.job import Job
-from plp.engine.compare.key import key_of
+from plp.engine.compare.outdated import notes_on_outdated
 from plp.engine.compare.plan import Plan, Wanted, make_plan
 from plp.engine.compare.pool import run_here, run_in_processes
 from plp.engine.compare.progress import Durations, clock
-from plp.engine.compare.state import Kind, State, read_seconds, state_of
+from plp.engine.compare.state import State, is_done, read_seconds, state_of
+from plp.engine.compare.tables import Comparison, write_tables
 from plp.engine.compare.worker import Outcome
 from plp.engine.one_writer import only_writer
-from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError, Interrupted
-from plp.report.compare_report import write_comparison
-from plp.results import Run, read_run
+from plp.results import read_run
 from plp.results.ood_run import ALL_SETS, read_ood_run
-from plp.results.published import published_accuracy
 from plp.wording import count
 
 INTERRUPTED = "interrupted; the same command goes on from here"
 
 logger = logging.getLogger("plp")
-
-
-class Comparison(NamedTuple):
-    """What a comparison left.
-
-    Attributes:
-        runs: Finished runs, as rows.
-        failures: What went wrong, by the title of the job.
-        missing: Titles of the jobs without a result, failed ones among them.
-        files: Tables and figures.
-    """
-
-    runs: list[Run]
-    failures: dict[str, str]
-    missing: list[str]
-    files: list[Path]
 
 
 def compare(
@@ -71,14 +52,14 @@ def compare(
     plan = make_plan(wanted)
     failures: dict[str, str] = {}
     if table_only:
-        return _write(plan, failures, reuse_other_code, published, command)
+        return write_tables(plan, failures, reuse_other_code, published, command)
     plan.out.mkdir(parents=True, exist_ok=True)
     tell_notes(plan)
     with only_one(plan.out):
         try:
             run_missing(plan.jobs, plan.device, workers, failures, reuse_other_code)
         finally:
-            outcome = _write(plan, failures, reuse_other_code, published, command)
+            outcome = write_tables(plan, failures, reuse_other_code, published, command)
     return outcome
 
 
@@ -104,11 +85,6 @@ def check_workers(jobs: int | None) -> int | None:
     return jobs
 
 
-def is_done(state: State, reuse_other_code: bool) -> bool:
-    """Whether a job in this state needs no run."""
-    return state.kind is Kind.DONE or (reuse_other_code and state.kind is Kind.OTHER_CODE)
-
-
 def run_missing(
     jobs: Sequence[Job],
     device: str,
@@ -128,13 +104,14 @@ def run_missing(
     Raises:
         Interrupted: at Ctrl-C, with how many of the jobs are done.
     """
-    durations, todo = Durations(), []
-    for job in jobs:
-        if is_done(state_of(job), reuse_other_code):
-            if seconds := read_seconds(job.folder):
-                durations.add(job, seconds)
-        else:
-            todo.append(job)
+    durations, states = Durations(), [(job, state_of(job)) for job in jobs]
+    for job, state in states:
+        if is_done(state, reuse_other_code) and (seconds := read_seconds(job.folder)):
+            durations.add(job, seconds)
+    waiting = [(job, state) for job, state in states if not is_done(state, reuse_other_code)]
+    todo = [job for job, _ in waiting]
+    for note in notes_on_outdated(waiting):
+        logger.warning("%s", note)
     cores = _cores()
     if workers is None:
         workers = 1 if not device.startswith("cpu") else cores
@@ -182,41 +159,6 @@ def _found(job: Job) -> str:
         found = read_ood_run(job.result)
         return f"{found.score} AUROC {found.averages[ALL_SETS]['auroc']:.1f} %"
     return f"{read_run(job.result).accuracy['fused']:.1f} %"
-
-
-def _write(
-    plan: Plan,
-    failures: dict[str, str],
-    reuse_other_code: bool,
-    published: bool,
-    command: str | None,
-) -> Comparison:
-    """Write tables and figure of the runs that count."""
-    runs, missing = [], []
-    for job in plan.jobs:
-        state = state_of(job)
-        if is_done(state, reuse_other_code):
-            other = state.kind is Kind.OTHER_CODE
-            key = key_of(state.parts)
-            runs.append(read_run(job.result, job.method, job.dataset, key=key, other_code=other))
-        else:
-            missing.append(job.title)
-    files = []
-    if runs or failures:
-        extra = {
-            "environment": {**versions(), "git_commit": git_commit(), "device": plan.device},
-            "code": plan.jobs[0].parts["code"],
-            "failures": failures,
-            "missing": missing,
-            "options": list(plan.options),
-            **({"command": command} if command else {}),
-        }
-        more = published_accuracy(plan.datasets) if published else ()
-        files = write_comparison(
-            plan.out, runs, methods=plan.methods, datasets=plan.datasets, extra=extra,
-            more_tables=more, notes=plan.notes,
-        )  # fmt: skip
-    return Comparison(runs, failures, missing, files)
 
 
 def _cores() -> int:

@@ -12,7 +12,7 @@ from plp.engine.compare.job import Job
 from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.methods import VARIANT, Method, find_methods
 from plp.engine.compare.sources import DataChoice, find_datasets
-from plp.engine.compare.untrained import refuse_epochs_of_untrained
+from plp.engine.compare.untrained import TrainingOptions
 from plp.engine.data_options import DataOptions
 from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
@@ -61,8 +61,8 @@ class Plan(NamedTuple):
         datasets: Likewise.
         device: Where the jobs run.
         out: Folder of the comparison.
-        notes: What a reader of the tables must know: classes with fewer images than shots, once for
-            each data set and number of shots.
+        notes: What a reader of the tables must know: methods that run without options of the call,
+            and classes with fewer images than shots, once for each data set and number of shots.
         options: As text, what was asked for that may differ from the configs.
     """
 
@@ -90,15 +90,12 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     datasets = find_datasets(wanted.datasets)
     device = check_device(wanted.device, "fp32")
     chosen = list(zip(methods, configs, strict=True))
-    refuse_epochs_of_untrained(
-        (_job(wanted, method, config, data, shots, wanted.seeds[0]), config)
-        for (method, config), data, shots in itertools.product(chosen, datasets, wanted.shots)
-    )
+    training = TrainingOptions()
     jobs: list[Job] = []
     notes: dict[tuple[str, int], str] = {}
     for seed, shots in itertools.product(wanted.seeds, sorted(wanted.shots, reverse=True)):
         for (method, config), data in itertools.product(chosen, datasets):
-            job = _job(wanted, method, config, data, shots, seed)
+            job = training.fitting(_job(wanted, method, config, data, shots, seed), config)
             settled = _settled(job, keys, device)
             jobs.append(job._replace(parts=settled.parts))
             if settled.shortage:
@@ -107,7 +104,8 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
     if own:
         keys.remember()
-    return Plan(jobs, *names, device, out, tuple(notes.values()), options_as_text(wanted))
+    told_once = (*training.notes(), *notes.values())
+    return Plan(jobs, *names, device, out, told_once, options_as_text(wanted))
 
 
 def options_as_text(wanted: Wanted) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from plp.errors import DataError
 from plp.files import write_text
 from plp.hooks.save import STATE
 from plp.results.collect import COMPARED as KEY
-from plp.results.collect import SET_ASIDE
+from plp.results.earlier import SET_ASIDE
 from plp.results.run import read_result
 
 
@@ -63,6 +63,11 @@ def state_of(job: Job) -> State:
     if changed == ["code"]:
         return State(Kind.OTHER_CODE, "changed since: code", parts)
     return State(Kind.OUTDATED, f"changed since: {', '.join(changed)}", parts)
+
+
+def is_done(state: State, reuse_other_code: bool) -> bool:
+    """Whether a job in this state needs no run."""
+    return state.kind is Kind.DONE or (reuse_other_code and state.kind is Kind.OTHER_CODE)
 
 
 def begin(job: Job, resume: bool) -> None:

@@ -1,4 +1,4 @@
-"""Methods that train nothing, and options of a call that would have them train."""
+"""Methods that train nothing, and options of a call that are about training."""
 
 from collections.abc import Iterable
 
@@ -6,42 +6,66 @@ from mmengine.config import Config
 
 from plp.engine.compare.job import Job
 from plp.engine.config import choose
-from plp.errors import ConfigError, PlpError
+from plp.errors import PlpError
 
-EPOCHS = "train_cfg.max_epochs"
+_SECTIONS = ("train_cfg", "optim_wrapper", "param_scheduler")
 
 
-def refuse_epochs_of_untrained(jobs: Iterable[tuple[Job, Config]]) -> None:
-    """Refuse options that set epochs for a method whose config, recipes included, has none.
+class TrainingOptions:
+    """Takes options about training away from methods that train nothing, recipes included.
 
-    Each of its runs would fail, after the images have been encoded.
-
-    Args:
-        jobs: Jobs and their configs as loaded; one of each method, data set and number of shots.
-
-    Raises:
-        ConfigError: naming the methods and what to do.
+    Such a method has no epochs to set: with the options its runs would fail, after the images have
+    been encoded, or be called different from those without.
     """
-    refused, epochs = dict[str, None](), 0
-    for job, config in jobs:
-        others = {key: v for key, v in job.options.items() if key not in ("train_cfg", EPOCHS)}
-        if len(others) == len(job.options) or job.method in refused:
-            continue
-        try:
-            own, asked = _epochs(job._replace(options=others), config), _epochs(job, config)
-        except PlpError:  # told with the title of the job when it is settled
-            continue
-        if own == 0 and asked:
-            refused[job.method], epochs = None, asked
-    if refused:
-        names, their = ", ".join(refused), "its config" if len(refused) == 1 else "their configs"
-        raise ConfigError(
-            f"--cfg-options {EPOCHS}={epochs}: nothing is trained in {names} (max_epochs is 0 in "
-            f"{their}). Leave that option out, or compare {names} without it in a call of their own"
+
+    def __init__(self) -> None:
+        self._trains: dict[tuple[str, str, str | None, int], bool] = {}
+        self._dropped: dict[str, dict[str, None]] = {}  # options by method
+
+    def fitting(self, job: Job, config: Config) -> Job:
+        """Return a job without the options that its method has no use for.
+
+        Args:
+            job: As it was asked for.
+            config: Its config as loaded.
+        """
+        options = {key: value for key, value in job.options.items() if not _is_of_training(key)}
+        if len(options) == len(job.options):
+            return job
+        cell = (job.method, job.source, job.root, job.shots)
+        if cell not in self._trains:
+            self._trains[cell] = _trains(job._replace(options=options), config)
+        if self._trains[cell]:
+            return job
+        dropped = [f"{key}={job.options[key]}" for key in job.options if key not in options]
+        self._dropped.setdefault(job.method, {}).update(dict.fromkeys(dropped))
+        return job._replace(options=options)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return one sentence about all that was taken away."""
+        if not self._dropped:
+            return ()
+        options = dict.fromkeys(one for found in self._dropped.values() for one in found)
+        one = len(self._dropped) == 1
+        verb, its = ("trains", "its config") if one else ("train", "their configs")
+        return (
+            f"{_listed(self._dropped)} {verb} nothing (max_epochs is 0 in {its}) and "
+            f"{'runs' if one else 'run'} without {_listed(options)}.",
         )
 
 
-def _epochs(job: Job, config: Config) -> int | None:
-    chosen, _, _ = choose(config, job.choices)
-    epochs: int | None = chosen.get("train_cfg", {}).get("max_epochs")
-    return epochs
+def _is_of_training(key: str) -> bool:
+    return key.split(".")[0] in _SECTIONS
+
+
+def _trains(job: Job, config: Config) -> bool:
+    """Whether a method trains; also where its config does not fit, which is told with the job."""
+    try:
+        chosen, _, _ = choose(config, job.choices)
+    except PlpError:
+        return True
+    return chosen.get("train_cfg", {}).get("max_epochs") != 0
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

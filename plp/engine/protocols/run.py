@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from plp.engine.compare.compare import check_workers, is_done, only_one, run_missing, tell_notes
+from plp.engine.compare.compare import check_workers, only_one, run_missing, tell_notes
 from plp.engine.compare.key import key_of
-from plp.engine.compare.state import Kind, state_of
+from plp.engine.compare.state import Kind, is_done, state_of
 from plp.engine.protocols.plan import (
     BASE_TO_NEW,
     OOD,
@@ -20,7 +20,9 @@ from plp.engine.result import git_commit, versions
 from plp.files import write_text
 from plp.report.compare_report import compare_report
 from plp.report.leave import leave
+from plp.results.cells import Table
 from plp.results.csv_text import ood_to_csv, runs_to_csv
+from plp.results.earlier import keep_earlier
 from plp.results.figure import save_if_possible
 from plp.results.ood_run import OODRun, read_ood_run
 from plp.results.ood_tables import ood_tables
@@ -29,7 +31,6 @@ from plp.results.protocol_tables import base_to_new_tables, transfer_tables
 from plp.results.published import published_protocol
 from plp.results.run import Run, read_run
 from plp.results.schema import VERSION
-from plp.results.tables import Table
 from plp.results.write import entry_of, remarks_on, to_text
 
 
@@ -167,6 +168,7 @@ def _files(
         "runs": [entry_of(run, out) for run in runs],
         "ood": [entry_of(one, out) for one in ood],
     }
+    keep_earlier(out, [*content["runs"], *content["ood"]])
     paths = [entry["path"] for entry in content["runs"]]
     local = [run._replace(path=path) for run, path in zip(runs, paths, strict=True)]
     texts = {

@@ -1,0 +1,72 @@
+"""Which options of a command line the rows of tables were run with."""
+
+import itertools
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from plp.engine.data_options import WITHOUT_EFFECT
+
+if TYPE_CHECKING:
+    from plp.results.run import Run
+
+_FLAG = "--cfg-options"
+# Said by a row's own name, or without effect on its numbers.
+_LEFT_OUT = ("report", "save_seconds", "data.classes", *(f"data.{key}" for key in WITHOUT_EFFECT))
+
+
+def options_of(result: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return what the command of a run set beside its config; None where no command is known.
+
+    Example:
+        >>> options_of({'command': 'plp train a.py --amp bf16 --cfg-options b.c=1 report=False'})
+        ('--amp bf16', 'b.c=1')
+    """
+    command = result.get("command")
+    if not isinstance(command, str):
+        return None
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    return (*_amp(words), *_config_options(words))
+
+
+def notes_on_options(runs: "Sequence[Run]") -> tuple[str, ...]:
+    """Return what each method was run with, where that is not the same for all.
+
+    Example:
+        >>> from types import SimpleNamespace as Row
+        >>> notes_on_options([Row(method='a', options=('x=1',)), Row(method='b', options=())])
+        ('Options of a: `x=1`.', 'Options of b: none.')
+    """
+    methods: dict[tuple[str, ...], dict[str, None]] = {}
+    for run in runs:
+        if run.options is not None:
+            methods.setdefault(tuple(sorted(run.options)), {})[run.method] = None
+    if len(methods) < 2:
+        return ()
+    return tuple(
+        f"Options of {', '.join(names)}: {', '.join(f'`{one}`' for one in options) or 'none'}."
+        for options, names in methods.items()
+    )
+
+
+def _amp(words: Sequence[str]) -> Iterator[str]:
+    for word, value in itertools.pairwise(words):
+        if word == "--amp":
+            yield f"--amp {value}"
+
+
+def _config_options(words: Sequence[str]) -> Iterator[str]:
+    inside = False
+    for word in words:
+        if word.startswith("--"):
+            inside = word == _FLAG
+        elif inside and not _has_key(word, _LEFT_OUT):
+            yield word
+
+
+def _has_key(word: str, keys: Iterable[str]) -> bool:
+    name = word.partition("=")[0]
+    return any(name == key or name.startswith(f"{key}.") for key in keys)
