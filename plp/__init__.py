@@ -21,3 +21,8 @@ def __getattr__(name: str) -> Any:
 
         return load
     raise AttributeError(f"module 'plp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Names for completion in a notebook; those that are imported on demand are among them."""
+    return sorted({*globals(), *__all__})

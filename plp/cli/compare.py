@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from plp.cli.flags.compare import parser
+from plp.cli.options import choices_of
 from plp.engine.compare import INTERRUPTED, State, Wanted, compare, is_done, survey
 from plp.engine.compare.job import Job
 from plp.engine.compare.sources import expand
@@ -58,7 +59,7 @@ def wanted_of(arguments: argparse.Namespace) -> Wanted:
     return Wanted(
         arguments.methods, expand(arguments.datasets, arguments.data_root), arguments.shots,
         arguments.seeds, variant=arguments.variant, out=arguments.out, device=arguments.device,
-        amp=arguments.amp, options=arguments.cfg_options,
+        amp=arguments.amp, options=choices_of(arguments).entries() or None,
     )  # fmt: skip
 
 

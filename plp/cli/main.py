@@ -106,7 +106,10 @@ def tool(name: str, argv: Sequence[str] | None = None) -> int:
 
 def _call(name: str, command: Command, argv: Sequence[str] | None) -> None:
     """Read the flags, say that plp is starting, then import what does the work."""
-    importlib.import_module(command.flags).parser().parse_args(argv)
+    flags = importlib.import_module(command.flags)
+    arguments = flags.parser().parse_args(argv)
+    if check := getattr(flags, "check", None):  # what is refused anyway is refused at once
+        check(arguments)
     if command.long and os.environ.get("RANK", "0") == "0":  # of torchrun's processes the first
         logger.info("plp %s, %s: importing torch and the rest", __version__, name)
     importlib.import_module(command.module).main(argv)

@@ -26,9 +26,34 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-root", help="folder of the data set; of the field's, such as dtd, the one above"
     )
-    parser.add_argument("--shots", type=int, help="training images a class")
+    parser.add_argument("--shots", type=int, help="training images per class")
     parser.add_argument("--seed", type=int, help="seed of the draw, the start and the training")
+    add_test_fraction(parser)
     add_settings(parser)
+
+
+def add_test_fraction(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says how many images of a folder are kept for the test."""
+    parser.add_argument(
+        "--test-fraction", type=float, metavar="F",
+        help="share of images kept for the test, of a folder without train/ and test/; default 0.5",
+    )  # fmt: skip
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the flags about training by gradient."""
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="epochs (train_cfg.max_epochs of the config)"
+    )
+    parser.add_argument(
+        "--lr", type=float, metavar="R",
+        help="learning rate (optim_wrapper.optimizer.lr of the config)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--val", action="store_true",
+        help="test the epoch that is best on the validation images, of those that are validated "
+        "(train_cfg.val_interval), in place of the last (selection='val' of the config)",
+    )  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -42,15 +67,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def choices_of(arguments: argparse.Namespace) -> Choices:
-    """Collect the flags of `add_choices`."""
-    return Choices(
-        dataset=arguments.dataset,
-        data_root=arguments.data_root,
-        shots=arguments.shots,
-        seed=arguments.seed,
-        amp=arguments.amp,
-        options=arguments.cfg_options,
-    )
+    """Collect the flags of `add_choices`, and those of `add_training` where they were added."""
+    given = {key: value for key, value in vars(arguments).items() if key in Choices._fields}
+    return Choices(**given, options=arguments.cfg_options)
 
 
 def run_tool(

@@ -1,5 +1,6 @@
 """From a config file and flags to the config of one run."""
 
+import inspect
 import os
 import sys
 from collections.abc import Mapping
@@ -8,9 +9,10 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from plp.datasets import DataSource, source_config
+from plp.datasets import DataSource, source_config, source_names
 from plp.engine.choices import AMP, Choices
-from plp.engine.config_file import check_file, parse_config
+from plp.engine.config_file import parse_config
+from plp.engine.config_paths import check_file, config_path
 from plp.engine.schedule import check_optimizer, check_train_cfg
 from plp.errors import ConfigError, did_you_mean
 from plp.registry import DATASETS
@@ -27,14 +29,14 @@ SECTIONS = (
 
 
 def load_config(path: str | Path) -> Config:
-    """Read a config file.
+    """Read a config file, or the config of a method by its name, see `config_path`.
 
     Modules named by `custom_imports` are looked for beside the config and in the current folder.
 
     Raises:
         ConfigError: if the file is missing or no valid config, or has unknown top-level keys.
     """
-    path = Path(path)
+    path = config_path(path)
     check_file(path)
     for folder in (str(path.resolve().parent), os.getcwd()):
         if folder not in sys.path:
@@ -78,7 +80,8 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
         DataError: if the data set is not where it should be.
     """
     config = Config(ConfigDict(config._cfg_dict.to_dict()), filename=config.filename)
-    options = dict(choices.options or {})
+    options = choices.entries()
+    _refuse_training_flags(config, choices)
     merge_options(config, options)
     _check_keys(config, "after --cfg-options")
     if choices.shots is not None:
@@ -89,7 +92,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
         if choices.amp not in AMP:
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
-    source = _source(config, choices)
+    source = _source(config, choices, options)
     name = choices.recipe_of or source.recipe
     own = _entry(config.get("recipes"), name, "recipes")
     shots = _entry(own, "shots", f"recipes.{name}")
@@ -127,7 +130,19 @@ def _of_shots(recipes: Any, shots: Any, where: str) -> dict[str, Any]:
     return _entry(recipes, min(fitting, key=int), where) if fitting else {}
 
 
-def _source(config: Config, choices: Choices) -> DataSource:
+def _refuse_training_flags(config: Config, choices: Choices) -> None:
+    """Refuse flags about training for a method that trains nothing; they would have no effect."""
+    flags = choices.of_training()
+    section = config.get("train_cfg") or {}
+    if flags and isinstance(section, Mapping) and section.get("max_epochs") == 0:
+        raise ConfigError(
+            f"{', '.join(flags)}: {config.filename or 'this config'} trains nothing by gradient "
+            "(its train_cfg.max_epochs is 0), so there is nothing to set. Leave "
+            f"{'it' if len(flags) == 1 else 'them'} out"
+        )
+
+
+def _source(config: Config, choices: Choices, options: Mapping[str, Any]) -> DataSource:
     if choices.dataset is None and choices.data_root is None:
         if "dataset" not in config:
             raise ConfigError("the config names no data set: give --dataset NAME [--data-root DIR]")
@@ -136,9 +151,16 @@ def _source(config: Config, choices: Choices) -> DataSource:
         raise ConfigError("--data-root needs --dataset: for a folder of your own, --dataset folder")
     keywords = {
         key.removeprefix("dataset."): value
-        for key, value in (choices.options or {}).items()
+        for key, value in options.items()
         if key.startswith("dataset.")
     }
+    kind = source_names().get(choices.dataset)
+    takes = inspect.signature(kind).parameters if kind else ()
+    if choices.test_fraction is not None and kind and "test_fraction" not in takes:
+        raise ConfigError(
+            f"--test-fraction: data set {choices.dataset!r} has a test split of its own. The flag "
+            "is for --dataset folder, where there is no test/"
+        )
     source = source_config(choices.dataset, choices.data_root, **keywords)
     config.dataset = ConfigDict(source)
     if choices.data_root is not None:

@@ -8,39 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from plp.errors import ConfigError, DataError, describe_os_error, did_you_mean
-from plp.text_files import read_text
-
-SUFFIXES = (".py", ".json", ".yaml", ".yml")  # what mmengine reads
-_LARGEST = 2**24  # bytes of a config
-
-
-def check_file(path: Path) -> None:
-    """Refuse what cannot be a config, before mmengine reads it: it reads whatever it is given."""
-    if not path.exists():
-        raise ConfigError(f"expected a config file, nothing at {str(path)!r}.{nearest(path)}")
-    try:
-        read_text(path, most=_LARGEST)
-    except DataError as error:
-        raise ConfigError(f"expected a config file: {error}") from error
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(
-            f"expected a config file that ends in {', '.join(SUFFIXES)}, got {str(path)!r}"
-        )
-
-
-def nearest(path: Path) -> str:
-    """Say which config may be meant by a path where there is none."""
-    for near in (path.with_name(f"{path.name}.py"), "configs" / path, Path(f"configs/{path}.py")):
-        if near.is_file():
-            return f" Did you mean {str(near)!r}?"
-    folder = path.parent
-    if not folder.is_dir():
-        return f" There is no folder {str(folder)!r}." + did_you_mean(
-            str(folder), (str(one) for one in folder.parent.glob("*/"))
-        )
-    files = [one.name for one in folder.iterdir() if one.suffix in SUFFIXES]
-    return did_you_mean(path.name, files)
+from plp.errors import ConfigError, describe_os_error, did_you_mean
 
 
 def parse_config(path: Path) -> Config:

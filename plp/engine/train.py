@@ -74,7 +74,7 @@ def train(
     """Train on the shots, test once on the test images, write everything to the work directory.
 
     Args:
-        config: Config or config file.
+        config: Config, config file, or method such as 'sotglp'.
         choices: What differs from the config.
         work_dir: Where to write; by default a folder under `work_dirs` named after the config, the
             data set, the shots and the seed.
@@ -90,9 +90,8 @@ def train(
     setup = set_up(config, choices, device)
     default = default_work_dir(setup.config, setup.few, setup.seed)
     default = setup.config.get("work_dir") or default
-    command = train_command(
-        setup.config.filename, choices or Choices(), device, launcher, get_world_size()
-    )
+    asked = config.filename if isinstance(config, Config) else config
+    command = train_command(asked, choices or Choices(), device, launcher, get_world_size())
     chosen = own_work_dir(work_dir, default, resume)
     with forgetting_runs(), chosen as folder, telling_what_is_kept(folder):
         return _train_in(folder, setup, resume=resume, launcher=launcher, command=command)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import plp
 from plp.engine.choices import Choices
 from plp.engine.option_values import option_words
 
@@ -25,6 +26,8 @@ def train_command(
         launcher: As `--launcher` takes it.
         processes: How many the launcher has started.
 
+    In a clone it is that of `tools/train.py`; where there is none, of the command `plp`.
+
     Example:
         >>> options = {'optim_wrapper.optimizer.lr': 0.1, 'data.classes': 'base'}
         >>> train_command('a b.py', Choices(shots=4, options=options))
@@ -33,17 +36,21 @@ def train_command(
     """
     if not config_file:
         return None
-    runner = ["python"]
+    in_clone = (Path(plp.__file__).resolve().parents[1] / "tools/train.py").is_file()
+    words = ["python", "tools/train.py"] if in_clone else ["plp", "train"]
     if launcher == "pytorch":
-        runner = ["torchrun", "--nproc-per-node", str(processes)]
-    words = [*runner, "tools/train.py", str(config_file)]
+        program = ["tools/train.py"] if in_clone else ["-m", "plp", "train"]
+        words = ["torchrun", "--nproc-per-node", str(processes), *program]
+    words.append(str(config_file))
     flags = {
         "dataset": choices.dataset, "data-root": choices.data_root, "shots": choices.shots,
-        "seed": choices.seed, "amp": choices.amp, "device": device,
+        "seed": choices.seed, "test-fraction": choices.test_fraction, "epochs": choices.epochs,
+        "lr": choices.lr, "amp": choices.amp, "device": device,
         "launcher": None if launcher == "none" else launcher,
     }  # fmt: skip
     for name, value in flags.items():
         words += [] if value is None else [f"--{name}", str(value)]
+    words += ["--val"] if choices.val else []
     if choices.options:
         words += ["--cfg-options", *option_words(choices.options)]
     return shlex.join(words)

@@ -79,12 +79,22 @@ print(sorted({{*{HEAVY!r}}} & {{*sys.modules}}))
 
 
 def test_the_first_line_comes_before_torch(root, tmp_path):
-    found, done = call(root, "train", tmp_path / "nothing.py")
+    config = tmp_path / "nothing.py"
+    config.write_text("model = dict()\ndata = dict()\n")
+    found, done = call(root, "train", config)
     assert done.stdout.startswith("plp ")
     assert "train" in done.stdout.splitlines()[0]
     assert found["seen"][0] == []
     assert "torch" in found["ended"]  # so that the test could fail
     assert found["status"] == 2
+
+
+def test_a_config_that_is_not_there_is_refused_at_once(root):
+    found, done = call(root, "train", "sotgpl")
+    assert done.stderr == (
+        "error: expected a config file, nothing at 'sotgpl'. Did you mean 'sotglp'?\n"
+    )
+    assert (found["status"], found["ended"]) == (2, [])
 
 
 @pytest.mark.parametrize(

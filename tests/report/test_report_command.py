@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from plp.cli.options import add_choices, choices_of
-from plp.engine.config import Choices
+from plp.cli.options import add_choices, add_training, choices_of
+from plp.engine.choices import Choices
 from plp.report.command import tool_command, train_command
 
 OPTIONS = {
@@ -22,6 +22,7 @@ OPTIONS = {
         Choices(),
         Choices("folder", "my photos/$HOME", 4, 2, "bf16"),
         Choices("coop", "a'b", options=OPTIONS),
+        Choices(epochs=5, lr=0.25, val=True, test_fraction=0.3),
     ],
 )
 def test_the_command_says_what_was_chosen(choices):
@@ -31,6 +32,7 @@ def test_the_command_says_what_was_chosen(choices):
     parser = argparse.ArgumentParser()
     parser.add_argument("config")
     add_choices(parser)
+    add_training(parser)
     arguments = parser.parse_args(words[2:])
     assert choices_of(arguments) == choices
     assert arguments.device == "cpu"

@@ -9,7 +9,7 @@ import argparse
 
 from plp.cli.flags.known import GROUPS
 from plp.cli.flags.parser import Flags
-from plp.cli.options import add_settings
+from plp.cli.options import add_settings, add_test_fraction, add_training
 from plp.engine.choices import VARIANT
 
 
@@ -46,6 +46,8 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
         "--jobs", type=int, metavar="N",
         help="worker processes; default: one a CPU core, or one with a GPU. 0: none, for debugging",
     )  # fmt: skip
+    add_training(parser)
+    add_test_fraction(parser)
     add_settings(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would run")
     parser.add_argument("--table-only", action="store_true", help="write tables of what is done")

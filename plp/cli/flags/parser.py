@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from plp.errors import did_you_mean
@@ -29,32 +29,19 @@ class Flags(argparse.ArgumentParser):
     """Flags are never abbreviated; an unknown one is reported first, with the nearest.
 
     Args:
-        check: What is looked at when all is read, such as flags that need each other; it raises a
-            `PlpError`.
         intermixed: Whether flags may stand between positional arguments.
         keywords: Those of `argparse.ArgumentParser`.
     """
 
-    def __init__(
-        self,
-        *,
-        check: Callable[[argparse.Namespace], None] | None = None,
-        intermixed: bool = False,
-        **keywords: Any,
-    ) -> None:
+    def __init__(self, *, intermixed: bool = False, **keywords: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **keywords})
-        self._check = check
         self._intermixed = intermixed
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Read the flags, then look at them as a whole."""
+        """Read the flags."""
         if self._intermixed:
-            arguments = self.parse_intermixed_args(args, namespace)
-        else:
-            arguments = super().parse_args(args, namespace)
-        if self._check is not None:
-            self._check(arguments)
-        return arguments
+            return self.parse_intermixed_args(args, namespace)
+        return super().parse_args(args, namespace)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse unknown flags before missing ones: one may be the other, misspelt."""

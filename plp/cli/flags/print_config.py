@@ -6,12 +6,19 @@ The output is JSON and a config file itself: `print_config.py ... > mine.json`.
 import argparse
 
 from plp.cli.flags.parser import Flags
-from plp.cli.options import add_choices
+from plp.cli.options import add_choices, add_training
+from plp.engine.config_paths import check_file, config_path
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's flags."""
     flags = Flags(description=__doc__)
-    flags.add_argument("config", help="config file")
+    flags.add_argument("config", help="method, such as sotglp, or a config file")
     add_choices(flags)
+    add_training(flags)
     return flags
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse a config that is not there."""
+    check_file(config_path(arguments.config))

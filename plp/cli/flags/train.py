@@ -3,14 +3,18 @@
 import argparse
 
 from plp.cli.flags.parser import Flags
-from plp.cli.options import add_choices
+from plp.cli.options import add_choices, add_training
+from plp.engine.config_paths import check_file, config_path
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's flags."""
     flags = Flags(description=__doc__)
-    flags.add_argument("config", help="config file, such as configs/sotglp/lite_16shot.py")
+    flags.add_argument(
+        "config", help="method, such as sotglp, or sotglp/vitb16_16shot; or a config file"
+    )
     add_choices(flags)
+    add_training(flags)
     flags.add_argument("--work-dir", help="where to write; default: a folder under work_dirs")
     flags.add_argument("--resume", action="store_true", help="continue an interrupted run")
     flags.add_argument(
@@ -18,3 +22,8 @@ def parser() -> argparse.ArgumentParser:
         help="what started several processes of this run; pytorch: torchrun --nproc-per-node N",
     )  # fmt: skip
     return flags
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse a config that is not there."""
+    check_file(config_path(arguments.config))

@@ -3,8 +3,9 @@
 Whatever stands in this folder starts runs and reads their results; nothing in it enters a number.
 """
 
+from plp.engine.choices import VARIANT
 from plp.engine.compare.compare import INTERRUPTED, compare, survey
-from plp.engine.compare.methods import VARIANT, find_methods
+from plp.engine.compare.methods import find_methods
 from plp.engine.compare.plan import Plan, Wanted, make_plan
 from plp.engine.compare.state import Kind, State, is_done, state_of
 from plp.engine.compare.tables import Comparison

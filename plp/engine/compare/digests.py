@@ -19,7 +19,7 @@ from plp.errors import ConfigError
 from plp.files import content_digest
 
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
-APART = ("cli", "report", "results", "testing", "engine/compare", "engine/protocols")
+APART = ("cli", "configs", "report", "results", "testing", "engine/compare", "engine/protocols")
 
 _PACKAGES = (
     "mmengine", "torchvision", "open_clip_torch", "timm", "transformers", "pillow", "scikit-learn",

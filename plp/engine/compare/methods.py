@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import plp
-from plp.engine.config_file import SUFFIXES, nearest
+from plp.engine.choices import VARIANT
+from plp.engine.config_paths import (
+    SUFFIXES,
+    config_folder,
+    known_methods,
+    method_config,
+    nearest,
+)
 from plp.errors import ConfigError, did_you_mean
-
-VARIANT = "lite_16shot"
 
 
 class Method(NamedTuple):
@@ -23,12 +27,6 @@ class Method(NamedTuple):
     name: str
     config: Path
     folder: Path
-
-
-def config_folder() -> Path:
-    """Return the folder of the methods' configs: beside the package, else in the current folder."""
-    beside = Path(plp.__file__).resolve().parents[1] / "configs"
-    return beside if beside.is_dir() else Path("configs")
 
 
 def find_methods(
@@ -57,20 +55,11 @@ def find_methods(
     ]
 
 
-def known_methods(configs: Path) -> dict[str, list[str]]:
-    """Return the variants of each method in a folder of configs."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(configs.glob("*/*.py")):
-        if not path.parent.name.startswith(("_", ".")):
-            found.setdefault(path.parent.name, []).append(path.stem)
-    return found
-
-
 def _find(asked: str, variant: str, configs: Path) -> Path:
     known = known_methods(configs)
     folder, _, stem = asked.partition("/")
-    if (stem or variant) in known.get(folder, ()):
-        return (configs / folder / f"{stem or variant}.py").resolve()
+    if (found := method_config(asked, variant, configs)) is not None:
+        return found.resolve()
     if Path(asked).is_file():
         return Path(asked).resolve()
     if Path(asked).suffix in SUFFIXES or asked.count("/") > 1:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from plp.engine.choices import VARIANT
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import Keys, Settled
-from plp.engine.compare.methods import VARIANT, Method, find_methods
+from plp.engine.compare.methods import Method, find_methods
 from plp.engine.compare.sources import DataChoice, find_datasets
 from plp.engine.compare.untrained import TrainingOptions
 from plp.engine.data_options import DataOptions
