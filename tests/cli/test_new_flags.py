@@ -50,7 +50,7 @@ def test_two_flags_for_one_entry(tool):
     argv = ("coop", "--epochs", 5, "--cfg-options")
     assert "leave one out" in tool("print_config", *argv, "train_cfg.max_epochs=6").told()
     assert config_of(tool, *argv, "train_cfg.max_epochs=5")["train_cfg"]["max_epochs"] == 5
-    with pytest.raises(ConfigError, match="--test-fraction sets dataset.test_fraction"):
+    with pytest.raises(ConfigError, match=r"--test-fraction sets dataset\.test_fraction"):
         Choices(test_fraction=0.5, options={"dataset.test_fraction": 0.3}).entries()
 
 
