@@ -8,7 +8,7 @@ from plp.engine.compare.job import Job
 from plp.engine.config import choose
 from plp.errors import PlpError
 
-_SECTIONS = ("train_cfg", "optim_wrapper", "param_scheduler")
+_SECTIONS = ("train_cfg", "optim_wrapper", "param_scheduler", "selection")
 
 
 class TrainingOptions:
