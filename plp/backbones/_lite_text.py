@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from plp.backbones._half_copy import HalfCopy
 from plp.backbones._lite_weights import REMEDY
 from plp.errors import WeightsError
 from plp.structures import NameTokens
+from plp.towers.half_copy import HalfCopy
 from plp.upload import upload
 
 

@@ -1,18 +1,13 @@
-"""Build an open_clip model from a config, and choose the readers of its towers."""
+"""Build an open_clip model from a config."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import open_clip
 import torch
-from open_clip.modified_resnet import ModifiedResNet
-from open_clip.transformer import VisionTransformer
 
 from plp.backbones._activation import use_lean_quick_gelu
 from plp.backbones._openclip_hub import require_hub_model
-from plp.backbones.resnet_streams import ResNetTower
-from plp.backbones.vision_tower import PooledTower, VisionTower
-from plp.backbones.vit_streams import ViTTower, why_no_streams
 from plp.errors import ConfigError
 
 
@@ -54,16 +49,3 @@ def build_model(
         model.visual.set_input_size(image_size)
     use_lean_quick_gelu(model)
     return model.float()
-
-
-def select_tower(model: Any, alias_first_block: bool) -> VisionTower:
-    """Return the reader that fits a model's vision tower."""
-    visual = model.visual
-    if isinstance(visual, ModifiedResNet):
-        return ResNetTower(visual)
-    if not isinstance(visual, VisionTransformer):
-        inner = getattr(visual, "trunk", visual)
-        kind = f"{'timm' if inner is not visual else 'open_clip'}'s {type(inner).__name__}"
-        return PooledTower(model, f"its vision tower is {kind}, not CLIP's vision transformer")
-    why = why_no_streams(visual)
-    return ViTTower(visual, alias_first_block) if why is None else PooledTower(model, why)

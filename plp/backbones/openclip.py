@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.backbones._openclip_build import build_model, select_tower
+from plp.backbones._openclip_build import build_model
 from plp.backbones._openclip_spec import resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
@@ -20,6 +20,7 @@ from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.towers.select import read_tower
 
 
 @BACKBONES.register_module()
@@ -27,9 +28,8 @@ class OpenCLIPBackbone(Backbone):
     """A model of open_clip, in float32, with dense streams where its vision tower has them.
 
     Dense streams: 'vv' (SOT-GLP), 'value' (GalLoP, LoCoOp), 'tokens' (the last block's patches) of
-    vision transformers with a class token; 'value' and 'tokens' of the ResNets; none of other
-    towers (SigLIP, EVA, CoCa, ...), whose pooled features work. `ViTTower` and `ResNetTower` define
-    them.
+    vision transformers, open_clip's own and timm's, however they pool (`TransformerStreams`);
+    'value' and 'tokens' of the ResNets; 'tokens' of other convolutional and of hybrid towers.
 
     Args:
         arch: A name of `open_clip.list_models()`; 'hf-hub:org/name' or 'local-dir:folder', which
@@ -99,7 +99,7 @@ class OpenCLIPBackbone(Backbone):
         if checkpoint is not None:
             load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)
         self._set_geometry(spec.config, spec.preprocess)
-        self._vision = select_tower(self.model, alias_first_block)
+        self._vision = read_tower(self.model.visual, alias_first_block)
         self._encode = type(self._vision).encode
         if compile_vision is not None:
             self._encode = torch.compile(self._encode, backend=compile_vision)

@@ -10,10 +10,10 @@ from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer
 from torch import Tensor, nn
 
-from plp.backbones._attention import attend, project_packed
-from plp.backbones._half_copy import HalfCopy
 from plp.backbones._packing import Packing, pack
 from plp.errors import ConfigError
+from plp.towers.attention import attend, project_packed
+from plp.towers.half_copy import HalfCopy
 
 VOCABULARY = 49408  # of CLIP's byte-pair encoding, start and end token included
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from plp.backbones._attention import attend
+from plp.towers.attention import attend
 
 
 def projected(seed):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from plp.backbones._half_copy import HalfCopy
 from plp.structures import PromptTokens
+from plp.towers.half_copy import HalfCopy
 
 CPU = torch.device("cpu")
 

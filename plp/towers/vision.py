@@ -1,8 +1,7 @@
-"""What `OpenCLIPBackbone` needs from a vision tower, and the towers that only pool."""
+"""What a backbone needs from the reader of an image tower."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +11,7 @@ from plp.structures import ImageFeatures
 
 
 class VisionTower(ABC):
-    """Reads an open_clip vision tower in one pass. Holds the module, owns no parameter.
+    """Reads an image tower in one pass. Holds the module, owns no parameter.
 
     Attributes:
         streams: Names of the dense streams it can yield.
@@ -47,28 +46,3 @@ class VisionTower(ABC):
                 raise ConfigError(
                     f"{owner} has no dense stream {stream!r}{why}. Its dense streams: {has}."
                 )
-
-
-class PooledTower(VisionTower):
-    """A tower whose patch features do not live in the joint space: pooled features only.
-
-    Args:
-        model: The open_clip model.
-        why: Why it has no dense streams, as a clause.
-    """
-
-    def __init__(self, model: Any, why: str) -> None:
-        self.model = model
-        self.why = why
-        self.refusals = dict.fromkeys(("vv", "value", "tokens"), why)
-
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
-        """Encode images by open_clip's own `encode_image`."""
-        pooled = self.model.encode_image(images, normalize=False)
-        if isinstance(pooled, tuple):  # towers configured with output_tokens
-            pooled = pooled[0]
-        return ImageFeatures(pooled, {}, (0, 0))
-
-    def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
-        """Refuse: there are no dense features."""
-        raise ConfigError(f"there are no dense features to project: {self.why}")

@@ -1,4 +1,4 @@
-"""The lines that both towers share: a packed projection, heads apart, heads together."""
+"""The lines that all towers share: a packed projection, heads apart, heads together."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def project_packed(
-    attention: nn.MultiheadAttention, tokens: Float[Tensor, "*batch W"], first: int, last: int
+    attention: nn.Module, tokens: Float[Tensor, "*batch W"], first: int, last: int
 ) -> Float[Tensor, "*batch X"]:
     """Apply parts `first` up to `last` of the packed projection: 0 query, 1 key, 2 value."""
     width = tokens.shape[-1]
@@ -19,34 +19,38 @@ def project_packed(
 
 
 def project_in(
-    attention: nn.MultiheadAttention, tokens: Float[Tensor, "M L W"], first: int, last: int
+    attention: nn.Module, tokens: Float[Tensor, "M L W"], first: int, last: int
 ) -> list[Float[Tensor, "M L W"]]:
     """Apply parts of the packed projection, one tensor each; see `project_packed`."""
     packed = project_packed(attention, tokens, first, last)
     return list(packed.chunk(last - first, dim=-1))
 
 
+def by_head(part: Float[Tensor, "..."], heads: int) -> Float[Tensor, "M h L d"]:
+    """Split [M, L, W] into heads; a tensor that is split already comes back as it is."""
+    return part if part.ndim == 4 else part.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
 def attend(
-    query: Float[Tensor, "M Q W"],
-    key: Float[Tensor, "M L W"],
-    value: Float[Tensor, "M L W"],
+    query: Float[Tensor, "..."],
+    key: Float[Tensor, "..."],
+    value: Float[Tensor, "..."],
     heads: int,
     causal: bool = False,
-    mask: Bool[Tensor, "M #h #Q L"] | None = None,  # noqa: F821 - ruff reads it as code
+    mask: Bool[Tensor, "..."] | Float[Tensor, "..."] | None = None,
 ) -> Float[Tensor, "M Q W"]:
     """Multi-head attention between projected tokens, before the output projection.
 
     Args:
-        query: Projected queries.
-        key: Projected keys.
-        value: Projected values.
+        query: Projected queries, [M, Q, W], or split by head, [M, h, Q, d].
+        key: Projected keys, likewise.
+        value: Projected values, likewise.
         heads: Heads that the width is split into.
         causal: A token sees itself and what stands before it.
-        mask: True where a query may look.
+        mask: [M, h, Q, L] or what broadcasts to it: True where a query may look, or numbers that
+            are added to the scores.
     """
-    query, key, value = (
-        part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)
-    )
+    query, key, value = (by_head(part, heads) for part in (query, key, value))
     mix = partial(F.scaled_dot_product_attention, attn_mask=mask, is_causal=causal)
     if query.device.type == "cpu" and query.itemsize == 2 and query.requires_grad:
         # On a CPU the gradient of attention takes ten times as long in half precision.

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from torch import Tensor
 
-from plp.backbones._attention import attend
-from plp.backbones.vision_tower import VisionTower
 from plp.structures import ImageFeatures
+from plp.towers.attention import attend
+from plp.towers.vision import VisionTower
 
 
 class ResNetTower(VisionTower):

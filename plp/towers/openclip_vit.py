@@ -1,0 +1,145 @@
+"""open_clip's own vision transformer: class token, mean or attentional pooling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from open_clip.transformer import (
+    Attention,
+    AttentionalPooler,
+    CustomResidualAttentionBlock,
+    ResidualAttentionBlock,
+    VisionTransformer,
+)
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from plp.towers.attention import attend, by_head, project_in
+from plp.towers.block import Block
+from plp.towers.half_copy import HalfCopy
+from plp.towers.image import ImageTower
+
+
+class OpenCLIPViT(ImageTower):
+    """Reader of `open_clip.transformer.VisionTransformer`.
+
+    A class token is always there; where the pooled feature is a mean, it is the mean of the patches
+    alone. CoCa's attentional pooler looks at all tokens; the first of its queries is the pooled
+    feature.
+
+    Args:
+        visual: The tower.
+    """
+
+    def __init__(self, visual: VisionTransformer) -> None:
+        self.visual = visual
+        self._half = HalfCopy()
+        self.width = visual.conv1.out_channels
+        self.prefix = 1
+        pooled_by_class = visual.attn_pool is None and visual.pool_type == "tok"
+        self.pooled_rows = 1 if pooled_by_class else None
+        self.grid = tuple(visual.grid_size)
+
+    def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
+        """Patches behind the class token, positions added, first norm."""
+        visual = self.visual
+        patches = visual.conv1(images).flatten(2).transpose(1, 2)
+        class_token = visual.class_embedding.to(patches.dtype).expand(images.shape[0], 1, -1)
+        x = torch.cat([class_token, patches], dim=1)
+        return visual.ln_pre(x + visual.positional_embedding.to(x.dtype))
+
+    def blocks(self, device: torch.device) -> Sequence[Block]:
+        """Return a reader of each residual block."""
+        network: Any = self._half.of(self.visual.transformer, device)
+        return [OpenCLIPBlock(block) for block in network.resblocks]
+
+    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
+        """Apply the final norm, unless a pooler of another width stands in front of it."""
+        return self.visual.ln_post(tokens) if self.visual.attn_pool is None else tokens
+
+    def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
+        """Pool as the tower's own `forward` does."""
+        visual = self.visual
+        if self.pooled_rows == 1:
+            return self._to_joint(visual.ln_post(tokens[:, :1]))[:, 0]
+        return self._to_joint(visual._pool(tokens)[0])
+
+    def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Send finished patches through the pooler, as its only key, and the joint projection."""
+        visual = self.visual
+        if visual.attn_pool is None:
+            return self._to_joint(dense)
+        return self._to_joint(visual.ln_post(_of_one_key(visual.attn_pool, dense)))
+
+    def _to_joint(self, features: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch E"]:
+        return features if self.visual.proj is None else features @ self.visual.proj
+
+
+class OpenCLIPBlock(Block):
+    """Reader of open_clip's two residual blocks: CLIP's, and the one with further norms.
+
+    Args:
+        block: The block.
+    """
+
+    def __init__(self, block: ResidualAttentionBlock | CustomResidualAttentionBlock) -> None:
+        self.block = block
+        self.attention: Any = block.attn
+        self.heads = block.attn.num_heads
+
+    def normed(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Apply the norm in front of the attention."""
+        return self.block.ln_1(x)
+
+    def project(
+        self, normed: Float[Tensor, "B L W"], first: int, last: int
+    ) -> list[Float[Tensor, "B L V"]]:
+        """Apply parts of the packed projection."""
+        return project_in(self.attention, normed, first, last)
+
+    def mix(
+        self,
+        query: Float[Tensor, "B Q V"],
+        key: Float[Tensor, "B L V"],
+        value: Float[Tensor, "B L V"],
+    ) -> Float[Tensor, "B Q V"]:
+        """Attend; with norms of queries and keys, or as scaled cosines, where it has them."""
+        attention = self.attention
+        if not isinstance(attention, Attention):
+            return attend(query, key, value, self.heads)
+        q, k = (by_head(part, self.heads) for part in (query, key))
+        if attention.logit_scale is not None:
+            scale = attention.logit_scale.clamp(max=attention.logit_scale_max).exp()
+            q, k = F.normalize(q, dim=-1) * scale * q.shape[-1] ** 0.5, F.normalize(k, dim=-1)
+        else:
+            q, k = attention.ln_q(q), attention.ln_k(k)
+        return attend(q, k, value, self.heads)
+
+    def output(
+        self, mixed: Float[Tensor, "B Q V"], normed: Float[Tensor, "B Q W"]
+    ) -> Float[Tensor, "B Q W"]:
+        """Project heads back, then scale."""
+        if isinstance(self.attention, Attention):
+            if self.attention.head_scale is not None:
+                split = mixed.unflatten(-1, (self.heads, -1))
+                mixed = (split * self.attention.head_scale[:, 0]).flatten(-2)
+            mixed = self.block.ln_attn(self.attention.out_proj(self.attention.ln_inner(mixed)))
+            return self.block.ls_1(mixed)
+        return self.block.ls_1(self.attention.out_proj(mixed))
+
+    def feed_forward(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Add the MLP."""
+        return x + self.block.ls_2(self.block.mlp(self.block.ln_2(x)))
+
+
+def _of_one_key(pooler: AttentionalPooler, dense: Float[Tensor, "B P W"]) -> Tensor:
+    """Return what a pooler makes of each patch alone: its value, behind the output projection."""
+    attention: nn.MultiheadAttention = pooler.attn
+    width = attention.embed_dim
+    if attention.in_proj_weight is None:  # keys of another width than the queries
+        weight = attention.v_proj_weight
+    else:
+        weight = attention.in_proj_weight[2 * width :]
+    bias = None if attention.in_proj_bias is None else attention.in_proj_bias[2 * width :]
+    return attention.out_proj(F.linear(pooler.ln_k(dense), weight, bias))

@@ -1,0 +1,237 @@
+"""timm's vision transformers: plain ones, EVA and Perception Encoder, relative positions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from timm.layers import AttentionPoolLatent, apply_rot_embed_cat
+from timm.layers.attention import Attention, AttentionRope
+from timm.models.eva import Eva, EvaAttention, EvaBlock, EvaBlockPostNorm
+from timm.models.vision_transformer import Block as ViTBlock
+from timm.models.vision_transformer import ResPostBlock, VisionTransformer
+from timm.models.vision_transformer_relpos import (
+    RelPosAttention,
+    RelPosBlock,
+    ResPostRelPosBlock,
+    VisionTransformerRelPos,
+)
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from plp.towers.attention import attend, by_head
+from plp.towers.block import Block
+from plp.towers.half_copy import HalfCopy
+from plp.towers.image import ImageTower
+
+_TRUNKS = (VisionTransformer, Eva, VisionTransformerRelPos)
+_BLOCKS = (ViTBlock, ResPostBlock, EvaBlock, EvaBlockPostNorm, RelPosBlock, ResPostRelPosBlock)
+_NORM_LAST = (ResPostBlock, EvaBlockPostNorm, ResPostRelPosBlock)
+_ATTENTIONS = (Attention, AttentionRope, EvaAttention, RelPosAttention)
+
+
+class TimmViT(ImageTower):
+    """Reader of timm's transformers, on their own or as the trunk of an open_clip model.
+
+    Args:
+        trunk: The timm model.
+        head: What follows it (open_clip's projection); None for nothing.
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module | None = None) -> None:
+        self.trunk: Any = trunk
+        self.head: Any = head if head is not None else nn.Identity()
+        self._half = HalfCopy()
+        self.width = int(self.trunk.embed_dim)
+        self.prefix = int(self.trunk.num_prefix_tokens)
+        by_class = self._pooler is None and self.trunk.global_pool == "token"
+        self.pooled_rows = 1 if by_class else None
+        self.grid = tuple(self.trunk.patch_embed.grid_size)
+
+    def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
+        """Patches behind class and register tokens, positions added where they are absolute."""
+        trunk = self.trunk
+        x = trunk.patch_embed(images)
+        if isinstance(trunk, VisionTransformerRelPos):
+            if trunk.cls_token is None:
+                return x
+            return torch.cat([trunk.cls_token.expand(len(x), -1, -1), x], dim=1)
+        x = trunk._pos_embed(x)
+        return trunk.norm_pre(x[0] if isinstance(trunk, Eva) else x)
+
+    def blocks(self, device: torch.device) -> Sequence[Block]:
+        """Return a reader of each block, with the positions that act inside it."""
+        network: Any = self._half.of(self.trunk, device)
+        bias = getattr(network, "shared_rel_pos", None)
+        shared = None if bias is None else bias.get_bias()
+        return [
+            TimmBlock(block, rope, shared)
+            for block, rope in zip(network.blocks, self._rotations(network), strict=True)
+        ]
+
+    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
+        """Apply the final norm."""
+        return self.trunk.norm(tokens)
+
+    def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
+        """Pool as the trunk's own `forward_head` does."""
+        return self.head(self.trunk.forward_head(self.trunk.norm(tokens)))
+
+    def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Send finished patches through the pooler, as its only key, norm and heads."""
+        trunk = self.trunk
+        if self._pooler is not None:
+            dense = _of_one_key(self._pooler, dense)
+        return self.head(trunk.head(trunk.head_drop(trunk.fc_norm(dense))))
+
+    @property
+    def _pooler(self) -> AttentionPoolLatent | None:
+        return getattr(self.trunk, "attn_pool", None)
+
+    def _rotations(self, network: Any) -> Sequence[Tensor | None]:
+        """Return each block's rotary embedding."""
+        rope = getattr(network, "rope", None)
+        if rope is None:
+            return [None] * len(network.blocks)
+        fixed = hasattr(rope, "feat_shape") and not network.dynamic_img_size
+        embedding = rope.get_embed() if fixed else rope.get_embed(shape=self.grid)
+        if getattr(network, "rope_mixed", False):  # one a block
+            return list(embedding)
+        return [embedding] * len(network.blocks)
+
+
+class TimmBlock(Block):
+    """Reader of timm's residual blocks whose attention is q, k, v of all tokens.
+
+    Args:
+        block: The block.
+        rope: Rotary embedding of the patches; None for none.
+        bias: Numbers to add to the attention's scores that all blocks share; None for none.
+    """
+
+    def __init__(self, block: nn.Module, rope: Tensor | None, bias: Tensor | None) -> None:
+        self.block: Any = block
+        self.attention: Any = block.attn
+        self.heads = int(self.attention.num_heads)
+        self.rope, self.shared_bias = rope, bias
+        self._norm_last = isinstance(block, _NORM_LAST)
+
+    def normed(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Apply the norm in front of the attention, where it stands there."""
+        return x if self._norm_last else self.block.norm1(x)
+
+    def project(
+        self, normed: Float[Tensor, "B L W"], first: int, last: int
+    ) -> list[Float[Tensor, "B L V"]]:
+        """Apply parts of the packed projection, or the single ones."""
+        attention = self.attention
+        if attention.qkv is None:
+            singles = (attention.q_proj, attention.k_proj, attention.v_proj)
+            return [self._of_all_heads(single(normed)) for single in singles[first:last]]
+        width = attention.qkv.out_features // 3
+        rows = slice(first * width, last * width)
+        bias = _packed_bias(attention)
+        packed = F.linear(normed, attention.qkv.weight[rows], None if bias is None else bias[rows])
+        return list(packed.chunk(last - first, dim=-1))
+
+    def mix(
+        self,
+        query: Float[Tensor, "B Q V"],
+        key: Float[Tensor, "B L V"],
+        value: Float[Tensor, "B L V"],
+    ) -> Float[Tensor, "B Q V"]:
+        """Attend, with norms of queries and keys and positions where the block has them."""
+        attention = self.attention
+        q = attention.q_norm(by_head(query, self.heads))
+        k = attention.k_norm(by_head(key, self.heads))
+        if self.rope is not None:
+            q, k = self._rotate(q), self._rotate(k)
+        mask = self._bias()
+        if mask is not None:
+            mask = mask[:, :, : q.shape[2]].to(q.dtype)
+        return attend(q, k, value, self.heads, mask=mask)
+
+    def output(
+        self, mixed: Float[Tensor, "B Q V"], normed: Float[Tensor, "B Q W"]
+    ) -> Float[Tensor, "B Q W"]:
+        """Norm, gate, output projection, and the block's scale or last norm."""
+        attention, block = self.attention, self.block
+        mixed = getattr(attention, "norm", _same)(mixed)
+        gate = getattr(attention, "gate", None)
+        if gate is not None:
+            mixed = mixed * gate(normed).sigmoid()
+        added = attention.proj(mixed)
+        if self._norm_last:
+            return block.norm1(added)
+        return _scaled(block, "1", added)
+
+    def feed_forward(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Add the MLP."""
+        block = self.block
+        if self._norm_last:
+            return x + block.norm2(block.mlp(x))
+        return x + _scaled(block, "2", block.mlp(block.norm2(x)))
+
+    def _of_all_heads(self, part: Float[Tensor, "B L U"]) -> Float[Tensor, "B L V"]:
+        """Repeat keys and values that several heads of queries share."""
+        groups = self.attention.proj.in_features // part.shape[-1]
+        if groups == 1:
+            return part
+        return (
+            part.unflatten(-1, (self.heads // groups, -1)).repeat_interleave(groups, -2).flatten(-2)
+        )
+
+    def _rotate(self, part: Float[Tensor, "B h R d"]) -> Float[Tensor, "B h R d"]:
+        """Turn the patches among the first R tokens; class and register tokens have no place."""
+        prefix = self.attention.num_prefix_tokens
+        if part.shape[2] <= prefix:
+            return part
+        half = getattr(self.attention, "rotate_half", False)
+        turned = apply_rot_embed_cat(part[:, :, prefix:], self.rope, half=half)
+        return torch.cat([part[:, :, :prefix], turned], dim=2).type_as(part)
+
+    def _bias(self) -> Float[Tensor, "1 h L L"] | None:
+        own = getattr(self.attention, "rel_pos", None)
+        return self.shared_bias if own is None else own.get_bias()
+
+
+def why_not_read(trunk: nn.Module) -> str | None:
+    """Return why a timm model is no transformer that `TimmViT` reads; None if it is one."""
+    if not isinstance(trunk, _TRUNKS):
+        return f"timm's {type(trunk).__name__} is no plain vision transformer"
+    strange = {type(block) for block in trunk.blocks} - {*_BLOCKS}
+    strange |= {type(block.attn) for block in trunk.blocks if hasattr(block, "attn")} - {
+        *_ATTENTIONS
+    }
+    if strange:
+        names = ", ".join(sorted(one.__name__ for one in strange))
+        return f"its blocks are made of {names}, whose attention is not one of q, k, v"
+    pooler = getattr(trunk, "attn_pool", None)
+    if pooler is not None and not isinstance(pooler, AttentionPoolLatent):
+        return f"its pooling, {type(pooler).__name__}, has no value of a single patch"
+    return None
+
+
+def _packed_bias(attention: Any) -> Tensor | None:
+    """Return the bias of q, k, v; EVA keeps it in three parts, k's being zero."""
+    if getattr(attention, "q_bias", None) is not None:
+        return torch.cat([attention.q_bias, attention.k_bias, attention.v_bias])
+    return attention.qkv.bias
+
+
+def _scaled(block: Any, number: str, added: Tensor) -> Tensor:
+    """Apply the layer scale, which EVA keeps as a parameter and plain blocks as a module."""
+    if hasattr(block, f"ls{number}"):
+        return getattr(block, f"ls{number}")(added)
+    gamma = getattr(block, f"gamma_{number}")
+    return added if gamma is None else gamma * added
+
+
+def _of_one_key(pooler: AttentionPoolLatent, dense: Float[Tensor, "B P W"]) -> Tensor:
+    """Return what an attention pool makes of each patch alone."""
+    x = pooler.proj(pooler.kv(dense).chunk(2, dim=-1)[1])
+    return x if pooler.mlp is None else x + pooler.mlp(pooler.norm(x))
+
+
+def _same(x: Tensor) -> Tensor:
+    return x

@@ -1,0 +1,129 @@
+"""Tiny image towers of each family: the rows that every law and oracle of image towers runs over.
+
+A family added to `plp.towers.select` gets a row here.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import timm
+import torch
+from open_clip.transformer import LayerNorm, VisionTransformer
+from timm.models.convnext import ConvNeXt
+from timm.models.eva import Eva
+from timm.models.swin_transformer import SwinTransformer
+from timm.models.vision_transformer import ResPostBlock
+from timm.models.vision_transformer import VisionTransformer as TimmTransformer
+from timm.models.vision_transformer_relpos import VisionTransformerRelPos
+from torch import nn
+
+from plp.towers.select import read_timm, read_tower
+from plp.towers.vision import VisionTower
+
+SIDE = 64  # two places on a map of stride 32, so that every tower has several patches
+TIMM = {"img_size": SIDE, "patch_size": 16, "embed_dim": 32, "depth": 3, "num_heads": 2}
+TIMM["num_classes"] = 12
+EVA = {**TIMM, "use_rot_pos_emb": True, "init_values": 0.3}
+
+
+def open_clip_vit(**options: Any) -> nn.Module:
+    sizes = dict(image_size=SIDE, patch_size=16, width=32, layers=3, heads=2, mlp_ratio=2.0)
+    return VisionTransformer(**{**sizes, "output_dim": 12, "norm_layer": LayerNorm, **options})
+
+
+def gated() -> nn.Module:
+    network = TimmTransformer(**TIMM)
+    for block in network.blocks:
+        block.attn.gate = nn.Linear(TIMM["embed_dim"], block.attn.attn_dim)
+    return network
+
+
+POOLER = {"attentional_pool": True, "attn_pooler_queries": 4, "attn_pooler_heads": 4}
+CUSTOM = {"qk_norm": True, "scale_heads": True, "scale_attn": True, "scale_fc": True}
+
+OPEN_CLIP: dict[str, Callable[[], nn.Module]] = {
+    "clip": open_clip_vit,
+    "layer scale": partial(open_clip_vit, ls_init_value=0.3),
+    "no first norm": partial(open_clip_vit, no_ln_pre=True, pos_embed_type="sin_cos_2d"),
+    "mean of patches": partial(open_clip_vit, pool_type="avg"),
+    "norm after the mean": partial(open_clip_vit, pool_type="avg", final_ln_after_pool=True),
+    "norm after the class token": partial(open_clip_vit, final_ln_after_pool=True),
+    "attentional pooler": partial(open_clip_vit, **POOLER),
+    "attentional pooler, equal widths": partial(open_clip_vit, **POOLER, output_dim=32),
+    "further norms": partial(open_clip_vit, **CUSTOM, scale_attn_inner=True),
+}
+PLAIN: dict[str, Callable[[], nn.Module]] = {
+    "timm": partial(TimmTransformer, **TIMM),
+    "timm, mean": partial(TimmTransformer, **TIMM, global_pool="avg", class_token=False),
+    "timm, mean beside a class token": partial(TimmTransformer, **TIMM, global_pool="avg"),
+    "timm, attention pool (SigLIP)": partial(
+        TimmTransformer, **TIMM, global_pool="map", class_token=False
+    ),
+    "timm, registers": partial(TimmTransformer, **TIMM, reg_tokens=2, no_embed_class=True),
+    "timm, first norm, scale": partial(TimmTransformer, **TIMM, pre_norm=True, init_values=0.2),
+    "timm, norm of q and k": partial(TimmTransformer, **TIMM, qk_norm=True, qkv_bias=False),
+    "timm, norms last": partial(
+        TimmTransformer, **TIMM, block_fn=ResPostBlock, init_values=0.2, class_token=True
+    ),
+    "eva": partial(Eva, **EVA),
+    "eva, single projections": partial(
+        Eva, **EVA, qkv_fused=False, swiglu_mlp=True, scale_mlp=True, scale_attn_inner=True
+    ),
+    "eva, norms last": partial(Eva, **EVA, use_post_norm=True),
+    "eva, mean, registers": partial(
+        Eva, **EVA, global_pool="avg", num_reg_tokens=2, no_embed_class=True
+    ),
+    "eva, mixed rotations": partial(
+        Eva, **EVA, rope_type="mixed", use_abs_pos_emb=False
+    ),
+    "perception encoder": partial(
+        Eva, **TIMM, use_rot_pos_emb=True, attn_type="rope", global_pool="map",
+        attn_pool_num_heads=2, attn_pool_mlp_ratio=2.0, use_pre_transformer_norm=True,
+        rope_grid_offset=1.0, rope_grid_indexing="xy", ref_feat_shape=(4, 4),
+    ),
+    "gated": gated,
+    "fewer heads of keys": partial(
+        Eva, **{**EVA, "num_heads": 4}, attn_type="rope", qkv_fused=False, num_kv_heads=2
+    ),
+    "relative positions": partial(VisionTransformerRelPos, **TIMM, class_token=True,
+        global_pool="token"),
+    "relative positions, mean": partial(VisionTransformerRelPos, **TIMM, init_values=0.3),
+}  # fmt: skip
+MAPS: dict[str, Callable[[], nn.Module]] = {
+    "convnext": partial(
+        ConvNeXt, num_classes=12, depths=(1, 1, 1, 1), dims=(8, 16, 24, 32), patch_size=4
+    ),
+    "swin": partial(
+        SwinTransformer, img_size=SIDE, patch_size=4, embed_dim=16, depths=(1, 1), num_heads=(2, 2),
+        window_size=4, num_classes=12,
+    ),
+    "efficientnet": partial(timm.create_model, "test_efficientnet", num_classes=12),
+}  # fmt: skip
+
+
+def shake(network: nn.Module) -> nn.Module:
+    """Draw every parameter anew, so that no norm, scale, bias or position is at its start."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in sorted(network.named_parameters()):
+            drawn = torch.randn(parameter.shape, generator=generator)
+            matrix = parameter.ndim > 1 and not name.endswith(("pos_embed", "cls_token", "latent"))
+            size = parameter[0].numel() ** -0.5 if matrix else 0.3
+            near_one = name.endswith("weight") and parameter.ndim == 1
+            parameter.copy_(drawn * size + (1.0 if near_one else 0.0))
+    return network.eval()
+
+
+def build_open_clip(name: str) -> tuple[nn.Module, VisionTower]:
+    network = shake(OPEN_CLIP[name]())
+    return network, read_tower(network, alias_first_block=False)
+
+
+def build_timm(name: str) -> tuple[nn.Module, VisionTower]:
+    network = shake((PLAIN | MAPS)[name]())
+    return network, read_timm(network, None, alias_first_block=False)
+
+
+def images(side: int = SIDE) -> torch.Tensor:
+    return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
