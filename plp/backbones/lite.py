@@ -19,12 +19,12 @@ from plp.backbones._lite_joint import (
 from plp.backbones._lite_text import MiniLM, at_least_float32
 from plp.backbones._lite_weights import find_lite_files, load_image_tower
 from plp.backbones.base import Backbone
-from plp.backbones.weights_state import weights_mark
 from plp.errors import ConfigError
 from plp.files import user_cache
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.towers.weights_state import weights_mark
 
 _CPU_CHUNK = 16 * 224 * 224  # pixels
 _STRIDE = 32  # pixels a cell of the map before pooling

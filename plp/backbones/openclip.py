@@ -15,12 +15,12 @@ from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.base import Backbone
 from plp.backbones.text_tower import TextTower
-from plp.backbones.weights_state import weights_mark
 from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.select import read_tower
+from plp.towers.weights_state import weights_mark
 
 
 @BACKBONES.register_module()

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
-from plp.backbones.weights_state import tensor_state
 from plp.errors import ConfigError
 from plp.learners.length_order import by_length, in_order, part_sizes
 from plp.learners.recompute import recomputed
@@ -19,6 +18,7 @@ from plp.learners.sharded_texts import encode_share
 from plp.prompts.base import Prompt, PromptPart, cut_prompts, cut_tokens
 from plp.prompts.rows import Groups
 from plp.structures import NameTokens, PromptTokens
+from plp.towers.weights_state import tensor_state
 
 _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
 # Texts of a call without gradient: 0.3 MiB each in ViT-B/16, and attention's kernels on CUDA take

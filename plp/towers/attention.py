@@ -1,17 +1,21 @@
 """The lines that all towers share: a packed projection, heads apart, heads together."""
 
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def project_packed(
-    attention: nn.Module, tokens: Float[Tensor, "*batch W"], first: int, last: int
+    attention: Any, tokens: Float[Tensor, "*batch W"], first: int, last: int
 ) -> Float[Tensor, "*batch X"]:
-    """Apply parts `first` up to `last` of the packed projection: 0 query, 1 key, 2 value."""
+    """Apply parts `first` up to `last` of the packed projection: 0 query, 1 key, 2 value.
+
+    `attention` is torch's `MultiheadAttention` or open_clip's, which pack it alike.
+    """
     width = tokens.shape[-1]
     rows = slice(first * width, last * width)
     bias = None if attention.in_proj_bias is None else attention.in_proj_bias[rows]
@@ -19,7 +23,7 @@ def project_packed(
 
 
 def project_in(
-    attention: nn.Module, tokens: Float[Tensor, "M L W"], first: int, last: int
+    attention: Any, tokens: Float[Tensor, "M L W"], first: int, last: int
 ) -> list[Float[Tensor, "M L W"]]:
     """Apply parts of the packed projection, one tensor each; see `project_packed`."""
     packed = project_packed(attention, tokens, first, last)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from plp.backbones.weights_state import tensor_state
+from plp.towers.weights_state import tensor_state
 
 # Weights that these layers use for products and nothing else. Their subclasses may do more with
 # them, and are left to autocast.

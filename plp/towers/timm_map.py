@@ -24,8 +24,8 @@ class FeatureMap(VisionTower):
 
     streams = ("tokens",)
 
-    def __init__(self, trunk: nn.Module, head: nn.Module | None, why: str) -> None:
-        self.trunk: Any = trunk
+    def __init__(self, trunk: Any, head: nn.Module | None, why: str) -> None:
+        self.trunk = trunk
         self.head: Any = head if head is not None else nn.Identity()
         self.dense_dim = int(self.trunk.num_features)
         self._channels_last = getattr(trunk, "output_fmt", "NCHW") == "NHWC"

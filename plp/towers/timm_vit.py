@@ -38,8 +38,8 @@ class TimmViT(ImageTower):
         head: What follows it (open_clip's projection); None for nothing.
     """
 
-    def __init__(self, trunk: nn.Module, head: nn.Module | None = None) -> None:
-        self.trunk: Any = trunk
+    def __init__(self, trunk: Any, head: nn.Module | None = None) -> None:
+        self.trunk = trunk
         self.head: Any = head if head is not None else nn.Identity()
         self._half = HalfCopy()
         self.width = int(self.trunk.embed_dim)
@@ -109,9 +109,9 @@ class TimmBlock(Block):
         bias: Numbers to add to the attention's scores that all blocks share; None for none.
     """
 
-    def __init__(self, block: nn.Module, rope: Tensor | None, bias: Tensor | None) -> None:
-        self.block: Any = block
-        self.attention: Any = block.attn
+    def __init__(self, block: Any, rope: Tensor | None, bias: Tensor | None) -> None:
+        self.block = block
+        self.attention = block.attn
         self.heads = int(self.attention.num_heads)
         self.rope, self.shared_bias = rope, bias
         self._norm_last = isinstance(block, _NORM_LAST)
@@ -142,10 +142,8 @@ class TimmBlock(Block):
     ) -> Float[Tensor, "B Q V"]:
         """Attend, with norms of queries and keys and positions where the block has them."""
         attention = self.attention
-        q = attention.q_norm(by_head(query, self.heads))
-        k = attention.k_norm(by_head(key, self.heads))
-        if self.rope is not None:
-            q, k = self._rotate(q), self._rotate(k)
+        q = self._rotate(attention.q_norm(by_head(query, self.heads)))
+        k = self._rotate(attention.k_norm(by_head(key, self.heads)))
         mask = self._bias()
         if mask is not None:
             mask = mask[:, :, : q.shape[2]].to(q.dtype)
@@ -183,8 +181,8 @@ class TimmBlock(Block):
 
     def _rotate(self, part: Float[Tensor, "B h R d"]) -> Float[Tensor, "B h R d"]:
         """Turn the patches among the first R tokens; class and register tokens have no place."""
-        prefix = self.attention.num_prefix_tokens
-        if part.shape[2] <= prefix:
+        prefix = getattr(self.attention, "num_prefix_tokens", 0)
+        if self.rope is None or part.shape[2] <= prefix:
             return part
         half = getattr(self.attention, "rotate_half", False)
         turned = apply_rot_embed_cat(part[:, :, prefix:], self.rope, half=half)
@@ -199,12 +197,12 @@ def why_not_read(trunk: nn.Module) -> str | None:
     """Return why a timm model is no transformer that `TimmViT` reads; None if it is one."""
     if not isinstance(trunk, _TRUNKS):
         return f"timm's {type(trunk).__name__} is no plain vision transformer"
-    strange = {type(block) for block in trunk.blocks} - {*_BLOCKS}
-    strange |= {type(block.attn) for block in trunk.blocks if hasattr(block, "attn")} - {
-        *_ATTENTIONS
-    }
+    blocks: Any = trunk.blocks
+    parts: list[tuple[type, tuple[type, ...]]] = [(type(block), _BLOCKS) for block in blocks]
+    parts += [(type(block.attn), _ATTENTIONS) for block in blocks if hasattr(block, "attn")]
+    strange = {kind for kind, known in parts if kind not in known}
     if strange:
-        names = ", ".join(sorted(one.__name__ for one in strange))
+        names = ", ".join(sorted(kind.__name__ for kind in strange))
         return f"its blocks are made of {names}, whose attention is not one of q, k, v"
     pooler = getattr(trunk, "attn_pool", None)
     if pooler is not None and not isinstance(pooler, AttentionPoolLatent):

@@ -49,12 +49,13 @@ FULL = {
 }
 TIMM = {"timm_model_name": "test_vit", "timm_pool": "", "timm_proj": "linear", "image_size": 160}
 POOLER = {"attentional_pool": True, "attn_pooler_queries": 4, "attn_pooler_heads": 4}
-POOLED_ONLY = {
-    "timm": ({**config(), "vision_cfg": TIMM}, "is timm's VisionTransformer, not CLIP's"),
-    "mean of patches": (config(vision={"pool_type": "avg"}), "pool_type 'avg'"),
-    "attentional pool": (config(vision=POOLER), "attentional pooler"),
-    "norm after pool": (config(vision={"final_ln_after_pool": True}), "final layer norm"),
-    "scaled attention blocks": (config(vision={"scale_attn": True}), "CustomResidualAttention"),
+OTHERS = {
+    "timm": {**config(), "vision_cfg": TIMM},
+    "timm, a map": {**config(), "vision_cfg": {**TIMM, "timm_model_name": "test_convnext"}},
+    "mean of patches": config(vision={"pool_type": "avg"}),
+    "attentional pool": config(vision=POOLER),
+    "norm after pool": config(vision={"final_ln_after_pool": True}),
+    "scaled attention blocks": config(vision={"scale_attn": True}),
 }
 
 
@@ -165,22 +166,21 @@ def test_v_v_attention_needs_a_transformer():
         backbone.encode_image(images_for(backbone), ["vv"])
 
 
-@pytest.mark.parametrize("name", POOLED_ONLY)
-def test_other_towers_pool_and_say_why_they_have_no_streams(name):
-    model_config, why = POOLED_ONLY[name]
-    backbone = build(model_config)
+@pytest.mark.parametrize("name", OTHERS)
+def test_towers_of_other_families_pool_as_open_clip_does_and_have_streams(name):
+    backbone = build(OTHERS[name])
     images = images_for(backbone)
-    assert backbone.streams == ()
-    assert backbone.dense_dim == 0
-    features = backbone.encode_image(images)
-    expected = backbone.model.encode_image(images)
-    assert torch.equal(features.pooled, expected)
-    assert features.dense == {}
-    for stream in ("vv", "value", "tokens"):
-        with pytest.raises(ConfigError, match=f"no dense stream '{stream}': .*{why}.*none"):
-            backbone.encode_image(images, [stream])
-    with pytest.raises(ConfigError, match=why):
-        backbone.project_dense(torch.zeros(1, 1, 1))
+    features = backbone.encode_image(images, backbone.streams)
+    assert_close(features.pooled, backbone.model.encode_image(images), **TOLERANCE)
+    assert backbone.streams == (("tokens",) if "map" in name else ("vv", "value", "tokens"))
+    for dense in features.dense.values():
+        assert dense.shape[1:] == (features.grid[0] * features.grid[1], backbone.dense_dim)
+        assert backbone.project_dense(dense).shape[-1] == backbone.embed_dim
+
+
+def test_a_tower_with_two_poolers_is_refused():
+    with pytest.raises(ConfigError, match=r"two poolers .* Use attentional_pool=True"):
+        build(config(vision={**POOLER, "attentional_pool": "parallel"}))
 
 
 def test_coca_pools_and_says_why_it_takes_no_prompts():
@@ -190,7 +190,7 @@ def test_coca_pools_and_says_why_it_takes_no_prompts():
     backbone = build(config(vision, text, custom_text=True, multimodal_cfg=decoder))
     images = images_for(backbone)
     expected = backbone.model.encode_image(images, normalize=False)
-    assert torch.equal(backbone.encode_image(images).pooled, expected)
+    assert_close(backbone.encode_image(images).pooled, expected, **TOLERANCE)
     with pytest.raises(ConfigError, match="class token after the padding"):
         backbone.embed_words(["dog"])
 

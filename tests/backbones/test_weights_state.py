@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from plp.backbones.weights_state import weights_mark
+from plp.towers.weights_state import weights_mark
 
 
 def module():
