@@ -21,8 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         resume=arguments.resume,
         device=arguments.device,
         launcher=arguments.launcher,
+        tested=lambda report: print("\n".join(accuracy_lines(report)), flush=True),
     )
     if is_main_process():
-        print("\n".join(accuracy_lines(outcome.report)))
         print(f"checkpoint, result and curves: {outcome.work_dir}")
     leave()

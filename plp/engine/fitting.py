@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from plp.datasets import build_loader
 from plp.engine.data import Loaders
 from plp.learners.prompt_learner import PromptLearner
+from plp.progress import Progress
 from plp.structures import Shots
 
 logger = logging.getLogger("plp")
@@ -41,11 +42,13 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
     views = 1 if views == "epoch" else views
     ordered = in_order(loader, views)
     pooled, labels = [], []
+    progress = Progress("encoding", views * len(loader.dataset))  # type: ignore[arg-type]
     for view in range(views):
         ordered.sampler.set_epoch(view)  # type: ignore[attr-defined]
         for batch in ordered:
             batch = learner.data_preprocessor(batch)
             pooled.append(learner.encode_image(batch["images"]).pooled.float())
+            progress.add(len(batch["labels"]))
             if view == 0:
                 labels.append(batch["labels"])
     return Shots(torch.cat(pooled).unflatten(0, (views, -1)), torch.cat(labels))

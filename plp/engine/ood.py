@@ -153,6 +153,7 @@ def _score_sets(
         found = score_images(
             learner, scorings, images, batch_size=size, num_workers=workers, stored=stored,
             labelled=one.name == ID, on_error=on_error, export=export_to is not None,
+            what=one.name,
         )  # fmt: skip
         if export_to is not None:
             write_export(export_to, one, found, learner)

@@ -14,6 +14,7 @@ from plp.engine.ood_cache import Stored
 from plp.errors import DataError
 from plp.evaluation import Judged, judge
 from plp.learners.prompt_learner import Images, PromptLearner
+from plp.progress import Progress
 from plp.reader import asked_for
 from plp.scores import Score
 from plp.structures import Evidence
@@ -103,6 +104,7 @@ def score_images(
     on_error: OnError = "stop",
     export: bool = False,
     stored: Stored | None = None,
+    what: str = "images",
 ) -> Scored:
     """Score every image of a list.
 
@@ -120,6 +122,7 @@ def score_images(
         export: Keep logits and features.
         stored: Features of the images, where they are on disk; else images are encoded as they
             come.
+        what: What the images are, for a line of progress every few seconds.
 
     Raises:
         DataError: naming an image that cannot be read, or if none can.
@@ -127,12 +130,14 @@ def score_images(
     learner.eval()
     rows: list[dict[str, Any]] = []
     unreadable: list[Unreadable] = []
+    progress = Progress(f"scoring {what}", len(images))
     for batch in _batches(images, stored, batch_size, num_workers):
         for one in batch.pop("unreadable"):
             _report(one, len(images), on_error)
             unreadable.append(one)
         if batch:
             rows.append(_score_batch(learner, scorings, batch, labelled, export))
+            progress.add(len(batch["indices"]))
     if not rows:
         raise DataError(f"none of the {len(images)} images can be read; {unreadable[0].reason}")
     joined = _join(rows)

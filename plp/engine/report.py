@@ -16,6 +16,7 @@ from plp.engine.data_options import DataOptions
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationReport
 from plp.learners.prompt_learner import PromptLearner
+from plp.progress import ticking
 from plp.report.leave import leave
 from plp.report.run_report import Finished, read_curves, run_report
 from plp.report.specialisation import specialisation
@@ -68,7 +69,8 @@ def leave_report(
         return run_report(Finished(result, read_curves(folder), tested, few.root, validation, seen))
 
     begin = time.monotonic()
-    path = leave(folder, make)
+    with ticking("making the report"):
+        path = leave(folder, make)
     if path is not None:
         logger.info("report: %s (%.1f s)", path, time.monotonic() - begin)
     return path

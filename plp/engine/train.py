@@ -1,7 +1,7 @@
 """Training a classifier: one function behind `tools/train.py`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,6 +70,7 @@ def train(
     resume: bool = False,
     device: str | None = None,
     launcher: str = "none",
+    tested: Callable[[ClassificationReport], None] | None = None,
 ) -> TrainResult:
     """Train on the shots, test once on the test images, write everything to the work directory.
 
@@ -82,6 +83,8 @@ def train(
         device: Such as 'cpu' or 'cuda:1'; by default a GPU if there is one.
         launcher: 'none', or 'pytorch' under torchrun: this process is one of several, of which the
             first writes; see docs/many_gpus.md.
+        tested: Called with the accuracies as soon as they are known, before `report.html` is made;
+            in a run of several processes by the first.
 
     Raises:
         PlpError: for anything a user can mend.
@@ -94,11 +97,19 @@ def train(
     command = train_command(asked, choices or Choices(), device, launcher, get_world_size())
     chosen = own_work_dir(work_dir, default, resume)
     with forgetting_runs(), chosen as folder, telling_what_is_kept(folder):
-        return _train_in(folder, setup, resume=resume, launcher=launcher, command=command)
+        return _train_in(
+            folder, setup, resume=resume, launcher=launcher, command=command, tested=tested
+        )
 
 
 def _train_in(
-    folder: Path, setup: Setup, *, resume: bool, launcher: str, command: str | None
+    folder: Path,
+    setup: Setup,
+    *,
+    resume: bool,
+    launcher: str,
+    command: str | None,
+    tested: Callable[[ClassificationReport], None] | None,
 ) -> TrainResult:
     """Train in a work directory; the result names the command."""
     config, recipe, seed, device, options, few = setup
@@ -147,6 +158,8 @@ def _train_in(
         runner.test()
     unsolved = warn_of_transport(transport, learner)
     report = metrics["test"].report
+    if tested is not None and is_main_process():
+        tested(report)
     result = run | {
         "kind": "run",
         "selection": select,
@@ -198,7 +211,9 @@ def _validate(
     """Return the accuracy, on validation images, of what will be tested; None without any."""
     if loaders.val is None:
         return None
-    report = classification_report(predict_loader(learner, in_order(loaders.val)), class_names)
+    report = classification_report(
+        predict_loader(learner, in_order(loaders.val), what="validating"), class_names
+    )
     entries = report_entries(report)
     return {"accuracy": entries["accuracy"], "num_images": entries["num_test_images"]}
 

@@ -19,6 +19,7 @@ from plp.export.trace import trace
 from plp.files import write_atomically, write_text
 from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
+from plp.progress import ticking
 
 logger = logging.getLogger("plp")
 
@@ -153,14 +154,16 @@ def _export(
     program = ClassifierProgram(classifier.learner, score, threshold, iterations)
     text = json.dumps(describe(classifier, program), indent=2, ensure_ascii=False)
     logger.info("tracing the program, which takes a while; then it is written, read back, compared")
-    traced = trace(program)
     checked: list[Check] = []
+    with ticking("tracing"):
+        traced = trace(program)
 
     def write(temporary: Path) -> None:
         save(traced, temporary, text, program)
         checked.append(check(classifier, opened(temporary), images))
 
-    write_atomically(path, write)
+    with ticking("writing and comparing"):
+        write_atomically(path, write)
     beside = write_text(path.with_name(f"{path.name}.json"), text + "\n")
     return Exported(path, beside, path.stat().st_size, checked[0])
 

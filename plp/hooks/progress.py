@@ -11,10 +11,12 @@ from mmengine.hooks import Hook
 
 from plp.errors import PlpError
 from plp.hooks.json_lines import add_row, drop_repeated, read_rows, write_rows
+from plp.progress import Progress, duration
 from plp.registry import HOOKS
 
 logger = logging.getLogger("plp")
 
+_SOON = 1.0  # seconds from the first step to the first line
 _WAY_OUT = (
     "Lower the learning rate (--cfg-options optim_wrapper.optimizer.lr=...) or train with --amp no "
     "or --amp bf16. The last good state, if one was written, is kept."
@@ -32,8 +34,12 @@ class ProgressHook(Hook):
     Curves go to `curves.jsonl` in the work directory, one JSON object an epoch, with the accuracy
     on validation images where they were looked at; a resumed run drops the epochs it repeats.
 
+    Time left is reckoned without the first step, into which falls whatever is prepared when it is
+    first used. The test reports its progress, too.
+
     Args:
-        every: Seconds between two lines; the last epoch always gets one.
+        every: Seconds between two lines; the last epoch always gets one, and the first comes as
+            soon as there is a rate, a second after the first step.
     """
 
     priority = "LOW"
@@ -42,12 +48,14 @@ class ProgressHook(Hook):
         self.every = every
         self._sums: dict[str, Any] = {}
         self._steps = 0
+        self._test = Progress("testing", 0)
 
     def before_train(self, runner: Any) -> None:
         """Start the clock; keep the curves of the epochs that are done."""
         self._curves = Path(runner.work_dir) / "curves.jsonl"
         self._begin = self._shown = time.monotonic()
         self._first_step = runner.iter
+        self._warm = False
         if not is_main_process():
             return
         drop_repeated(self._curves, runner.epoch)
@@ -64,7 +72,9 @@ class ProgressHook(Hook):
             if "loss" in name:
                 self._sums[name] = self._sums.get(name, 0.0) + value.detach()
         self._steps += 1
-        if time.monotonic() - self._shown >= self.every:
+        if not self._warm:
+            self._leave_out_first(runner)
+        elif time.monotonic() - self._shown >= self.every:
             self._show(runner, runner.iter + 1, f"step {batch_idx + 1}")
 
     def after_train_epoch(self, runner: Any) -> None:
@@ -92,20 +102,37 @@ class ProgressHook(Hook):
                 [row | found if row["epoch"] == runner.epoch else row for row in rows],
             )
 
+    def before_test(self, runner: Any) -> None:
+        """Begin to count the test images, of this process where there are several."""
+        self._test = Progress("testing", len(runner.test_dataloader.sampler))
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Count a batch of the test."""
+        self._test.add(len((data_batch or {}).get("labels", ())))
+
+    def _leave_out_first(self, runner: Any) -> None:
+        """Start the clock anew behind the first step; the next line is due in a second."""
+        self._warm, self._first_step = True, runner.iter + 1
+        self._begin = time.monotonic()
+        self._shown = self._begin - self.every + min(self.every, _SOON)
+
     def _show(self, runner: Any, done: int, step: str) -> dict[str, float]:
         means = self._means(runner)
         self._shown = time.monotonic()
-        rate = (self._shown - self._begin) / max(done - self._first_step, 1)
+        timed = done - self._first_step
+        rate = (self._shown - self._begin) / max(timed, 1)
+        left = f"  {rate:.2f} s a step  {duration(rate * (runner.max_iters - done))} left"
         losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         logger.info(
-            "epoch %d/%d %s %s  lr %.2g  %.2f s a step  %s left",
+            "epoch %d/%d %s %s  lr %.2g%s",
             runner.epoch + 1,
             runner.max_epochs,
             step,
             losses,
             _learning_rate(runner),
-            rate,
-            _clock(rate * (runner.max_iters - done)),
+            left if timed > 0 else "",
         )
         return means
 
@@ -130,8 +157,3 @@ def _check_parameters(runner: Any) -> None:
 
 def _learning_rate(runner: Any) -> float:
     return float(runner.optim_wrapper.get_lr()["lr"][0])
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
