@@ -3,12 +3,11 @@
 import errno
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-_TEMPORARY = ".tmp"
+from plp.temporary import SUFFIX, temporary_beside
 
 
 def user_cache(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -29,26 +28,32 @@ def content_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
+def write_atomically(
+    path: str | Path, write: Callable[[Path], None], *, follow: bool = False
+) -> Path:
     """Write a file under a temporary name beside `path`, flush it to disk, then rename it.
 
-    A process killed at any moment leaves the old file or the new one, and at worst a stray
-    temporary file that ends in `.tmp`. Where `path` is a link, the file it leads to is written.
-    Permissions stay those of the file that was there.
+    A process killed at any moment leaves the old file or the new one, and at worst a temporary file
+    that ends in `.tmp`, which the next write in the folder removes. Permissions stay those of the
+    file that was there.
 
     Args:
         path: Final name; its folder is made if it is missing.
         write: Writes the content to the path it is given.
+        follow: Where `path` is a link, write the file that it leads to: for a file that the user
+            has named. Else the link is replaced, so that no folder of a stranger's can lead a run
+            to files outside of it.
 
     Raises:
         OSError: naming `path`, if it cannot be written; what was there is left as it was.
     """
     path = Path(path)
     try:
-        check_is_file_place(path)
-        _write(Path(os.path.realpath(path)), write)
+        if follow or not path.is_symlink():
+            check_is_file_place(path)
+        _write(Path(os.path.realpath(path)) if follow else path, write)
     except OSError as error:
-        ours = error.filename is None or str(error.filename).endswith(_TEMPORARY)
+        ours = error.filename is None or str(error.filename).endswith(SUFFIX)
         if error.errno is None or not ours:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -57,29 +62,23 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> Path:
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Of a name of any length, in four bytes a character.
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}{_TEMPORARY}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    try:
+    with temporary_beside(path) as temporary:
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        if path.exists():
+        if path.exists() and not path.is_symlink():
             shutil.copymode(path, temporary)
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
-def write_text(path: str | Path, text: str) -> Path:
+def write_text(path: str | Path, text: str, *, follow: bool = False) -> Path:
     r"""Write UTF-8 text atomically; a byte of a file name that is no text is written as \udcXX."""
-    return write_atomically(path, lambda temporary: _write_text(temporary, text))
+    return write_atomically(path, lambda temporary: _write_text(temporary, text), follow=follow)
 
 
-def write_bytes(path: str | Path, content: bytes) -> Path:
+def write_bytes(path: str | Path, content: bytes, *, follow: bool = False) -> Path:
     """Write bytes atomically; a full disk is then Python's to tell, in an OSError."""
-    return write_atomically(path, lambda temporary: _write_bytes(temporary, content))
+    return write_atomically(path, lambda temporary: _write_bytes(temporary, content), follow=follow)
 
 
 def check_is_file_place(path: Path) -> None:

@@ -1,8 +1,6 @@
 """The joint space of the lite backbone: a closed-form map from sentences to classifier weights."""
 
 import hashlib
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +8,12 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
+
+from plp.files import write_bytes
 
 FIT_VERSION = 1  # raise it whenever the fit, or the image centre, comes to give other numbers
 
@@ -89,22 +89,14 @@ def _read(path: Path) -> TextMap | None:
         with safe_open(path, framework="pt") as file:
             checksum = (file.metadata() or {}).get("sha256")
             stored = TextMap(file.get_tensor("centre"), file.get_tensor("weight"))
-    except (OSError, SafetensorError):
+    except Exception:  # damaged bytes make readers raise anything
         return None
     return stored if checksum == _checksum(stored) else None
 
 
 def _write(path: Path, fitted: TextMap) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    os.close(handle)
-    try:
-        tensors = {key: t.contiguous() for key, t in fitted._asdict().items()}
-        Path(name).write_bytes(save(tensors, metadata={"sha256": _checksum(fitted)}))
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    tensors = {key: t.contiguous() for key, t in fitted._asdict().items()}
+    write_bytes(path, save(tensors, metadata={"sha256": _checksum(fitted)}))
 
 
 def _checksum(stored: TextMap) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,8 +36,7 @@ class MiniLM(nn.Module):
         super().__init__()
         self.bert: Any = _load_bert(folder)
         self.tokenizer = _load_tokenizer(folder)
-        settings = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))
-        self.max_tokens: int = settings["max_seq_length"]
+        self.max_tokens = _max_tokens(folder / "sentence_bert_config.json")
         self._half = HalfCopy()
         self.width: int = self.bert.config.hidden_size
 
@@ -110,15 +108,25 @@ def _load_bert(folder: Path) -> Any:
         with torch.random.fork_rng(devices=[]):  # the random weights that are replaced at once
             bert = BertModel(config, add_pooling_layer=False)
         bert.load_state_dict({k: t for k, t in weights.items() if not k.startswith(unused)})
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except Exception as error:  # damaged bytes make readers raise anything
         raise WeightsError(f"cannot read MiniLM from {folder}: {error}. {REMEDY}") from error
     return bert.eval()
+
+
+def _max_tokens(path: Path) -> int:
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["max_seq_length"])
+    except Exception as error:  # damaged bytes make readers raise anything
+        raise WeightsError(f"cannot read {path}: {error}. {REMEDY}") from error
 
 
 def _load_tokenizer(folder: Path) -> Any:
     from tokenizers import Tokenizer  # a requirement of transformers
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library's own class of error is Exception
+        raise WeightsError(f"cannot read MiniLM from {folder}: {error}. {REMEDY}") from error
     tokenizer.no_truncation()  # the file cuts and pads to 128 tokens
     tokenizer.no_padding()
     return tokenizer

@@ -10,6 +10,8 @@ from plp.backbones._activation import use_lean_quick_gelu
 from plp.backbones._openclip_hub import require_hub_model
 from plp.errors import ConfigError
 
+_MOST_LAYERS, _LARGEST = 1000, 2**20  # of a tower; of a vocabulary, a width, an image
+
 
 def build_model(
     config: Mapping[str, Any],
@@ -26,6 +28,7 @@ def build_model(
     """
     config = {**config, "quick_gelu": quick_gelu}
     vision, text = dict(config["vision_cfg"]), dict(config["text_cfg"])
+    _check_sizes(config, "model_config")
     if image_size is not None:
         if image_size < 1:
             raise ConfigError(f"image_size: expected at least 1 pixel, got {image_size}")
@@ -49,3 +52,21 @@ def build_model(
         model.visual.set_input_size(image_size)
     use_lean_quick_gelu(model)
     return model.float()
+
+
+def _check_sizes(value: Any, key: str) -> None:
+    """Refuse sizes that no model has: building one would fill the memory before it fails.
+
+    Raises:
+        ConfigError: naming the entry.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_sizes(inner, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_sizes(inner, key)
+    elif isinstance(value, int):
+        most = _MOST_LAYERS if key.endswith("layers") else _LARGEST
+        if value > most:
+            raise ConfigError(f"{key}: expected at most {most}, got {value}")

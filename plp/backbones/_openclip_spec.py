@@ -181,10 +181,13 @@ def _weights_in(folder: Path) -> Path:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         stated = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as JSON: {error}.") from error
     if not isinstance(stated, dict):
         raise WeightsError(f"{path}: expected a JSON object, got a {type(stated).__name__}.")
+    for key in ("model_cfg", "preprocess_cfg"):
+        if not isinstance(stated.get(key) or {}, dict):
+            raise WeightsError(f"{path}: expected {key!r} to be an object, got {stated[key]!r}.")
     return stated
 
 

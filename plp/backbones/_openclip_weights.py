@@ -5,14 +5,12 @@ allow-list of `_torchscript`.
 """
 
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -49,6 +47,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     if not path.is_file():
         raise WeightsError(f"the weights file {path} does not exist.")
+    try:
+        return _read(path)
+    except WeightsError:
+        raise
+    except OSError as error:
+        raise WeightsError(describe_os_error(error)) from error
+    except Exception as error:  # damaged bytes make readers raise anything
+        raise _damaged(path, error) from error
+
+
+def _read(path: Path) -> Checkpoint:
     if is_torchscript(path):
         state, quick_gelu = read_torchscript(path)
         because = "the archive's own code " + ("computes it" if quick_gelu else "has no sigmoid")
@@ -72,6 +81,18 @@ def load_weights(model: nn.Module, state: dict[str, Tensor], source: str, resize
     Raises:
         WeightsError: naming the first shapes or names that do not fit.
     """
+    try:
+        _load_into(model, state, source, resize)
+    except WeightsError:
+        raise
+    except Exception as error:  # tensors of kinds and shapes that nobody has thought of
+        raise WeightsError(
+            f"{source} does not fit, or is damaged ({_first_line(error)}). Expected are tensors of "
+            "OpenAI's or open_clip's checkpoints."
+        ) from error
+
+
+def _load_into(model: nn.Module, state: dict[str, Tensor], source: str, resize: bool) -> None:
     state = convert_state_dict(model, state)
     if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
@@ -104,14 +125,17 @@ def _load(path: Path) -> Any:
             f"does not load. Save its state dict alone with torch.save, or as .safetensors. "
             f"({_first_line(error)})"
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile,
-            SafetensorError) as error:  # fmt: skip
+    except Exception as error:  # damaged bytes make readers raise anything
         if isinstance(error, OSError) and error.filename is not None:
             raise WeightsError(describe_os_error(error)) from error
         # An OSError about no file is a position outside of this one: it is cut short.
-        raise WeightsError(
-            f"{path} is damaged or no weights file ({_first_line(error)}). Download it again."
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: BaseException) -> WeightsError:
+    return WeightsError(
+        f"{path} is damaged or no weights file ({_first_line(error)}). Download it again."
+    )
 
 
 def _first_line(error: BaseException) -> str:
@@ -125,7 +149,11 @@ def _state_dict(path: Path, loaded: Any) -> dict[str, Tensor]:
             f"{path} holds no state dict: expected tensors by name, or a checkpoint with the key "
             f"'state_dict', got {_summary(found)}."
         )
-    state = {name: value for name, value in found.items() if torch.is_tensor(value)}
+    state = {
+        name: value
+        for name, value in found.items()
+        if torch.is_tensor(value) and isinstance(name, str)
+    }
     if all(name.startswith("module.") for name in state):  # saved from a data-parallel wrapper
         state = {name.removeprefix("module."): value for name, value in state.items()}
     return state

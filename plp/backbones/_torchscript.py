@@ -89,15 +89,15 @@ def read_torchscript(path: Path) -> tuple[dict[str, Tensor], bool]:
         with zipfile.ZipFile(path) as archive:
             pickled = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
             module = _Unpickler(archive, pickled.removesuffix("/data.pkl")).load()
+            found = dict(_tensors(module, ""))
             code = b"".join(archive.read(n) for n in archive.namelist() if n.endswith(".py"))
-    except (pickle.UnpicklingError, zipfile.BadZipFile, ValueError, KeyError, StopIteration,
-            EOFError, AttributeError, IndexError, TypeError, RuntimeError) as error:  # fmt: skip
+    except Exception as error:  # damaged bytes make readers raise anything
         raise WeightsError(
             f"{path} is a TorchScript archive that cannot be read: {error or 'no data.pkl'}. "
             "Download it again, or save `torch.jit.load(FILE).state_dict()` with torch.save "
             "where you trust the file."
         ) from error
-    return dict(_tensors(module, "")), b"sigmoid(" in code
+    return found, b"sigmoid(" in code
 
 
 def _tensors(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:

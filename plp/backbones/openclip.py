@@ -18,6 +18,7 @@ from plp.backbones.text_tower import TextTower
 from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
+from plp.seeds import check_seed
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.select import read_tower
 from plp.towers.weights_state import weights_mark
@@ -85,6 +86,7 @@ class OpenCLIPBackbone(Backbone):
     ) -> None:
         super().__init__()
         _check_compiler(compile_vision)
+        check_seed(seed, "the backbone's seed")
         self.arch = arch
         self.alias_first_block = alias_first_block
         pretrained = None if pretrained is None else os.fspath(pretrained)
@@ -95,6 +97,7 @@ class OpenCLIPBackbone(Backbone):
         built = bool(spec.config.get("quick_gelu", False))
         self.quick_gelu = decide_activation(quick_gelu, known, spec.source, default=built)
         self.source = spec.source
+        self.weights_file = spec.weights
         self.model: Any = build_model(spec.config, self.quick_gelu, image_size, seed, cache_dir)
         if checkpoint is not None:
             load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)

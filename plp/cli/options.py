@@ -8,10 +8,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO, cast
 
 from plp.cli.cfg_options import CfgOptions
 from plp.engine.choices import AMP, Choices
 from plp.errors import ConfigError, Interrupted, PlpError, describe_os_error
+from plp.printable import PlainStream
 
 REFUSED, INTERRUPTED, READER_LEFT = 2, 130, 141
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -116,15 +118,27 @@ def _logging(prints_data: bool) -> Iterator[None]:
             one.reconfigure(errors="backslashreplace")
     logger = logging.getLogger("plp")
     logger.setLevel(logging.INFO)
-    handler = logging.StreamHandler(sys.stderr if prints_data else sys.stdout)
-    logger.addHandler(handler)
-    logger.propagate = False
-    for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
+    with _without_controls():
+        handler = logging.StreamHandler(sys.stderr if prints_data else sys.stdout)
+        logger.addHandler(handler)
+        logger.propagate = False
+        for noisy in ("open_clip", "httpx", "huggingface_hub", "root", "PIL"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _without_controls() -> Iterator[None]:
+    """Let no control character of a name, a log line or an error reach the terminal."""
+    out, error = PlainStream(sys.stdout), PlainStream(sys.stderr)
+    with (
+        contextlib.redirect_stdout(cast(TextIO, out)),
+        contextlib.redirect_stderr(cast(TextIO, error)),
+    ):
         yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _refuse_empty(argv: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from plp.engine.transport import transport_notes, watching_transport
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
 from plp.inference import Classifier, Prediction, Unreadable, list_images, load
+from plp.printable import printable
 from plp.report.html import readable
 
 _EVERY = 2.0  # seconds between two lines of progress
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for line in lines:
                 print(line, flush=True)
         else:
-            write_atomically(arguments.out, lambda path: _write(path, lines))
+            write_atomically(arguments.out, lambda path: _write(path, lines), follow=True)
             _say(f"written to {arguments.out}")
     for note in transport_notes(transport, classifier.learner):
         _say(note)
@@ -64,7 +65,7 @@ def refuse_unreadable(bad: Sequence[Unreadable], total: int) -> None:
         DataError: if there are any.
     """
     if bad:
-        named = "\n  ".join(readable(one.reason) for one in bad[:_MOST_NAMED])
+        named = "\n  ".join(printable(readable(one.reason)) for one in bad[:_MOST_NAMED])
         rest = len(bad) - _MOST_NAMED
         more = f"\n  and {rest} more" if rest > 0 else ""
         raise DataError(f"{len(bad)} of {total} images could not be read:\n  {named}{more}")
@@ -79,6 +80,7 @@ def load_asked(arguments: argparse.Namespace) -> Classifier:
         score=arguments.score,
         recall=arguments.recall,
         trust_code=arguments.trust_code,
+        trust_header=arguments.trust_header,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import final
 
 from plp.inference import Classifier, Prediction, Unreadable
+from plp.printable import printable, safe_cell
 from plp.report.html import readable
 
 _WIDEST = 60  # characters of a path in a table; longer ones are not cut, they push the rest
@@ -26,7 +27,7 @@ class Rows(ABC):
     def __init__(self, classifier: Classifier, paths: Sequence[Path], top_k: int) -> None:
         self.rejection = classifier.rejection
         self.top_k = min(top_k, len(classifier.class_names))
-        self.width = min(max(len(readable(str(path))) for path in paths), _WIDEST)
+        self.width = min(max(len(printable(readable(str(path)))) for path in paths), _WIDEST)
 
     def lines(self, found: Iterable[Prediction | Unreadable]) -> Iterator[str]:
         """Yield the head, then a line an image."""
@@ -59,13 +60,13 @@ class TableRows(Rows):
         """Return path, decision, score, and the best classes with their probabilities."""
         word = {None: "-", True: "yes", False: "no"}[one.accepted]
         pairs = zip(one.labels, one.probabilities, strict=True)
-        best = ", ".join(f"{label} {100 * p:.1f} %" for label, p in pairs)
-        name = f"{readable(one.name):<{self.width}}"
+        best = ", ".join(f"{printable(label)} {100 * p:.1f} %" for label, p in pairs)
+        name = f"{printable(readable(one.name)):<{self.width}}"
         return f"{name}  {word:<8}  {one.ood_score:>10.5g}  {best}"
 
     def error(self, one: Unreadable) -> str:
         """Return path and the fact; the reasons stand at the end."""
-        return f"{readable(one.name):<{self.width}}  {'-':<8}  {'-':>10}  (unreadable)"
+        return f"{printable(readable(one.name)):<{self.width}}  {'-':<8}  {'-':>10}  (unreadable)"
 
 
 @final
@@ -90,7 +91,7 @@ class CsvRows(Rows):
 
     def _line(self, values: Sequence[object]) -> str:
         text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(values)
+        csv.writer(text, lineterminator="").writerow(map(safe_cell, values))
         return text.getvalue()
 
 

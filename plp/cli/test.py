@@ -1,5 +1,6 @@
 """Test a checkpoint on the test images of a data set: `plp test`."""
 
+import os
 from collections.abc import Sequence
 
 from plp.cli.flags.test import parser
@@ -16,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.checkpoint,
         choices_of(arguments),
         device=arguments.device,
-        out=arguments.out,
+        out=arguments.out and os.path.realpath(arguments.out),  # a link is the user's own word
         classes=arguments.classes,
     )
     print("\n".join(accuracy_lines(report)))

@@ -6,9 +6,11 @@ from typing import final
 from plp.datasets.base import DataSource, Item, Splits, check_splits
 from plp.datasets.benchmarks import BENCHMARKS, Counts
 from plp.datasets.layout import find_folder, find_images
+from plp.datasets.listed import check_listed
 from plp.datasets.published_lists import with_notes
 from plp.errors import ConfigError, DataError
 from plp.registry import DATASETS
+from plp.text_files import read_text
 
 CLASSES = "variants.txt"
 POOLS = {"train": Counts(3334, 3333, 3333), "trainval": Counts(6667, 0, 3333)}
@@ -65,6 +67,7 @@ class FGVCAircraft(DataSource):
                     f"{path}, line {number}: expected an image and a class of {CLASSES}, got "
                     f"{line!r}"
                 )
+            check_listed([(image, f"{path.name}, line {number}")])
             items.append(Item(f"{image}.jpg", labels[name]))
         return tuple(items)
 
@@ -76,5 +79,5 @@ def _lines(path: Path) -> list[tuple[int, str]]:
             f"fgvc_aircraft: no {path.name} in {str(path.parent)!r}. Expected the lists and "
             "images/ of the archive fgvc-aircraft-2013b"
         )
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).splitlines()
     return [(i, line.strip()) for i, line in enumerate(lines, start=1) if line.strip()]

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
+from plp.datasets.listed import check_class_names
 from plp.errors import DataError
 
 
@@ -86,6 +87,7 @@ def check_splits(splits: Splits) -> Splits:
         ...
         plp.errors.DataError: pets: 2 images are in train and in test ('a.png', 'b.png'). ...
     """
+    check_class_names(splits.class_names, splits.root)
     if len(splits.class_names) < 2:
         raise DataError(f"{splits.name}: expected 2 classes or more, got {splits.class_names}.")
     for part in ("train", "val", "test"):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import final
 
 from plp.datasets.base import DataSource, Item, Splits, check_splits, some
+from plp.datasets.listed import check_listed
 from plp.datasets.names import name_of_split_file, normalise_dataset_name
 from plp.errors import DataError
 from plp.registry import DATASETS
@@ -28,6 +29,8 @@ class Coop(DataSource):
             of its sub-folders in which the first image of the split file is found.
         name: Data-set name, the key of recipes. None: from the name of the split file, so that
             `split_zhou_OxfordFlowers.json` is `oxford_flowers`.
+        allow_outside: Let the split file name images outside of the image folder, by absolute paths
+            or `..`.
     """
 
     def __init__(
@@ -36,17 +39,25 @@ class Coop(DataSource):
         split: str | Path | None = None,
         image_dir: str | Path | None = None,
         name: str | None = None,
+        allow_outside: bool = False,
     ) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
             raise DataError(f"no such folder: {str(root)!r}. Expected a data set in CoOp's layout.")
         self.split = _find_split(self.root, split)
         self.image_dir = image_dir
+        self.allow_outside = allow_outside
         self.name = normalise_dataset_name(name) if name else name_of_split_file(self.split.stem)
 
     def splits(self) -> Splits:
         """Read the split file and find the image folder."""
         parts = _read_split(self.split)
+        listed = (
+            (path, f"{self.split.name}, {part}[{i}]")
+            for part, rows in parts.items()
+            for i, (path, _, _) in enumerate(rows)
+        )
+        check_listed(listed, self.allow_outside)
         names = _class_names(parts, self.split)
         train, val, test = (
             tuple(Item(path, label) for path, label, _ in parts[part])

@@ -1,27 +1,37 @@
 """Features on disk: what a frozen tower made of a view, kept for every later run."""
 
-import hashlib
 import json
+import logging
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import torch
 from jaxtyping import Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from plp.datasets.claims import Claims
 from plp.datasets.features import FeatureRows
-from plp.errors import DataError
+from plp.datasets.shards import (
+    DENSE,
+    POOLED,
+    SUFFIX,
+    ShardChecks,
+    age_of,
+    content_of,
+    keys_of,
+    lost,
+    name_of,
+    open_shard,
+    short_digest,
+)
 from plp.files import write_bytes, write_text
 from plp.structures import ImageFeatures
 
+logger = logging.getLogger("plp")
+
 FORMAT = 1  # of the files; a higher number leaves the files of a lower one alone
-_POOLED, _DENSE = "pooled", "dense."  # names of tensors
 
 
 class _Place(NamedTuple):
@@ -39,6 +49,8 @@ class FeatureStore:
     shard is written beside its place and renamed when it is whole; no file is ever changed or
     deleted. So a reader never meets half of one, whatever happens to the writer. Of two shards with
     the same key the older one counts, so that what a run has read once it reads again.
+
+    A shard has a digest, which a process compares once, and again when the file has changed since.
 
     Nothing is kept in memory but the keys: `read` opens the shards of a batch and closes them.
 
@@ -61,10 +73,11 @@ class FeatureStore:
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
         self._settings = json.dumps({"format": FORMAT, **settings}, indent=2, sort_keys=True)
-        self.folder = Path(folder) / _digest(self._settings)
+        self.folder = Path(folder) / short_digest(self._settings)
         self._places: dict[str, _Place] = {}
         self._seen: set[str] = set()
         self._damaged: dict[str, tuple[int, str]] = {}
+        self._checks = ShardChecks()
         self.refresh()
 
     def __contains__(self, key: str | None) -> bool:
@@ -80,14 +93,33 @@ class FeatureStore:
 
         It lists the folder, and is meant for every batch that is encoded.
         """
-        names = {name for name in _names(self.folder) if name.endswith(".safetensors")}
-        for shard in sorted((self.folder / name for name in names - self._seen), key=_age):
-            if self._damaged.get(shard.name) == _age(shard):
+        names = {name for name in _names(self.folder) if name.endswith(SUFFIX)}
+        for shard in sorted((self.folder / name for name in names - self._seen), key=age_of):
+            if self._damaged.get(shard.name) == age_of(shard) or self._checks.is_altered(shard):
                 continue
-            if keys := _keys(shard):
+            if keys := keys_of(shard):
                 self._put(shard, keys)
             else:  # another process may write it anew
-                self._damaged[shard.name] = _age(shard)
+                self._damaged[shard.name] = age_of(shard)
+
+    def verify(self, keys: Iterable[str | None]) -> None:
+        """Compare the digests of the shards that have some of these keys, each once a process.
+
+        Those that do not fit are left out, with one warning; their views are missing then, and may
+        be encoded anew. A shard that an older plp wrote has no digest, which is noted.
+        """
+        keys = list(keys)
+        bad: list[Path] = []
+        while found := [one for one in self._shards_of(keys) if not self._checks.fits(one)]:
+            bad += found
+            self.refresh()  # a younger shard may have the same keys
+        if bad:
+            logger.warning(
+                "%d of the feature cache's files in %s %s damaged (the content does not match its "
+                "digest), such as %s: left out, and their images are encoded anew where they are "
+                "needed. They may be deleted", len(bad), self.folder,
+                "is" if len(bad) == 1 else "are", bad[0].name, extra={"screen": True},
+            )  # fmt: skip
 
     def claims(self, granted: bool = False) -> Claims:
         """Return claims on keys, for those who encode; the folder must be there.
@@ -117,14 +149,10 @@ class FeatureStore:
             raise ValueError(f"expected {len(features.pooled)} keys, got {len(keys)}")
         if not keys:
             return
-        dense = {_DENSE + name: stream for name, stream in features.dense.items()}
-        # Clones: safetensors refuses tensors that share memory, which a backbone's streams may.
-        tensors = {name: t.clone() for name, t in ({_POOLED: features.pooled} | dense).items()}
-        metadata = {"keys": json.dumps(list(keys)), "grid": json.dumps(features.grid)}
-        content = save({name: t.contiguous() for name, t in tensors.items()}, metadata)
-        shard = self.folder / f"{_digest(metadata['keys'])}.safetensors"
-        if not shard.exists() or not _keys(shard):
-            write_bytes(shard, content)
+        shard = self.folder / name_of(keys)
+        if not (shard.exists() and keys_of(shard) and self._checks.fits(shard)):
+            write_bytes(shard, content_of(keys, features))
+            self._checks.is_written(shard)
         self._put(shard, keys)
 
     def read(self, keys: Sequence[str]) -> ImageFeatures:
@@ -138,13 +166,19 @@ class FeatureStore:
         shards: dict[Path, dict[str, Tensor]] = {}
         for place in places:
             if place.shard not in shards:
-                shards[place.shard], grid = _open(place.shard)
+                if not self._checks.fits(place.shard):
+                    raise lost(place.shard, "its content does not match its digest")
+                shards[place.shard], grid = open_shard(place.shard)
         rows = {
             name: torch.stack([shards[place.shard][name][place.row] for place in places])
             for name in shards[places[0].shard]
         }
-        pooled = rows.pop(_POOLED)
-        return ImageFeatures(pooled, {k.removeprefix(_DENSE): v for k, v in rows.items()}, grid)
+        pooled = rows.pop(POOLED)
+        return ImageFeatures(pooled, {k.removeprefix(DENSE): v for k, v in rows.items()}, grid)
+
+    def _shards_of(self, keys: Iterable[str | None]) -> list[Path]:
+        places = (self._places.get(key) for key in keys if key is not None)
+        return list(dict.fromkeys(place.shard for place in places if place is not None))
 
     def _put(self, shard: Path, keys: Sequence[str]) -> None:
         self._seen.add(shard.name)
@@ -173,46 +207,9 @@ class StoredRows(FeatureRows):
         return self.store.read([self.keys[row] for row in rows.tolist()])
 
 
-def _open(shard: Path) -> tuple[dict[str, Tensor], tuple[int, int]]:
-    """Return the tensors of a shard, which stay on disk until their rows are used."""
-    try:
-        with safe_open(shard, framework="pt") as file:
-            rows, columns = json.loads(file.metadata()["grid"])
-            return {name: file.get_tensor(name) for name in file.keys()}, (rows, columns)  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DataError(
-            f"the feature cache lost {str(shard)!r} while a run was using it ({error}): start the "
-            "run again (--resume goes on where it was); the features are then encoded anew"
-        ) from error
-
-
-def _keys(shard: Path) -> list[str]:
-    try:
-        with safe_open(shard, framework="pt") as file:  # compares the size with the header's
-            return list(json.loads(file.metadata()["keys"]))
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
-        warnings.warn(
-            f"the feature cache's file {str(shard)!r} is damaged and ignored ({error}); its images "
-            "are encoded anew. It may be deleted",
-            stacklevel=3,
-        )
-        return []
-
-
 def _names(folder: Path) -> list[str]:
     """Return what lies in a folder, fast enough for each batch; nothing if it cannot be listed."""
     try:
         return os.listdir(folder)
     except OSError:
         return []
-
-
-def _age(shard: Path) -> tuple[int, str]:
-    try:
-        return shard.stat().st_mtime_ns, shard.name
-    except OSError:  # deleted since it was listed
-        return 0, shard.name
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -26,13 +26,21 @@ class PublishedSplit(DataSource):
         name: Which set, as `--dataset` takes it.
         root: The data root, in which the set's folder has the name that CoOp gives it.
         split: Another split file, in the set's folder or as a path. None: the published one.
+        allow_outside: As for `Coop`.
     """
 
-    def __init__(self, name: str, root: str | Path, split: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        root: str | Path,
+        split: str | Path | None = None,
+        allow_outside: bool = False,
+    ) -> None:
         self.facts = find_benchmark(name, "PublishedSplit")
         self.name = name
         self.base = find_folder(name, root, self.facts.folder)
         self.split = split
+        self.allow_outside = allow_outside
 
     def splits(self) -> Splits:
         """Read the split file."""
@@ -41,7 +49,9 @@ class PublishedSplit(DataSource):
             raise DataError(_no_split(self.facts, published, self.base))
         find_images(self.name, self.base, self.facts.images)
         file = self.split or published.file
-        found = Coop(self.base, file, self.facts.images, name=self.name).splits()
+        found = Coop(
+            self.base, file, self.facts.images, self.name, allow_outside=self.allow_outside
+        ).splits()
         return with_notes(self.facts, found)
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from plp.datasets.base import Item, Splits, check_splits, some
 from plp.errors import ConfigError, DataError
+from plp.seeds import check_seed
 
 MOST_VAL_SHOTS = 4  # CoOp: min(K, 4) validation images a class
 
@@ -120,7 +121,7 @@ def sample(splits: Splits, shots: int, seed: int, sampler: str = "exact") -> Few
     """
     if sampler not in SAMPLERS:
         raise ConfigError(f"expected a sampler among {some(sorted(SAMPLERS))}, got {sampler!r}.")
-    return SAMPLERS[sampler](splits, shots, seed)
+    return SAMPLERS[sampler](splits, shots, check_seed(seed))
 
 
 def draw_exact(items: Sequence[Item], shots: int, generator: random.Random) -> tuple[Item, ...]:

@@ -14,6 +14,7 @@ from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import MODELS
+from plp.seeds import check_seed
 
 logger = logging.getLogger("plp")
 
@@ -48,8 +49,7 @@ def build_learner(
     merge_options(config, cfg_options or {})
     if "model" not in config:
         raise ConfigError("expected a config with a key 'model'")
-    if seed is None:
-        seed = run_seed(config)
+    seed = run_seed(config) if seed is None else check_seed(seed)
     logger.info("loading %s", _told(config.model.get("backbone")))
     with local_seed(seed):
         learner = MODELS.build(config.model, class_names=class_names)
@@ -65,11 +65,12 @@ def _told(backbone: Any) -> str:
 
 
 def run_seed(config: Config) -> int:
-    """Return the seed of a run: `randomness.seed`, 1 if the config has none."""
-    seed = (config.get("randomness") or {}).get("seed", 1)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ConfigError(f"expected a seed that is a whole number from 0 up, got {seed!r}")
-    return seed
+    """Return the seed of a run: `randomness.seed`, 1 if the config has none.
+
+    Raises:
+        ConfigError: if it is no integer from 0 to 2**32 - 1.
+    """
+    return check_seed((config.get("randomness") or {}).get("seed", 1))
 
 
 class local_seed:  # noqa: N801 - a context manager, used like a function

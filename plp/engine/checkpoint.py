@@ -4,19 +4,20 @@ Nothing in it is pickled. The frozen backbone is not in it: a checkpoint is a fe
 names the backbone it belongs to through its config.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from plp.errors import CheckpointError, describe_os_error
+from plp.checksums import note_unchecked
+from plp.errors import CheckpointError, PlpError, describe_os_error
 from plp.files import write_bytes
 from plp.learners.prompt_learner import PromptLearner
+from plp.sealed_tensors import pack, unpack
 
 FORMAT = 2  # 1 had no scores of validation images
 NAME = "model.safetensors"
@@ -45,6 +46,8 @@ def save_checkpoint(
     learner: PromptLearner,
     info: Mapping[str, Any],
     validation_scores: Mapping[str, Float[Tensor, " I"]] | None = None,
+    *,
+    follow: bool = False,
 ) -> Path:
     """Save the learned parameters, the class names and `info` (anything JSON can hold).
 
@@ -53,6 +56,7 @@ def save_checkpoint(
         learner: Its state dict is saved.
         info: See `Checkpoint`.
         validation_scores: See `Checkpoint`.
+        follow: See `write_atomically`.
     """
     scores = {_SCORES + name: value for name, value in (validation_scores or {}).items()}
     state = {
@@ -66,14 +70,15 @@ def save_checkpoint(
         **info,
     }
     metadata = {"plp": json.dumps(header, ensure_ascii=False)}
-    return write_bytes(path, save(state, metadata))
+    return write_bytes(path, pack(state, metadata), follow=follow)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint, or the one in a work directory.
 
     Raises:
-        CheckpointError: if there is none, or the file is no checkpoint of plp.
+        CheckpointError: if there is none, if it is damaged (its digest is checked), or the file is
+            no checkpoint of plp.
     """
     path = Path(path)
     if path.is_dir():
@@ -81,17 +86,21 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"expected a checkpoint file or a work directory, nothing at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("plp", "null"))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        found = unpack(path)
+        header = json.loads(found.texts.get("plp", "null"))
     except OSError as error:
         raise CheckpointError(describe_os_error(error)) from error
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no safetensors file ({error}). Take another copy, or train again"
+        ) from error
     if not isinstance(header, dict) or "class_names" not in header:
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of plp")
     _check_header(path, header)
+    state = found.tensors
     _check_finite(path, state)
+    if not found.checked:
+        note_unchecked("checkpoints", path)
     scores = {k.removeprefix(_SCORES): state.pop(k) for k in [*state] if k.startswith(_SCORES)}
     return Checkpoint(state, tuple(header["class_names"]), header, scores)
 
@@ -122,6 +131,27 @@ def _check_finite(path: Path, state: Mapping[str, Tensor]) -> None:
                 f"{path} is damaged: {bad} of {value.numel()} values of {name} are NaN or infinite"
                 ". Take another copy, or train again"
             )
+
+
+@contextlib.contextmanager
+def reading_header(path: str | Path) -> Iterator[None]:
+    """Let whatever a strange header makes of building a model be plp's own message.
+
+    Raises:
+        CheckpointError: in place of anything but an error of plp's or of the system's.
+    """
+    try:
+        yield
+    except (PlpError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if "memory" in str(error):
+            raise
+        said = str(error).strip().partition("\n")[0][:200]
+        raise CheckpointError(
+            f"{path}: its header does not fit this plp or is damaged ({said or 'no reason'}). Take "
+            "another copy, or train again"
+        ) from error
 
 
 def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:

@@ -108,6 +108,7 @@ def find_views(
         if name not in stores:
             stores[name] = FeatureStore(folder, settings)
         keys = _keys(images, number, transform.deterministic, workers)
+        stores[name].verify(keys)
         found[part] = CachedViews(images, stores[name], keys, number, references=not train)
     return found
 

@@ -51,6 +51,7 @@ def fill_stores(
     encoded = _fill_all(parts, missing, learner, batch_size, workers)
     for cached in parts.values():
         cached.store.refresh()  # what another process wrote first counts, as it will next time
+        cached.store.verify(cached.keys)
     whole = {part: cached for part, cached in parts.items() if not cached.missing()}
     total = sum(len(cached.keys) for cached in parts.values())
     known = sum(len(parts[part].keys) - new for part, new in encoded.items())

@@ -77,7 +77,8 @@ def restore_learner(
     elif classes == "subset":
         places = places_of(names, saved.class_names)
     learner = build_learner(setup.config, saved.class_names, seed=setup.seed)
-    checkpoints.restore(learner, saved)
+    with checkpoints.reading_header(checkpoint):
+        checkpoints.restore(learner, saved)
     trained = saved.info.get("config", {}).get("model", {})
     for difference in differences(trained, setup.config.to_dict()["model"], "model"):
         logger.warning("not as in training: %s", difference)

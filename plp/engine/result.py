@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from plp.checksums import sealed
 from plp.datasets import FewShot
 from plp.evaluation import ClassificationReport
 from plp.files import write_text
@@ -157,14 +158,14 @@ def report_entries(report: ClassificationReport) -> dict[str, Any]:
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Write a result as JSON, atomically.
+    """Write a result as JSON, atomically, with a digest of its content as the last entry.
 
     Raises:
         DataError: if it does not fit the schema, which is a mistake in plp.
     """
-    text = json.dumps(result, indent=2, ensure_ascii=False, default=str) + "\n"
-    check_result(json.loads(text), str(path))
-    write_text(path, text)
+    whole = sealed(result)
+    check_result(whole, str(path))
+    write_text(path, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
 def _device_name(device: str) -> str:

@@ -17,6 +17,7 @@ from torch import nn
 from plp.engine.data import Loaders
 from plp.engine.processes import DataParallelLearner
 from plp.errors import ConfigError, PlpError
+from plp.hooks.save import SealHook
 from plp.learners.prompt_learner import PromptLearner
 
 
@@ -162,7 +163,7 @@ def build_runner(
             default_hooks=dict(
                 logger=None, checkpoint=None, runtime_info=dict(type="QuietRuntimeInfoHook")
             ),
-            custom_hooks=[*hooks, *config.get("custom_hooks", [])],
+            custom_hooks=[*hooks, *config.get("custom_hooks", []), SealHook()],
             load_from=str(state) if state else None,
             resume=state is not None,
             launcher=launcher,

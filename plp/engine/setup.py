@@ -1,5 +1,6 @@
 """What every tool does first: settle config, data set, shots and device."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from plp.engine.data import draw
 from plp.engine.data_options import DataOptions
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
+from plp.errors import ConfigError
+from plp.printable import printable
 
 
 class Setup(NamedTuple):
@@ -51,3 +54,36 @@ def set_up(
     forget_peak(device)
     options = DataOptions.of(config)
     return Setup(config, recipe, seed, device, options, draw(source, options, seed))
+
+
+def check_texts(value: Any, key: str = "") -> None:
+    """Refuse texts of a config that no checkpoint could keep: names that are not valid UTF-8.
+
+    Args:
+        value: The config, or a part of it.
+        key: Where the part stands.
+
+    Raises:
+        ConfigError: naming the key, and the text as it can be shown.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            check_texts(str(name), key)
+            check_texts(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            check_texts(inner, key)
+    elif isinstance(value, str) and not _is_utf8(value):
+        what = "the folder of the dataset" if key == "dataset.root" else f"{key} of the config"
+        raise ConfigError(
+            f"{what}, '{printable(value)}', is not valid UTF-8, so no checkpoint could name it. "
+            "Rename it"
+        )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Training a classifier: one function behind `tools/train.py`."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from plp.engine.choices import Choices
 from plp.engine.data import Loaders, build_loaders
 from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.fitting import fit, in_order, tune
+from plp.engine.header_trust import named_by, record_of
 from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
 from plp.engine.report import leave_report, wants_report
@@ -28,7 +29,7 @@ from plp.engine.result import (
     write_result,
 )
 from plp.engine.runner import build_runner, check_schedule
-from plp.engine.setup import Setup, set_up
+from plp.engine.setup import Setup, check_texts, set_up
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.engine.validation_scores import scores_of_logits, validation_scores
 from plp.engine.work_dir import (
@@ -91,6 +92,7 @@ def train(
     """
     processes.join(launcher, device)
     setup = set_up(config, choices, device)
+    check_texts(setup.config.to_dict())
     default = default_work_dir(setup.config, setup.few, setup.seed)
     default = setup.config.get("work_dir") or default
     asked = config.filename if isinstance(config, Config) else config
@@ -174,6 +176,7 @@ def _train_in(
         "seconds": watch.seconds,
         "peak_memory": peak_memory(device),
         "command": command,
+        "weights": record_of(learner.backbone) if _names_weights(config) else None,
     }
     if is_main_process():
         result |= report_entries(report)
@@ -184,6 +187,12 @@ def _train_in(
         if with_report:
             leave_report(folder, result, report, learner, options, loaders.few, scores)
     return TrainResult(report, result, folder)
+
+
+def _names_weights(config: Config) -> bool:
+    """Whether the config names weights beyond open_clip's tags: then their digest is kept."""
+    backbone = config.model.get("backbone")
+    return isinstance(backbone, Mapping) and bool(named_by(backbone))
 
 
 def _identity(run: dict[str, Any]) -> dict[str, Any]:

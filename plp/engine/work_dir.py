@@ -17,7 +17,7 @@ from plp.engine.one_writer import FolderLock, busy
 from plp.engine.places import check_folder_target
 from plp.engine.result import NAME as RESULT
 from plp.errors import CheckpointError, ConfigError, Interrupted, PlpError
-from plp.hooks.save import STATE
+from plp.hooks.save import STATE, check_state
 
 logger = logging.getLogger("plp")
 
@@ -138,12 +138,14 @@ def read_state(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path 
         logger.warning("nothing to resume in %s: starting at the beginning", folder)
         return None
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)["plp"]["identity"]
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved = state["plp"]["identity"]
     except Exception as error:
         raise CheckpointError(
             f"{path} is damaged or no state of plp ({type(error).__name__}): "
             "give another --work-dir"
         ) from error
+    check_state(state, path)
     differing = list(differences(saved, identity))
     if differing:
         raise CheckpointError(

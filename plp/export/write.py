@@ -163,8 +163,8 @@ def _export(
         checked.append(check(classifier, opened(temporary), images))
 
     with ticking("writing and comparing"):
-        write_atomically(path, write)
-    beside = write_text(path.with_name(f"{path.name}.json"), text + "\n")
+        write_atomically(path, write, follow=True)
+    beside = write_text(path.with_name(f"{path.name}.json"), text + "\n", follow=True)
     return Exported(path, beside, path.stat().st_size, checked[0])
 
 

@@ -1,5 +1,6 @@
 """Saving the state of training, so that a run killed at any moment can be resumed exactly."""
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -9,10 +10,16 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from plp.checksums import DIGEST, note_unchecked, value_digest
 from plp.engine.checkpoint import save_checkpoint
+from plp.errors import CheckpointError
 from plp.files import write_atomically
+from plp.hooks.json_lines import read_lines, rows_digest, up_to
 from plp.registry import HOOKS
 
+logger = logging.getLogger("plp")
+
+CURVES = "curves.jsonl"
 STATE = "state.pth"
 BEST = "best.safetensors"
 
@@ -78,14 +85,27 @@ class SaveHook(Hook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Leave log history (pickled classes) out; put identity and best accuracy in."""
         checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
+        rows = up_to(read_lines(Path(runner.work_dir) / CURVES).rows, runner.epoch)
         checkpoint["plp"] = {
             "identity": self.identity, "best": self.best, "seconds": self._seconds(),
+            "curves": rows_digest(rows),
         }  # fmt: skip
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Take the best accuracy so far and the seconds of training from the state."""
-        self.best = checkpoint["plp"]["best"]
-        self.seconds_before = checkpoint["plp"].get("seconds")  # older plp did not keep them
+        """Take the best accuracy so far and the seconds of training from the state; compare the
+        curves with those of then.
+        """
+        checkpoint["meta"].pop("config", None)  # plp writes none, and mmengine would run it as code
+        saved = checkpoint["plp"]
+        self.best = saved["best"]
+        self.seconds_before = saved.get("seconds")  # older plp did not keep them
+        path = Path(runner.work_dir) / CURVES
+        rows = up_to(read_lines(path).rows, checkpoint["meta"]["epoch"])
+        if saved.get("curves", rows_digest(rows)) != rows_digest(rows) and is_main_process():
+            logger.warning(
+                "%s is not what it was when the state was saved: the curves of epochs up to %d are "
+                "damaged or were changed", path, checkpoint["meta"]["epoch"],
+            )  # fmt: skip
 
     def _seconds(self) -> float | None:
         """Return the seconds of training so far; None if those before the state are lost."""
@@ -101,6 +121,39 @@ class SaveHook(Hook):
                 Path(runner.work_dir) / STATE,
                 lambda path: runner.save_checkpoint(str(path.parent), path.name, meta=meta),
             )
+
+
+class SealHook(Hook):
+    """Puts a digest into a state, which `check_state` compares when it is read.
+
+    It comes behind all other hooks, the user's too: the digest is of what is written.
+    """
+
+    priority = "LOWEST"
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Put the digest in."""
+        checkpoint[DIGEST] = state_digest(checkpoint)
+
+
+def state_digest(state: Mapping[str, Any]) -> str:
+    """Return the digest of a state, without the one that it holds."""
+    return value_digest({key: value for key, value in state.items() if key != DIGEST})
+
+
+def check_state(state: Mapping[str, Any], path: str | Path) -> None:
+    """Compare a state with its digest; one that an older plp wrote has none, which is noted.
+
+    Raises:
+        CheckpointError: if they do not fit.
+    """
+    if DIGEST not in state:
+        note_unchecked("states", path)
+    elif state[DIGEST] != state_digest(state):
+        raise CheckpointError(
+            f"{path} is damaged: its content does not match the digest that was written with it. "
+            "Start the run again in another --work-dir"
+        )
 
 
 def _module(runner: Any) -> Any:

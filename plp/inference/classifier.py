@@ -1,5 +1,6 @@
 """A trained classifier, ready to be asked."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ from plp.transforms import Transform
 if TYPE_CHECKING:
     from plp.export import Exported
 
+logger = logging.getLogger("plp")
+
 BATCH = 64
 _WORKERS = min(4, os.cpu_count() or 1)
 
@@ -45,6 +48,8 @@ class Classifier:
         score: The score to reject by; None for GL-MCM where a branch looks at patches, else MCM.
         recall: Share of in-distribution images to accept.
         info: What the checkpoint says about the training.
+        compare_shots: Whether `calibrate` may open the folder of the training images that `info`
+            names, to warn of shots among the images to calibrate on.
 
     Raises:
         ConfigError: for a score this learner does not have, or a recall that is no share.
@@ -59,10 +64,12 @@ class Classifier:
         score: str | None = None,
         recall: float = RECALL,
         info: Mapping[str, Any] | None = None,
+        compare_shots: bool = True,
     ) -> None:
         self.learner = learner.eval()
         self.transform = transform
         self.info = dict(info or {})
+        self._compare_shots = compare_shots
         self._scores = scores_of(learner)
         self.score = usual_score(self._scores) if score is None else score
         if self.score not in self._scores:
@@ -167,7 +174,13 @@ class Classifier:
         """
         one_path = isinstance(images, str | os.PathLike)
         listed = as_images(list_images([images]) if one_path else images)
-        warn_of_shots(self.info, listed)
+        if self._compare_shots:
+            warn_of_shots(self.info, listed)
+        else:
+            logger.info(
+                "not compared with the images of the training: the checkpoint names their folder, "
+                "which is opened with trust_header=True (--trust-header) only"
+            )
         rows: list[dict[str, Tensor]] = []
         for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
             for one in chunk.unreadable.values():
@@ -182,7 +195,7 @@ class Classifier:
     def save(self, path: str | Path) -> Path:
         """Save a checkpoint with the scores that thresholds are chosen from, for `plp.load`."""
         info = {k: v for k, v in self.info.items() if k not in ("format", "class_names")}
-        return save_checkpoint(path, self.learner, info, self._validation_scores)
+        return save_checkpoint(path, self.learner, info, self._validation_scores, follow=True)
 
     def export(
         self, path: str | Path, images: Any = None, *, iterations: int | None = None

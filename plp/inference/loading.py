@@ -1,5 +1,6 @@
 """From a checkpoint to a classifier, with nothing else but the frozen backbone's weights."""
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +10,10 @@ from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
 from plp.engine.build import build_learner
-from plp.engine.checkpoint import Checkpoint, load_checkpoint, restore
+from plp.engine.checkpoint import Checkpoint, load_checkpoint, reading_header, restore
 from plp.engine.data import transform_for
 from plp.engine.data_options import DataOptions
+from plp.engine.header_trust import check_header, names_own_data
 from plp.engine.runner import check_device
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.inference.classifier import Classifier
@@ -31,6 +33,7 @@ def load(
     score: str | None = None,
     recall: float = RECALL,
     trust_code: bool = False,
+    trust_header: bool = False,
 ) -> Classifier:
     """Load a trained classifier.
 
@@ -41,16 +44,19 @@ def load(
     Args:
         checkpoint: The work directory of a run, or its `model.safetensors`.
         pretrained: Weights of the backbone, if they are not where they were in training: the same
-            weights in a file, or a tag.
+            weights in a file, or a tag. They take the place of those that the checkpoint names.
         device: Such as 'cpu' or 'cuda:1'; None for a GPU if there is one.
         score: Out-of-distribution score to reject by; None for GL-MCM where a branch looks at
             patches, else MCM.
         recall: Share of in-distribution images to accept.
         trust_code: Import the modules that the checkpoint's config names. A checkpoint holds no
             code, but it may name components outside plp; importing those runs what is in them.
+        trust_header: Open what the checkpoint's header names: files, folders, repositories. Without
+            it only weights of open_clip's own table are, and those of a run's own work directory on
+            the machine that trained it.
 
     Raises:
-        CheckpointError: if there is no checkpoint, or it names code and is not trusted.
+        CheckpointError: if there is no checkpoint, or it names code or files and is not trusted.
         WeightsError: if the backbone's weights cannot be had, naming them.
         ConfigError: for a device that is not there, an unknown score, a recall that is no share.
 
@@ -61,6 +67,15 @@ def load(
         'flawless textile'
     """
     saved = load_checkpoint(checkpoint)
+    guard = contextlib.nullcontext() if trust_code else reading_header(checkpoint)
+    with guard:  # a user's own code keeps its tracebacks
+        return _load(checkpoint, saved, pretrained, device, score, recall, trust_code, trust_header)
+
+
+def _load(
+    checkpoint: str | Path, saved: Checkpoint, pretrained: str | Path | None, device: str | None,
+    score: str | None, recall: float, trust_code: bool, trust_header: bool,
+) -> Classifier:  # fmt: skip
     config = _config(saved)
     if not trust_code:
         _refuse_code(config, checkpoint)
@@ -70,12 +85,14 @@ def load(
     if device.split(":")[0] == "cpu" and config.model.get("precision") == "fp16":
         logger.warning("trained with fp16, which a CPU does not have: loaded with fp32")
         config.model.precision = "fp32"
-    learner = _build(config, saved, pretrained)
+    options = check_header(config, checkpoint, pretrained, trust_header)
+    learner = _build(config, saved, options)
     restore(learner, saved)
     transform = _transform(config, saved, learner)
     return Classifier(
         learner.to(device), transform, saved.validation_scores,
         score=score, recall=recall, info=saved.info,
+        compare_shots=trust_header or names_own_data(saved.info, checkpoint),
     )  # fmt: skip
 
 
@@ -90,8 +107,7 @@ def _config(saved: Checkpoint) -> Config:
     return Config(dict(sections))
 
 
-def _build(config: Config, saved: Checkpoint, pretrained: str | Path | None) -> PromptLearner:
-    options = {} if pretrained is None else {"model.backbone.pretrained": str(pretrained)}
+def _build(config: Config, saved: Checkpoint, options: Mapping[str, Any]) -> PromptLearner:
     try:
         return build_learner(config, saved.class_names, options)
     except WeightsError as error:

@@ -1,6 +1,5 @@
 """The report of a run: `report.html` in its work directory."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.evaluation import calibration_report
+from plp.hooks.json_lines import read_rows
 from plp.report.page import page
 from plp.report.sections.calibration import calibration
 from plp.report.sections.classes import classes
@@ -69,6 +69,4 @@ def run_report(run: Finished) -> str:
 
 def read_curves(folder: Path) -> list[dict[str, int | float]]:
     """Return the rows of a run's `curves.jsonl`; none where it has no such file."""
-    path = folder / "curves.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    return read_rows(folder / "curves.jsonl")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plp.checksums import is_intact
 from plp.errors import DataError
 from plp.results.earlier import SET_ASIDE
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
@@ -123,11 +124,19 @@ def _names(folder: Path) -> tuple[str | None, str | None]:
     """Return what a comparison called method and data set; None for a run of none.
 
     `tools/ood.py` writes to a folder within that of the run.
+
+    Raises:
+        DataError: if what a comparison has written is damaged.
     """
     for place in (folder, folder.parent):
+        path = place / COMPARED
         try:
-            content = json.loads((place / COMPARED).read_text(encoding="utf-8"))
-            return str(content["method"]), str(content["dataset"])
-        except (OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if is_intact(content) is not False:
+                return str(content["method"]), str(content["dataset"])
+        except OSError:
             continue
+        except (ValueError, RecursionError, KeyError, TypeError):
+            pass
+        raise DataError(f"{path}, which names method and dataset of the run, is damaged")
     return None, None

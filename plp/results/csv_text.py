@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from plp.printable import safe_cell
 from plp.results.ood_run import METRICS, OODRun
 from plp.results.run import Run
 from plp.results.summary import in_order, summarise
@@ -85,6 +86,6 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write a header and rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow(map(safe_cell, header))
+    writer.writerows(map(safe_cell, row) for row in rows)
     return text.getvalue()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plp.checksums import DIGEST, is_intact, note_unchecked
 from plp.errors import DataError
 from plp.results.options import options_of
 from plp.results.schema import check_result
@@ -72,7 +73,7 @@ class Run(NamedTuple):
 
 
 def read_result(path: str | Path) -> dict[str, Any]:
-    """Read a `result.json`, or another file of that schema, and check it.
+    """Read a `result.json`, or another file of that schema, and check it and its digest.
 
     Args:
         path: The file, or the folder that has a `result.json`.
@@ -84,9 +85,18 @@ def read_result(path: str | Path) -> dict[str, Any]:
     path = path / RESULT if path.is_dir() else path
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as a result ({error})") from error
     check_result(result, str(path))
+    intact = is_intact(result)
+    if intact is None:
+        note_unchecked("results", path)
+    elif not intact:
+        raise DataError(
+            f"{path} is damaged: its content does not match the digest that was written with it. "
+            f"Take another copy, or run it again; if you changed it yourself, remove its entry "
+            f"{DIGEST!r}"
+        )
     return result
 
 

@@ -18,7 +18,8 @@ from torchvision.io import ImageReadMode, read_image
 from transformers import BertModel
 from transformers.utils import logging as transformers_logging
 
-from plp.backbones import LiteBackbone, _lite_joint
+from plp import files
+from plp.backbones import LiteBackbone
 from plp.backbones._lite_joint import (
     TextMap,
     cached_text_map,
@@ -300,9 +301,7 @@ class TestCache:
             torch.testing.assert_close(found, other, atol=0, rtol=0)
 
     def test_interrupted_write_leaves_nothing(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(
-            _lite_joint.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28))
-        )
+        monkeypatch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28)))
         with pytest.warns(UserWarning, match="PLP_CACHE_DIR"):
             cached_text_map(tmp_path, "key", lambda: self.stored)
         assert list(tmp_path.iterdir()) == []

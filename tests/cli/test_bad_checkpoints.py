@@ -4,10 +4,11 @@ import pytest
 from bad_checkpoints import BAD, BAD_CONFIG, read
 from told import check_nothing_written, check_told, look, run
 
+ALONE = ("--device", "cpu", "--trust-header")
 ARGV = {
-    "predict": lambda w, path: [path, w.image, "--device", "cpu"],
-    "visualize": lambda w, path: [path, w.image, "--device", "cpu", "--out", "new"],
-    "export": lambda w, path: [path, "--device", "cpu", "--out", "new.pt2"],
+    "predict": lambda w, path: [path, w.image, *ALONE],
+    "visualize": lambda w, path: [path, w.image, *ALONE, "--out", "new"],
+    "export": lambda w, path: [path, *ALONE, "--out", "new.pt2"],
     "test": lambda w, path: [w.config, path, *w.data],
     "ood": lambda w, path: [w.config, path, *w.data, "--ood", f"dogs={w.others}", "--out", "new"],
 }

@@ -86,7 +86,8 @@ def test_a_calibrated_checkpoint_can_be_kept(predict, photos, tmp_path):
     file = tmp_path / "calibrated.safetensors"
     first = predict(photos / "ant", "--calibrate", photos, "--save", file)
     assert first.status == 0
-    again = predict(photos / "ant", checkpoint=file)
+    assert "--trust-header" in predict(photos / "ant", checkpoint=file).told()  # of any folder
+    again = predict(photos / "ant", "--trust-header", checkpoint=file)
     assert again.out == first.out
     assert "by 36 validation images" in again.err
     assert "needs --calibrate FOLDER" in predict(photos, "--save", file).err

@@ -97,7 +97,7 @@ def test_methods_without_patches_are_told(visualize, root, tiny_options, photos,
     config = load_config(file)
     config.merge_from_dict(tiny_options)
     path = save_checkpoint(tmp_path / "m.safetensors", learner, {"config": config.to_dict()})
-    message = visualize(photos / "ant" / "000.png", checkpoint=path).told()
+    message = visualize(photos / "ant" / "000.png", "--trust-header", checkpoint=path).told()
     assert "compares whole images only (global (GlobalBranch))" in message
     assert "sotglp" in message
 

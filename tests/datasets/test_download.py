@@ -190,3 +190,52 @@ def test_no_network(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"downloaded: .*not known.*phelber.*eurosat/2750/"):
         download("eurosat", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def _member(name, **attributes):
+    member = tarfile.TarInfo(name)
+    for key, value in attributes.items():
+        setattr(member, key, value)
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _member("../../escaped.txt"),
+        _member("dtd/images/link", type=tarfile.SYMTYPE, linkname="/etc"),
+        _member("dtd/images/up", type=tarfile.SYMTYPE, linkname="../../../.."),
+        _member("dtd/images/hard", type=tarfile.LNKTYPE, linkname="/etc/hostname"),
+        _member("dtd/images/null", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+    ],
+    ids=lambda member: member.name,
+)
+def test_an_archive_unpacks_into_its_folder_only(member, archives, tmp_path, monkeypatch):
+    archives("dtd-r1.0.1.tar.gz", "dtd/images/banded/b_1.jpg")
+    with tarfile.open(tmp_path / "archives" / "dtd-r1.0.1.tar.gz", "w:gz") as file:
+        file.addfile(member)
+    monkeypatch.setattr(torchvision.datasets.DTD, "__init__", _download_only)
+    before = tarfile.TarFile.__dict__.get("extraction_filter")
+    with pytest.raises(DataError, match=r"dtd could not be downloaded: .*Nothing was changed"):
+        download("dtd", tmp_path / "data")
+    assert tarfile.TarFile.__dict__.get("extraction_filter") is before
+    assert list((tmp_path / "data").iterdir()) == []
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_a_python_without_the_filter_is_refused(archives, tmp_path, monkeypatch):
+    archives("dtd-r1.0.1.tar.gz", "dtd/images/banded/b_1.jpg")
+    monkeypatch.setattr(torchvision.datasets.DTD, "__init__", _download_only)
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(DataError, match=r"Expected 3\.10\.12, 3\.11\.4"):
+        download("dtd", tmp_path / "data")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b" + b"x" * 50])
+def test_a_damaged_archive(content, archives, tmp_path, monkeypatch):
+    archives("dtd-r1.0.1.tar.gz", "dtd/images/banded/b_1.jpg")
+    (tmp_path / "archives" / "dtd-r1.0.1.tar.gz").write_bytes(content)
+    monkeypatch.setattr(torchvision.datasets.DTD, "__init__", _download_only)
+    with pytest.raises(DataError, match="dtd could not be downloaded: "):
+        download("dtd", tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []

@@ -13,6 +13,7 @@ from processes import context as processes
 from plp import files
 from plp.datasets import FeatureStore, StoredRows
 from plp.errors import DataError
+from plp.sealed_tensors import unpack
 from plp.structures import ImageFeatures
 
 SETTINGS = {"fingerprint": "ab12", "streams": ["vv"]}
@@ -301,3 +302,84 @@ def test_reading_all_keeps_nothing_in_memory(store):
     for batch in range(24):
         assert store.read(keys_of(batch)).dense["vv"].numel() * 4 == size
     assert resident() - before < 6 * size
+
+
+def flipped(path, bit):
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+class TestFlippedBits:
+    def test_a_flipped_bit_of_a_tensor_is_noticed(self, store, tmp_path, caplog):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        flipped(shard, 8 * shard.stat().st_size - 2)  # of an exponent
+        again = FeatureStore(tmp_path, SETTINGS)
+        again.verify(["z", None])
+        assert "a" in again  # nobody has asked for it
+        again.verify(["a", "z"])
+        assert not any(key in again for key in KEYS)
+        again.verify(KEYS)
+        again.refresh()
+        assert [record.message for record in caplog.records] == [
+            f"1 of the feature cache's files in {store.folder} is damaged (the content does not "
+            f"match its digest), such as {shard.name}: left out, and their images are encoded anew "
+            "where they are needed. They may be deleted"
+        ]
+        again.add(KEYS, features_of(KEYS))
+        assert_same(again.read(KEYS), features_of(KEYS))
+        assert_same(FeatureStore(tmp_path, SETTINGS).read(KEYS), features_of(KEYS))
+        assert shards(tmp_path) == [shard]
+
+    def test_an_intact_shard_with_the_same_keys_takes_its_place(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        store.add(KEYS[:2], features_of(KEYS[:2]))
+        first, second = sorted(shards(tmp_path), key=lambda path: path.stat().st_size)
+        for shard in (second, first):
+            os.utime(shard, ns=(0, int(shard == first)))  # the larger one is the older
+        flipped(second, 8 * second.stat().st_size - 2)
+        os.utime(second, ns=(0, 0))
+        store.refresh()
+        store.verify(KEYS)
+        assert [key in store for key in KEYS] == [True, True, False]
+        assert_same(store.read(KEYS[:2]), features_of(KEYS[:2]))
+
+    def test_a_bit_that_flips_while_in_use_ends_the_run(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        flipped(shard, 8 * shard.stat().st_size - 2)
+        with pytest.raises(DataError, match=r"does not match its digest.*start the run again"):
+            store.read(KEYS)
+
+    def test_every_flip_is_noticed_or_without_effect(self, store, tmp_path):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        bits, whole, noticed = 8 * shard.stat().st_size, shard.read_bytes(), 0
+        for bit in range(0, bits, bits // 200):
+            flipped(shard, bit)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                again = FeatureStore(tmp_path, SETTINGS)
+                again.verify(KEYS)
+            if all(key in again for key in KEYS):
+                assert_same(again.read(KEYS), features_of(KEYS))
+            else:
+                assert said or not any(key in again for key in KEYS)
+                noticed += 1
+            shard.write_bytes(whole)
+        assert noticed > 190
+
+    def test_what_is_hashed_is_hashed_once(self, store, tmp_path, monkeypatch):
+        store.add(KEYS, features_of(KEYS))
+        (shard,) = shards(tmp_path)
+        os.utime(shard)  # as if another process had written it
+        read = []
+        monkeypatch.setattr(
+            "plp.datasets.shards.unpack", lambda path: read.append(path) or unpack(path)
+        )
+        for one in (store, FeatureStore(tmp_path, SETTINGS)):
+            one.verify(KEYS)
+            one.read(KEYS)
+            one.read(["a"])
+        assert read == [shard]

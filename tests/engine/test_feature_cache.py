@@ -260,6 +260,22 @@ class TestMishaps:
         assert_same_numbers(tmp_path / "first", tmp_path / "second")
         assert cached()[0] == (36, 36, 0)
 
+    @pytest.mark.parametrize("from_end", [2, 900])
+    def test_a_shard_with_a_flipped_bit_is_made_anew(self, cached, tmp_path, from_end):
+        cached(name="first")
+        shard = sorted((tmp_path / "cache").rglob("*.safetensors"))[1]
+        content = bytearray(shard.read_bytes())
+        content[-from_end] ^= 1 << 6
+        shard.write_bytes(content)
+        (total, known, encoded), ended = cached(name="second")
+        assert total == 36 == known + encoded
+        assert encoded in (2, 6, 12, 16)
+        assert ended.out.count("does not match its digest") == 1
+        assert_same_numbers(tmp_path / "first", tmp_path / "second")
+        counts, ended = cached()
+        assert counts == (36, 36, 0)
+        assert "digest" not in ended.out
+
     @pytest.mark.slow
     @pytest.mark.parametrize("moment", [(1, "half"), (3, "half"), (3, "whole")])
     def test_killed_while_encoding_and_resumed(self, moment, cached, configs, photos, tmp_path):

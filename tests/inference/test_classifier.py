@@ -142,7 +142,8 @@ def test_calibration_is_in_force_saved_and_loaded(trained, photos, paths, tmp_pa
     assert (found.images, found.recall) == (36, 0.95)
     scores = torch.tensor([one.ood_score for one in clf.predict(paths)])
     assert found.threshold == pytest.approx(float(scores.sort().values[35]), abs=1e-5)
-    again = plp.load(clf.save(tmp_path / "calibrated.safetensors"), device="cpu")
+    saved = clf.save(tmp_path / "calibrated.safetensors")
+    again = plp.load(saved, device="cpu", trust_header=True)
     assert again.rejection == found
     assert again.predict(paths) == clf.predict(paths)
     assert clf.calibrate(paths[:9], recall=0.9).images == 9

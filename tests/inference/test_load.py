@@ -28,8 +28,8 @@ def test_file_and_moved_folder_are_the_run(trained, clf, paths, tmp_path, monkey
     moved = shutil.copytree(trained, tmp_path / "my run, größer")
     monkeypatch.chdir(moved)
     alone = shutil.copy(moved / "model.safetensors", tmp_path / "shipped.safetensors")
-    for place in (moved, ".", alone):
-        found = plp.load(place, device="cpu")
+    for place, options in ((moved, {}), (".", {}), (alone, {"trust_header": True})):
+        found = plp.load(place, device="cpu", **options)
         assert found.class_names == CLASSES
         assert found.predict(paths[0]) == clf.predict(paths[0])
 
@@ -46,8 +46,10 @@ def test_missing_weights_are_named_and_can_be_given(trained, clf, paths, tiny_fi
         trained, tmp_path / "m.safetensors",
         lambda config: config["model"]["backbone"].update(pretrained=str(gone)), clf.learner,
     )  # fmt: skip
-    with pytest.raises(WeightsError, match=r"must be there: OpenCLIPBackbone.*gone\.pt"):
+    with pytest.raises(CheckpointError, match=r"asks for .*gone\.pt' .*--pretrained FILE"):
         plp.load(path, device="cpu")
+    with pytest.raises(WeightsError, match=r"must be there: OpenCLIPBackbone.*gone\.pt"):
+        plp.load(path, device="cpu", trust_header=True)
     copy = shutil.copy(tiny_file, tmp_path / "elsewhere.pt")
     found = plp.load(path, device="cpu", pretrained=copy)
     assert found.predict(paths) == clf.predict(paths)
@@ -98,10 +100,10 @@ def test_trusted_code_is_imported(trained, clf, tmp_path, monkeypatch, paths):
 
     path = rewritten(trained, tmp_path / "m.safetensors", change, clf.learner)
     with pytest.raises(ConfigError, match=r"mine_for_loading.*must be on PYTHONPATH"):
-        plp.load(path, device="cpu", trust_code=True)
+        plp.load(path, device="cpu", trust_code=True, trust_header=True)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(TRANSFORMS, "_module_dict", dict(TRANSFORMS.module_dict))
-    found = plp.load(path, device="cpu", trust_code=True)
+    found = plp.load(path, device="cpu", trust_code=True, trust_header=True)
     assert repr(found.transform) == "TopLeft"
     assert found.predict(paths[0]) != clf.predict(paths[0])
 
@@ -149,7 +151,7 @@ def test_every_kind_of_method_loads(root, tiny_options, tmp_path, photos, method
     }
     path = save_checkpoint(tmp_path / "m.safetensors", learner, {"config": config})
     image = next(photos.rglob("*.png"))
-    found = plp.load(path, device="cpu")
+    found = plp.load(path, device="cpu", trust_header=True)
     again = build_learner(file, CLASSES, tiny_options)
     restore(again, load_checkpoint(path))
     with torch.no_grad():

@@ -30,3 +30,7 @@ def add_checkpoint(flags: argparse.ArgumentParser) -> None:
         "--trust-code", action="store_true",
         help="import the modules that the checkpoint's config names",
     )  # fmt: skip
+    flags.add_argument(
+        "--trust-header", action="store_true",
+        help="open the files, folders and repositories that the checkpoint's header names",
+    )  # fmt: skip

@@ -1,10 +1,12 @@
 """Finished runs of earlier comparisons in the same folder: they stay in its tables."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plp.checksums import is_intact
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import key_of
 from plp.engine.compare.plan import RUNS
@@ -13,6 +15,8 @@ from plp.errors import DataError
 from plp.results import Run, in_order, read_run
 from plp.results.run import RESULT
 from plp.wording import count
+
+logger = logging.getLogger("plp")
 
 
 def earlier_runs(out: Path, jobs: Sequence[Job]) -> list[Run]:
@@ -27,11 +31,23 @@ def earlier_runs(out: Path, jobs: Sequence[Job]) -> list[Run]:
     """
     asked = {job.folder.resolve() for job in jobs}
     code = jobs[0].parts.get("code") if jobs else None
-    return [
-        run
-        for folder in _folders(out / RUNS)
-        if folder.resolve() not in asked and (run := _read(folder, code)) is not None
-    ]
+    found: list[Run] = []
+    damaged: list[Path] = []
+    for folder in _folders(out / RUNS):
+        if folder.resolve() in asked:
+            continue
+        try:
+            run = _read(folder, code)
+        except DataError:
+            damaged.append(folder)
+        else:
+            found += [] if run is None else [run]
+    if damaged:
+        logger.warning(
+            "%s of earlier calls left out: result.json or %s is damaged, such as in %s",
+            count(len(damaged), "run"), KEY, damaged[0],
+        )  # fmt: skip
+    return found
 
 
 def note_on_earlier(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -50,14 +66,22 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _read(folder: Path, code: str | None) -> Run | None:
-    """Return the run of a folder; None if it is damaged, or no comparison says what it is."""
+    """Return the run of a folder; None if no comparison says what it is.
+
+    Raises:
+        DataError: if result or record are damaged.
+    """
     try:
         content = json.loads((folder / KEY).read_text(encoding="utf-8"))
+        if is_intact(content) is False:
+            raise DataError(f"{folder / KEY} is damaged")
         parts: Mapping[str, Any] = content["parts"]
         if content["key"] != key_of(parts):
             return None
         names = str(content["method"]), str(content["dataset"])
         other = code is not None and parts.get("code") != code
         return read_run(folder, *names, key=content["key"], other_code=other)
-    except (DataError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

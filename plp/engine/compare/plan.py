@@ -18,6 +18,7 @@ from plp.engine.data_options import DataOptions
 from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
+from plp.seeds import check_seed
 from plp.wording import count
 
 RUNS = "runs"
@@ -85,6 +86,8 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     own, keys = keys is None, keys or Keys()
     _check_numbers("--shots", wanted.shots, least=1)
     _check_numbers("--seeds", wanted.seeds, least=0)
+    for seed in wanted.seeds:
+        check_seed(seed, "--seeds")
     out = check_folder_target(wanted.out, "--out")
     methods = find_methods(wanted.methods, wanted.variant, wanted.configs)
     configs = [keys.load(method.config) for method in methods]  # may register data sets

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plp.checksums import is_intact, sealed
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import key_of
 from plp.errors import DataError
@@ -112,7 +113,8 @@ def _write_parts(job: Job, seconds: float | None) -> None:
         "dataset": job.dataset,
         "seconds": seconds,
     }
-    write_text(job.folder / KEY, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(sealed(content), indent=1, ensure_ascii=False)
+    write_text(job.folder / KEY, text + "\n")
 
 
 def _read_parts(path: Path) -> dict[str, str] | None:
@@ -126,6 +128,6 @@ def _read_parts(path: Path) -> dict[str, str] | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) and is_intact(content) is not False else {}

@@ -21,6 +21,7 @@ from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.ood import evaluate_ood
 from plp.engine.train import train
 from plp.errors import CheckpointError, ConfigError, PlpError, describe_os_error
+from plp.printable import PlainFormatter
 
 LOG = "log.txt"
 
@@ -144,8 +145,10 @@ def _log_to(path: Path, own_streams: bool, tell: Tell) -> Iterator[None]:
     """Let plp's log, and tracebacks, go to a file; to `tell` what is marked as for the screen."""
     logger = logging.getLogger("plp")
     before = logger.handlers[:], logger.level, logger.propagate
+    if path.is_symlink():
+        path.unlink()  # replaced and not followed, as every file of a run
     handler = _JobLog(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(PlainFormatter("%(asctime)s %(message)s"))
     logger.handlers, logger.propagate = [handler, _Screen(tell)], False
     logger.setLevel(logging.INFO)
     try:
