@@ -10,7 +10,9 @@ from plp.checksums import is_intact
 from plp.errors import DataError
 from plp.results.earlier import SET_ASIDE
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
+from plp.results.origins import notes_on_folders, notes_on_makers
 from plp.results.run import RESULT, Run, read_run
+from plp.results.unsolved import notes_on_transport
 from plp.results.variants import tell_apart
 
 COMPARED = "compare.json"  # what a comparison calls the run beside it
@@ -38,7 +40,7 @@ def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Colle
     A method that was run with different settings is there under a name for each of them: no mean is
     ever of runs that were set differently. Of runs of equal settings, data set, shots and seed the
     newest counts, and likewise of tests. Damaged results, results of another version of the schema,
-    older runs, and settings that differ are told in the notes.
+    older runs, settings, folders and versions that differ are told in the notes.
 
     Args:
         roots: Folders; outdated runs that a comparison has set aside are passed over.
@@ -64,7 +66,11 @@ def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Colle
     found, older = _newest(apart.rows, ages)
     runs = [run for run in found if isinstance(run, Run)]
     ood = [run for run in found if isinstance(run, OODRun)]
-    return Collection(runs, ood, (*notes, *older, *apart.notes))
+    told = (
+        *notes, *older, *apart.notes, *notes_on_folders(found), *notes_on_makers(found),
+        *notes_on_transport(runs),
+    )  # fmt: skip
+    return Collection(runs, ood, told)
 
 
 def _cell(row: Run | OODRun) -> tuple[Any, ...]:

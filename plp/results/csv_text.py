@@ -33,26 +33,27 @@ def runs_to_csv(runs: Sequence[Run]) -> str:
 
 
 def summary_to_csv(runs: Sequence[Run], line: str = "fused") -> str:
-    """Write mean and sample deviation over seeds, a line for each method, data set and shots."""
-    header = (
-        "method",
-        "dataset",
-        "shots",
-        "num_seeds",
-        "seeds",
-        "mean",
-        "std",
-        "other_code",
-        "test_images",
-        "settings",
-    )
-    images, settings = _by_cell(runs, lambda run: run.test_images), _by_cell(runs, _digest)
+    """Write mean and sample deviation over seeds, a line for each method, data set and shots.
+
+    Numbers of test images and digests of settings stand behind, where any are known.
+    """
+    header = ["method", "dataset", "shots", "num_seeds", "seeds", "mean", "std", "other_code"]
+    behind: dict[str, Callable[[Run], Any]] = {
+        "test_images": lambda run: run.test_images,
+        "settings": lambda run: _digest(run) or None,
+    }
+    known = {
+        name: _by_cell(runs, value)
+        for name, value in behind.items()
+        if any(value(run) is not None for run in runs)
+    }
     rows = (
         [*key, len(cell.seeds), " ".join(map(str, cell.seeds)), f"{cell.mean:.4f}",
-         "" if cell.std is None else f"{cell.std:.4f}", cell.other_code, images[key], settings[key]]
+         "" if cell.std is None else f"{cell.std:.4f}", cell.other_code,
+         *(found[key] for found in known.values())]
         for key, cell in summarise(runs, line).items()
     )  # fmt: skip
-    return to_csv(header, rows)
+    return to_csv([*header, *known], rows)
 
 
 def _digest(run: Run | OODRun) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.errors import DataError
+from plp.results.origins import Origin, origin_of
 from plp.results.run import name_of_config, read_result
 from plp.results.settings import Settings, settings_of
 
@@ -34,6 +35,7 @@ class OODRun(NamedTuple):
         other_code: Whether it is of another state of plp's code than the rest of a comparison.
         images: Number of images by set; the in-distribution test images under `ID`.
         settings: What it was set to; None where it is not known.
+        origin: Where it comes from; None where it is not known.
     """
 
     method: str
@@ -49,6 +51,7 @@ class OODRun(NamedTuple):
     other_code: bool = False
     images: Mapping[str, int] = {}
     settings: Settings | None = None
+    origin: Origin | None = None
 
 
 def read_ood_run(
@@ -95,6 +98,7 @@ def read_ood_run(
             **{name: one["images"] for name, one in result["ood_sets"].items() if "images" in one},
         },
         settings=settings_of(result, score=_settings_of_score(found), near=_near(result)),
+        origin=origin_of(result),
     )
 
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from plp.checksums import DIGEST, is_intact, note_unchecked
 from plp.errors import DataError
 from plp.results.options import options_of
+from plp.results.origins import Origin, origin_of
 from plp.results.schema import check_result
 from plp.results.settings import Settings, settings_of
+from plp.results.unsolved import unsolved_share
 
 RESULT = "result.json"
 
@@ -41,6 +43,8 @@ class Run(NamedTuple):
         test_images: Number of images tested; None where it is not known.
         settings: What it was set to; None where it is not known.
         options: What its command set beside its config; None where it is not known.
+        origin: Where it comes from; None where it is not known.
+        unsolved: Largest share of transport problems of a branch that have not converged.
     """
 
     method: str
@@ -65,6 +69,8 @@ class Run(NamedTuple):
     test_images: int | None = None
     settings: Settings | None = None
     options: tuple[str, ...] | None = None
+    origin: Origin | None = None
+    unsolved: float = 0.0
 
     @property
     def training_seconds(self) -> float:
@@ -148,6 +154,8 @@ def read_run(
         test_images=result["num_test_images"],
         settings=settings_of(result),
         options=options_of(result),
+        origin=origin_of(result),
+        unsolved=unsolved_share(result),
     )
 
 

@@ -16,7 +16,7 @@ _LEFT_OUT = (
     "model.backbone.pretrained",
 )  # fmt: skip
 # Entries that name the data set itself.
-_OF_DATASET = ("dataset", "classes", "data.classes")
+_OF_DATASET = ("dataset", "classes", "classes tested", "data.classes")
 _LONGEST = 40
 
 
@@ -47,6 +47,7 @@ def settings_of(result: Mapping[str, Any], **more: Any) -> Settings:
         "precision": result["precision"],
         "sampler": result["sampler"],
         "selection": result.get("selection") or "last",
+        "classes tested": result.get("classes"),
         "backbone weights": result["backbone_fingerprint"][:12],
         "classes": f"{len(names)} ({_digest(names)[:6]})",
         **dict(_flat(more)),

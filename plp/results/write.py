@@ -139,6 +139,7 @@ def entry_of(run: Run | OODRun, folder: Path) -> dict[str, Any]:
     """Return a row as JSON; paths below `folder`, or the current folder, are relative to it."""
     entry = run._asdict() | {"path": _relative(run.path, folder)}
     entry["settings"] = run.settings.digest if run.settings else ""
+    del entry["origin"]  # the run's own result has it
     if isinstance(run, Run):
         entry["config_file"] = run.config_file and _relative(run.config_file, Path.cwd())
     return entry

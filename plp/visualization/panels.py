@@ -56,13 +56,7 @@ def moved_mass(explanation: Explanation) -> float:
 
 
 def unsolved(explanation: Explanation) -> str:
-    """Say that a plan is none that transport means: its iterations ended too early; '' if not.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> unsolved(SimpleNamespace(converged=False, row_error=0.25))
-        'not converged, row sums off by 0.25'
-    """
+    """Say that a plan is none that transport means: its iterations ended too early; '' if not."""
     if explanation.converged is not False:
         return ""
     return f"not converged, row sums off by {explanation.row_error:.2g}"

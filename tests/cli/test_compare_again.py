@@ -114,3 +114,15 @@ def test_seconds_of_a_resumed_run_add_up(compared, tmp_path, monkeypatch):
     result = read_result(folder)
     assert result["resumed"]
     assert 2.0 <= result["resumed_seconds"] <= result["seconds"]["train"]
+
+
+def test_the_same_method_from_two_places_counts_a_seed_once(compared, tmp_path):
+    """A copy of a finished run, as another variant of the same settings would leave it."""
+    import shutil
+
+    compared(seeds=(1,))
+    (folder,) = {path.parent for path in (tmp_path / "out/runs").rglob("result.json")}
+    shutil.copytree(folder, tmp_path / "out/runs/copy" / folder.name)
+    said, rows, _ = compared(seeds=(1,))
+    assert rows == [(compared.names["one"], 1, 1)]
+    assert "there twice" not in said

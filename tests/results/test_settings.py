@@ -211,3 +211,35 @@ def test_the_digest_is_of_the_settings_alone():
     assert one.digest == two.digest
     assert len(one.digest) == 8
     assert settings_of(result_of(precision="bf16")).digest != one.digest
+
+
+def test_folders_and_versions_that_differ_are_told(tmp_path):
+    for seed, root, torch in ((1, "/a", "2.8.0"), (2, "/a", "2.8.1"), (3, "/b", "2.9.0")):
+        write_result(
+            tmp_path / str(seed), seed=seed, config=config(dataset__root=root),
+            versions={"plp": "0.1", "torch": torch, "pillow": "13"},
+        )  # fmt: skip
+    found = collect_runs([tmp_path])
+    assert {run.method for run in found.runs} == {"coop/lite_16shot"}
+    folders, versions = found.notes
+    assert folders.startswith("Runs on dtd were made from different folders")
+    assert folders.endswith("/a (2 runs); /b (1 run).")
+    assert "plp 0.1, torch 2.8, commit abc (2 runs)" in versions
+    assert "plp 0.1, torch 2.9, commit abc (1 run)" in versions
+
+
+def test_a_test_among_some_classes_is_no_test_among_all(tmp_path):
+    for seed, classes in ((1, "same"), (2, "subset")):
+        where = {"checkpoint": "a", "trained_on": "dtd", "classes": classes, "kind": "test"}
+        write_result(tmp_path / str(seed), seed=seed, config=config(), **where)
+    assert len({method for method, _ in methods_of(tmp_path)[0]}) == 2
+
+
+def test_transport_that_has_not_converged_is_named_in_front_of_the_tables(tmp_path):
+    for seed, share in ((1, 0.75), (2, 1.0)):
+        solved = {"problems": 8, "converged": int(8 * share), "converged_share": share,
+                  "worst_row_error": 0.1}  # fmt: skip
+        write_result(tmp_path / str(seed), seed=seed, config=config(), transport={"local": solved})
+    (note,) = collect_runs([tmp_path]).notes
+    assert note.startswith("Transport of coop/lite_16shot has not converged in 1 run (")
+    assert "25 % of the problems" in note

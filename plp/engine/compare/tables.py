@@ -1,5 +1,6 @@
 """The tables of a comparison, and what it left."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from plp.engine.result import git_commit, versions
 from plp.report.compare_report import write_comparison
 from plp.results import Run, in_order, read_run
 from plp.results.options import notes_on_options
+from plp.results.origins import notes_on_folders
 from plp.results.published import published_accuracy
+from plp.results.unsolved import notes_on_transport
 from plp.results.variants import tell_apart
 
 
@@ -58,7 +61,7 @@ def write_tables(
             missing.append(job.title)
     earlier = earlier_runs(plan.out, plan.jobs)
     apart = tell_apart([*runs, *earlier])
-    rows = [row for row in apart.rows if isinstance(row, Run)]
+    rows = _once([row for row in apart.rows if isinstance(row, Run)])
     options = notes_on_options(rows)
     files = []
     if rows or failures:
@@ -76,6 +79,15 @@ def write_tables(
             plan.out, rows, extra=extra, more_tables=more,
             methods=[name for one in methods for name in apart.named.get(one, [one])],
             datasets=in_order((*plan.datasets, *(row.dataset for row in earlier))),
-            notes=(*plan.notes, *options, *note_on_earlier(earlier), *apart.notes),
+            notes=(*plan.notes, *options, *note_on_earlier(earlier), *apart.notes,
+                   *notes_on_folders(rows), *notes_on_transport(rows)),
         )  # fmt: skip
     return Comparison(runs, failures, missing, files)
+
+
+def _once(runs: Sequence[Run]) -> list[Run]:
+    """Return the first run of each cell and seed: what was asked for comes before what is older."""
+    found: dict[tuple[str, str, int, int], Run] = {}
+    for run in runs:
+        found.setdefault((run.method, run.dataset, run.shots, run.seed), run)
+    return list(found.values())
