@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from plp.engine.data_options import WITHOUT_EFFECT
+from plp.engine.data_options import WITHOUT_EFFECT, DataOptions
 from plp.errors import DataError
 
 # Entries of a config that no number depends on, that name a row or a cell of their own, or that the
@@ -17,6 +18,10 @@ _LEFT_OUT = (
 )  # fmt: skip
 # Entries that name the data set itself.
 _OF_DATASET = ("dataset", "classes", "classes tested", "data.classes")
+# What an entry of the `data` section is where it is not set: older configs lack newer entries.
+_UNSET = {
+    f"data.{one.name}": one.default for one in fields(DataOptions) if one.default is not MISSING
+}
 _LONGEST = 40
 
 
@@ -41,7 +46,11 @@ def settings_of(result: Mapping[str, Any], **more: Any) -> Settings:
         result: As it stands in a file.
         more: What else tells its numbers from others, such as the temperature of a score.
     """
-    values = {key: value for key, value in _flat(result["config"]) if not _within(key, _LEFT_OUT)}
+    values = {
+        key: value
+        for key, value in _flat(result["config"])
+        if not _within(key, _LEFT_OUT) and (key not in _UNSET or value != _UNSET[key])
+    }
     names = result["class_names"]
     values |= {
         "precision": result["precision"],

@@ -12,7 +12,7 @@ import pytest
 from image_trees import SPLITS_ROOT
 from PIL import Image
 
-from plp.cli import compare
+from plp.cli.flags.compare import add_comparison
 from plp.datasets import build_source, sample
 from plp.registry import COMPONENTS
 
@@ -121,5 +121,5 @@ def test_what_reproduce_names_is_there(root):
         assert (root / path).exists(), path
     (command,) = re.findall(r"^python tools/compare\.py (.*)$", text.replace("\\\n", ""), re.M)
     flags = argparse.ArgumentParser()
-    compare.add_comparison(flags, out="out")
+    add_comparison(flags, out="out")
     assert flags.parse_args(shlex.split(command)).seeds == [1, 2, 3]

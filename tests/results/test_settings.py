@@ -75,6 +75,7 @@ def test_seeds_of_different_settings_are_rows_of_their_own(tmp_path, entries, la
         dict(data__verify=False), dict(work_dir="elsewhere"), dict(report=False),
         dict(save_seconds=0.0), dict(randomness__seed=2), dict(dataset__root="/other/disk"),
         dict(model__backbone__pretrained="/other/clip.pt"), dict(data__batch=None),
+        dict(data__views="epoch"), dict(data__on_error="stop"),
     ],
     ids=str,
 )  # fmt: skip
