@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.datasets import ImageDataset
-from plp.engine import checkpoint as checkpoints
 from plp.engine.choices import Choices
 from plp.engine.data import transform_for
 from plp.engine.feature_cache import cache_folder
 from plp.engine.ood_cache import store_features
+from plp.engine.ood_folder import own_ood_folder
 from plp.engine.ood_report import average, entries, write_export, write_outputs
 from plp.engine.ood_scores import ALL, choose_scores, settings_of
 from plp.engine.ood_sets import ID, OODSet, list_ood_sets, shared_classes
 from plp.engine.ood_stream import PREDICTION, OnError, Scored, Scoring, score_images
-from plp.engine.places import check_folder_target
 from plp.engine.restore import Restored, restore_learner
 from plp.engine.result import describe_run, peak_memory
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
@@ -27,7 +26,6 @@ from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, oo
 from plp.transforms.base import Transform
 from plp.wording import count
 
-NAME = "ood.json"
 NEAR, FAR = "near", "far"
 
 logger = logging.getLogger("plp")
@@ -90,7 +88,31 @@ def evaluate_ood(
     Raises:
         PlpError: for anything a user can mend.
     """
-    folder = _free_folder(out, checkpoint)
+    with own_ood_folder(out, checkpoint) as folder:
+        return _evaluate(
+            folder, config, checkpoint, ood, choices, near=near, scores=scores,
+            temperature=temperature, pooled=pooled, dense=dense, on_error=on_error,
+            export_logits=export_logits, device=device,
+        )  # fmt: skip
+
+
+def _evaluate(
+    folder: Path,
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    ood: Mapping[str, str | Path],
+    choices: Choices | None,
+    *,
+    near: Collection[str],
+    scores: Sequence[str],
+    temperature: float | None,
+    pooled: str | None,
+    dense: str | None,
+    on_error: OnError | None,
+    export_logits: bool,
+    device: str | None,
+) -> OODResult:
+    """Test, and write to a folder; see `evaluate_ood`."""
     sets = list_ood_sets(ood)
     if strangers := [name for name in near if name not in ood]:
         raise ConfigError(f"expected --near among {', '.join(ood)}, got {', '.join(strangers)}")
@@ -182,19 +204,3 @@ def _tell_overlaps(class_names: Collection[str], sets: Sequence[OODSet]) -> dict
                 name, ", ".join(shared),
             )  # fmt: skip
     return overlaps
-
-
-def _free_folder(out: str | Path | None, checkpoint: str | Path) -> Path:
-    if out is not None:
-        check_folder_target(out, "--out")
-        if (Path(out) / NAME).exists():
-            raise ConfigError(f"{out} holds {NAME} already. Give another --out")
-        return Path(out)
-    path = Path(checkpoint)
-    checkpoints.load_checkpoint(path)  # before a folder is named after it
-    beside = path if path.is_dir() else path.parent
-    folder, number = beside / "ood", 1
-    while (folder / NAME).exists():
-        number += 1
-        folder = beside / f"ood_{number}"
-    return check_folder_target(folder, "--out")

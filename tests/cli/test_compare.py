@@ -14,6 +14,7 @@ from plp.cli import collect, compare
 from plp.cli.options import run_tool
 from plp.engine.compare import key, worker
 from plp.engine.compare.compare import only_one
+from plp.engine.one_writer import only_writer
 from plp.errors import DataError
 from plp.hooks import ProgressHook
 
@@ -329,6 +330,20 @@ def test_a_second_comparison_in_the_same_folder_is_refused(compared, tmp_path):
     assert "another comparison is running in" in said
     assert not list((out / "runs").rglob("2shot*"))
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_a_run_that_somebody_else_goes_on_with_is_left_alone(compared, tmp_path):
+    compared(shots=(1,), seeds=(1, 2))
+    first, second = run_folders(tmp_path / "out")
+    (first / "result.json").unlink()
+    before = {path.name: path.read_bytes() for path in first.iterdir()}
+    with only_writer(first, "run", "--work-dir"):
+        status, said, results = compared("--cfg-options", "train_cfg.max_epochs=2", seeds=(1, 2))
+        assert status == 1
+        assert f"another run is running in '{first}': wait for it, or give another --out" in said
+        assert len(results["failures"]) == 1
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == before
+    assert read_result(second)["epochs"] == 2
 
 
 def test_the_users_log_comes_back(compared):

@@ -13,6 +13,8 @@ from plp.datasets import claims
 from plp.engine import work_dir
 from plp.engine.compare.compare import only_one
 from plp.engine.one_writer import LOCK, FolderLock, only_writer
+from plp.engine.ood_folder import NAME as OOD_RESULT
+from plp.engine.ood_folder import own_ood_folder
 from plp.engine.work_dir import own_work_dir
 from plp.errors import ConfigError
 from plp.hooks.save import STATE
@@ -185,3 +187,18 @@ def test_train_is_refused_where_another_trains_and_changes_nothing(train_tool, h
 def train_while_held(train_tool, folder):
     with only_writer(folder, "run", "--work-dir"):
         return train_tool("--resume", work_dir=folder).told()
+
+
+def test_tests_of_one_run_write_to_folders_of_their_own(trained):
+    with own_ood_folder(None, trained) as first, own_ood_folder(None, trained) as second:
+        assert [first.name, second.name] == ["ood", "ood_2"]
+        with refused(second, "test"), own_ood_folder(second, trained):
+            pass
+        (second / OOD_RESULT).touch()
+    with own_ood_folder(None, trained) as third:
+        assert third == first
+    with pytest.raises(ConfigError, match=r"holds ood\.json already"), own_ood_folder(second, ""):
+        pass
+    (second / OOD_RESULT).unlink()
+    second.rmdir()
+    assert not first.exists()

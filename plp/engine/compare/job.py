@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plp.engine.choices import Choices, Classes
-from plp.engine.ood import NAME as OOD_RESULT
+from plp.engine.ood_folder import NAME as OOD_RESULT
 from plp.engine.result import NAME as RESULT
 from plp.wording import count
 

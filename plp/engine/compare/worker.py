@@ -18,6 +18,7 @@ from plp.engine.compare.job import Job, Task
 from plp.engine.compare.key import Keys
 from plp.engine.compare.state import Kind, begin, finish, state_of
 from plp.engine.evaluate import evaluate_checkpoint
+from plp.engine.one_writer import only_writer
 from plp.engine.ood import evaluate_ood
 from plp.engine.train import train
 from plp.errors import CheckpointError, ConfigError, PlpError, describe_os_error
@@ -81,6 +82,8 @@ def _begin(job: Job, keys: Keys) -> tuple[Config, bool]:
         raise ConfigError(
             f"{', '.join(changed)} changed since the comparison began: start it again"
         )
+    with only_writer(job.folder, "run", "--out"):
+        pass  # nobody writes there; what is moved away next is nobody's
     resume = state_of(job).kind is Kind.INTERRUPTED
     begin(job, resume)
     return settled.config, resume
