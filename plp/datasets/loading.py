@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from plp.datasets.decoders import start_method
 from plp.datasets.epoch_sampler import EpochSampler
 from plp.errors import ConfigError, DataError
 
@@ -99,6 +100,7 @@ def build_loader(
         batch_size=batch_size,
         sampler=sampler,
         num_workers=num_workers,
+        multiprocessing_context=start_method() if num_workers else None,
         drop_last=drop_last,
         pin_memory=torch.cuda.is_available() and torch.cuda.is_initialized(),  # this run uses it
         collate_fn=getattr(dataset, "collate", None),

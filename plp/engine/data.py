@@ -20,6 +20,7 @@ from plp.datasets import (
     verify_images,
 )
 from plp.datasets.class_subset import take_classes
+from plp.datasets.decoders import decoders
 from plp.datasets.readable import leave_out_unreadable
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data_options import DataOptions
@@ -83,6 +84,7 @@ def build_loaders(
     learner: PromptLearner,
     seed: int,
     parts: Sequence[str] = ("train", "val", "test"),
+    epochs: int = 1,
 ) -> Loaders:
     """Check the images, then make the loaders.
 
@@ -92,6 +94,7 @@ def build_loaders(
         learner: Its backbone says how large images must be, and encodes the views to cache.
         seed: Seed of order and augmentation.
         parts: Which loaders to make; the images of other parts are not opened.
+        epochs: How often images may be decoded that are not kept, see `decoders`.
 
     Raises:
         ConfigError: for shots of a set that is for testing only.
@@ -117,7 +120,7 @@ def build_loaders(
     }  # fmt: skip
     cached = _stored_views(images, options, learner)
     loaders = {
-        part: _loader(part, one, cached.get(part), options, learner, seed)
+        part: _loader(part, one, cached.get(part), options, learner, seed, epochs)
         for part, one in images.items()
     }
     notes = few.notes + (loaders["train"].notes if "train" in loaders else ())
@@ -169,6 +172,7 @@ def _loader(
     options: DataOptions,
     learner: PromptLearner,
     seed: int,
+    epochs: int,
 ) -> Loading:
     train = part == "train"
     views = options.views if train else 1
@@ -183,6 +187,7 @@ def _loader(
         workers = 0
     elif train and options.augment == "device":
         dataset = CropDataset(images)
+    workers = decoders(dataset, workers, looks=1 if part == "test" else epochs)
     with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
         warnings.simplefilter("ignore", UserWarning)
         return build_loader(

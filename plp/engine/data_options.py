@@ -21,8 +21,8 @@ class DataOptions:
         batch_size: Training batch, of all processes together; cut to the number of shots where it
             is larger.
         eval_batch_size: Batch of validation and test.
-        num_workers: Processes that decode images; 0 decodes in the main process. The numbers of a
-            run do not depend on it.
+        num_workers: Processes that decode images; 0 decodes in the main process, which also small
+            sets are (see `decoders`). The numbers of a run do not depend on it.
         drop_last: Leave out the last, smaller batch of an epoch.
         views: 'epoch' draws a new augmentation each epoch; a number repeats that many.
         cache_features: Encode each view of a training or validation image once and keep the

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from plp.datasets import FeatureDataset, ImageDataset, MemoryRows, View
+from plp.datasets.decoders import decoders, start_method
 from plp.learners.prompt_learner import PromptLearner
 from plp.structures import ImageFeatures
 
@@ -33,14 +34,16 @@ def encode(
         learner: Its frozen backbone encodes.
         images: The images.
         batches: Views that are encoded together; the next is asked for when a worker is free.
-        total: Views that there may be in all, for the log: others may encode some of them.
-        workers: Processes that decode images; 0 decodes in this one.
+        total: Views that there may be in all: others may encode some of them.
+        workers: Processes that decode images, see `decoders`; 0 decodes in this one.
         references: Also yield the streams that only references look at.
     """
+    workers = decoders(images, workers, looks=total / len(images))
     loader = DataLoader(
         images,
         batch_sampler=batches,  # type: ignore[arg-type] # a tuple is as good as a list
         num_workers=workers,
+        multiprocessing_context=start_method() if workers else None,
         generator=torch.Generator(),  # its own: else it takes a number from torch's global one
     )
     done, told = 0, time.monotonic()
@@ -88,10 +91,9 @@ def encode_views(
         workers: Processes that decode images; 0 decodes in this one.
         references: Also yield the streams that only references look at.
     """
-    found: list[ImageFeatures] = []
-    for view in range(views):
-        batches = in_batches((View(item, view) for item in range(len(images))), batch_size)
-        found += encode(learner, images, batches, len(images), workers, references)
+    order = [View(item, view) for view in range(views) for item in range(len(images))]
+    batches = in_batches(order, batch_size)
+    found = list(encode(learner, images, batches, len(order), workers, references))
     features = ImageFeatures(
         torch.cat([one.pooled for one in found]),
         {name: torch.cat([one.dense[name] for one in found]) for name in found[0].dense},

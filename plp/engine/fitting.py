@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from plp.datasets import build_loader
+from plp.datasets.decoders import decoders
 from plp.engine.data import Loaders
 from plp.learners.prompt_learner import PromptLearner
 from plp.progress import Progress
@@ -56,9 +57,10 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
 
 def in_order(loader: DataLoader, views: int = 1) -> DataLoader:
     """Return a loader of the same images: all of them, whatever the process, in their order."""
+    workers = decoders(loader.dataset, loader.num_workers, looks=views)
     return build_loader(
         loader.dataset, batch_size=min(64, len(loader.dataset)),  # type: ignore[arg-type]
-        shuffle=False, num_workers=loader.num_workers, views=views, rank=0, world_size=1,
+        shuffle=False, num_workers=workers, views=views, rank=0, world_size=1,
     ).loader  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from plp.datasets import ImageDataset, View, build_loader
+from plp.datasets.decoders import decoders
 from plp.engine.ood_cache import Stored
 from plp.errors import DataError
 from plp.evaluation import Judged, judge
@@ -152,7 +153,8 @@ def _batches(
     """Yield batches of pixels or features with labels, places in the list, and what is missing."""
     if stored is None:
         readable, size = Readable(images), min(batch_size, len(images))
-        yield from build_loader(readable, size, False, views=1, num_workers=num_workers).loader
+        workers = decoders(images, num_workers)
+        yield from build_loader(readable, size, False, views=1, num_workers=workers).loader
         return
     yield {"unreadable": [Unreadable(*one) for one in stored.unreadable]}
     for batch in build_loader(

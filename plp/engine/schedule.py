@@ -61,3 +61,9 @@ def check_optimizer(config: Config) -> None:
             raise ConfigError(
                 f"expected optim_wrapper.optimizer.{key} to be a number from 0 up, got {value!r}"
             )
+
+
+def most_epochs(config: Config) -> int:
+    """Return how many epochs there may be, at least one; what is no number is refused later."""
+    epochs = config.get("train_cfg", {}).get("max_epochs")
+    return max(epochs, 1) if isinstance(epochs, int) else 1

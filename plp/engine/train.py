@@ -29,6 +29,7 @@ from plp.engine.result import (
     write_result,
 )
 from plp.engine.runner import build_runner, check_schedule
+from plp.engine.schedule import most_epochs
 from plp.engine.setup import Setup, check_texts, set_up
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.engine.validation_scores import scores_of_logits, validation_scores
@@ -117,7 +118,7 @@ def _train_in(
     config, recipe, seed, device, options, few = setup
     with_report = wants_report(config)
     learner = build_learner(config, few.class_names, seed=seed)
-    loaders = build_loaders(few, options, learner.to(device), seed)
+    loaders = build_loaders(few, options, learner.to(device), seed, epochs=most_epochs(config))
     watch = Stopwatch()
     with watch("fit"):
         fitted = fit(learner, loaders)
