@@ -29,3 +29,9 @@ def tiny_options(tiny_file):
         "model.backbone.pretrained": str(tiny_file),
         "model.backbone.model_config": TINY.model_config(),
     }
+
+
+@pytest.fixture
+def every_set_is_large(monkeypatch):
+    """Let `data.num_workers` processes decode, as of a large set, however small it is."""
+    monkeypatch.setattr("plp.datasets.decoders.SMALL", -1.0)

@@ -163,6 +163,7 @@ def test_features_on_disk_do_not_bring_it_back(run, broken, tmp_path):
     assert read_result(work)["num_test_images"] == total - 1
 
 
+@pytest.mark.usefixtures("every_set_is_large")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_image_that_breaks_in_the_middle(run, broken, workers):
     flags, victim, _ = broken

@@ -214,6 +214,7 @@ def with_corrupt(tmp_path):
     return noise
 
 
+@pytest.mark.usefixtures("every_set_is_large")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_corrupt_image_stops_the_run_and_is_named(ood, with_corrupt, tmp_path, workers):
     options = ("--cfg-options", f"data.num_workers={workers}", "data.eval_batch_size=2")

@@ -110,6 +110,7 @@ def test_encoding_is_told_before_it_begins_and_on_its_way(cached, monkeypatch):
     assert "kept on disk" not in again
 
 
+@pytest.mark.usefixtures("every_set_is_large")
 def test_loaders_that_read_ahead(cached, tmp_path):
     assert cached("data.eval_batch_size=4", name="one")[0] == (36, 0, 36)
     shutil.rmtree(tmp_path / "cache")

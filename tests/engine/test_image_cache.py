@@ -52,6 +52,7 @@ def reads(monkeypatch):
     return count
 
 
+@pytest.mark.usefixtures("every_set_is_large")
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("augment", ["cpu", "device"])
 def test_the_cache_changes_no_pixel_and_reads_each_file_once(few, learner, reads, workers, augment):

@@ -141,6 +141,7 @@ def test_a_finished_run_resumed_tests_again(config_with, photos, trained, tmp_pa
         assert_same_end(folder, trained)
 
 
+@pytest.mark.usefixtures("every_set_is_large")
 def test_resuming_may_change_what_no_number_depends_on(config_with, photos, trained, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(StoppedError):
