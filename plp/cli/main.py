@@ -6,6 +6,8 @@ nothing heavy: flags are read first, then a line says that plp is starting, then
 are imported.
 """
 
+import atexit
+import gc
 import importlib
 import logging
 import os
@@ -92,6 +94,7 @@ def run(name: str, argv: Sequence[str] | None = None) -> int:
 
 def tool(name: str, argv: Sequence[str] | None = None) -> int:
     """Run a command as a file of `tools/` does, under the name of that file."""
+    _end_promptly()
     try:
         from plp.cli.options import run_tool
 
@@ -102,6 +105,12 @@ def tool(name: str, argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before `run_tool` is there to report it
         print(Interrupted.USUAL, file=sys.stderr)
         return 130
+
+
+def _end_promptly() -> None:
+    """Let this process end without a last search for garbage: with torch, one of two seconds."""
+    atexit.unregister(gc.freeze)  # once, however often a tool is called
+    atexit.register(gc.freeze)
 
 
 def _call(name: str, command: Command, argv: Sequence[str] | None) -> None:
