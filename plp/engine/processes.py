@@ -1,6 +1,7 @@
 """Several processes, one run: joining them, sharing batches out, keeping the learner in step."""
 
 import logging
+import multiprocessing
 import os
 import warnings
 from typing import Any
@@ -12,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 from torch import distributed as dist
 
+from plp.datasets.decoders import start_method
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 
@@ -96,6 +98,16 @@ def share_of_batch(batch_size: int) -> int:
             f"processes: take a multiple of {processes}"
         )
     return batch_size // processes
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Return what mmengine's Runner sets up: the method of starting processes is left as it is.
+
+    Where loaders do not choose one themselves, mmengine does.
+    """
+    processes = {"mp_start_method": multiprocessing.get_start_method()} if start_method() else {}
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    return {"dist_cfg": {"backend": backend}, "mp_cfg": processes}
 
 
 def notes() -> tuple[str, ...]:

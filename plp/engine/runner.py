@@ -15,7 +15,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from plp.engine.data import Loaders
-from plp.engine.processes import DataParallelLearner
+from plp.engine.processes import DataParallelLearner, environment
 from plp.errors import ConfigError, PlpError
 from plp.hooks.save import SealHook
 from plp.learners.prompt_learner import PromptLearner
@@ -167,7 +167,7 @@ def build_runner(
             load_from=str(state) if state else None,
             resume=state is not None,
             launcher=launcher,
-            env_cfg=dict(dist_cfg=dict(backend="nccl" if device.startswith("cuda") else "gloo")),
+            env_cfg=environment(device),
             log_level="ERROR",
             visualizer=Visualizer.get_instance(name),
             default_scope="plp",

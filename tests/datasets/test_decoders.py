@@ -9,6 +9,7 @@ from processes import context as processes
 
 from plp.datasets import ImageDataset, Item, Textile, build_loader
 from plp.datasets.decoders import SMALL, decoders, start_method
+from plp.engine.processes import environment
 from plp.transforms import ClipEval, FewShotTrain
 
 
@@ -63,6 +64,15 @@ def test_loaders_of_a_spawned_process_fork(tmp_path):
     child.join(60)
     child.kill()
     assert here.recv() == ("fork", 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere mmengine chooses")
+def test_a_run_leaves_the_start_method_of_others_as_it_was(monkeypatch):
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    assert environment("cpu") == {
+        "dist_cfg": {"backend": "gloo"},
+        "mp_cfg": {"mp_start_method": "spawn"},
+    }
 
 
 @pytest.mark.parametrize("transform", [FewShotTrain(32), ClipEval(32)])
