@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, get_world_size, is_main_process
 
+from plp.datasets.listed import check_class_names
 from plp.engine import checkpoint as checkpoints
 from plp.engine import processes
 from plp.engine.build import build_learner
@@ -94,6 +95,7 @@ def train(
     processes.join(launcher, device)
     setup = set_up(config, choices, device)
     check_texts(setup.config.to_dict())
+    check_class_names(setup.few.class_names, setup.few.root)
     default = default_work_dir(setup.config, setup.few, setup.seed)
     default = setup.config.get("work_dir") or default
     asked = config.filename if isinstance(config, Config) else config

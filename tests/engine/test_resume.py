@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,41 @@ def test_a_finished_run_resumed_tests_again(config_with, photos, trained, tmp_pa
     for flags in ((), ("--resume",), ("--resume",)):
         assert run_tool(train.main, argv_of(config_with(), photos, folder, *flags)) == 0
         assert_same_end(folder, trained)
+
+
+def test_a_state_runs_no_code(config_with, photos, trained, tmp_path):
+    """mmengine would run a config that stands in the `meta` of a state as Python."""
+    folder, ran = shutil.copytree(trained, tmp_path / "run"), tmp_path / "ran"
+    state = torch.load(folder / "state.pth", weights_only=True)
+    state["meta"]["config"] = f"import pathlib\npathlib.Path({str(ran)!r}).touch()\n"
+    state.pop("digest")
+    torch.save(state, folder / "state.pth")
+    assert run_tool(train.main, argv_of(config_with(), photos, folder, "--resume")) == 0
+    assert not ran.exists()
+    assert_same_end(folder, trained)
+
+
+@pytest.mark.parametrize("line", [1, 3])
+def test_damaged_curves_are_told_and_kept(line, config_with, photos, trained, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    path = folder / "curves.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[line] = b"\xff" + lines[line]
+    path.write_bytes(damaged := b"".join(lines))
+    assert run_tool(train.main, argv_of(config_with(), photos, folder, "--resume")) == 0
+    said = capsys.readouterr().out
+    assert f"1 line of {path} is damaged: left out" in said
+    assert "is not what it was when the state was saved" in said
+    assert (folder / "curves.jsonl.damaged").read_bytes() == damaged
+    assert len(curves(folder)) == len(lines) - 1
+
+
+def test_changed_curves_are_told(config_with, photos, trained, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    path = folder / "curves.jsonl"
+    path.write_text(path.read_text().replace('"lr": 0.', '"lr": 1.', 1))
+    assert run_tool(train.main, argv_of(config_with(), photos, folder, "--resume")) == 0
+    assert "is not what it was when the state was saved" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("every_set_is_large")

@@ -17,6 +17,7 @@ from plp.engine.compare.untrained import TrainingOptions
 from plp.engine.data_options import DataOptions
 from plp.engine.places import check_folder_target
 from plp.engine.runner import check_device
+from plp.engine.setup import check_texts
 from plp.errors import ConfigError
 from plp.seeds import check_seed
 from plp.wording import count
@@ -143,6 +144,7 @@ def _job(
 def _settled(job: Job, keys: Keys, device: str) -> Settled:
     try:
         settled = keys.settle(job)
+        check_texts(settled.config.to_dict())
         check_device(device, settled.precision)
     except ConfigError as error:
         raise ConfigError(f"{job.title}: {error}") from error
