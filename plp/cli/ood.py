@@ -9,18 +9,25 @@ from plp.datasets import OOD_BENCHMARKS, find_ood_folder
 from plp.engine.ood import evaluate_ood
 from plp.engine.ood_file import expand_ood
 from plp.engine.ood_report import table_rows
+from plp.engine.run_places import config_and_run
 from plp.errors import ConfigError
+from plp.inference.recorded import recorded_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, test, show the result."""
     arguments = parser().parse_args(argv)
+    named, run = config_and_run(arguments.run)
+    choices = choices_of(arguments)
+    config = named or recorded_config(
+        run, choices, trust_code=arguments.trust_code, trust_header=arguments.trust_header
+    )
     listed = expand_ood(arguments.ood, arguments.near, arguments.data_root)
     found = evaluate_ood(
-        arguments.config,
-        arguments.checkpoint,
+        config,
+        run,
         by_name(listed.sets, arguments.data_root),
-        choices_of(arguments),
+        choices,
         near=listed.near,
         scores=arguments.scores,
         temperature=arguments.temperature,

@@ -14,6 +14,7 @@ from plp.cli.predict import load_asked, refuse_unreadable
 from plp.datasets.base import some
 from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
+from plp.figure_text import drawing
 from plp.files import write_atomically
 from plp.inference import Classifier, Explanation, Unreadable, list_images
 from plp.inference.images import as_images, decode
@@ -122,10 +123,11 @@ def file_names(paths: Sequence[Path]) -> list[str]:
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG, whole or not at all, with a mark that tells it from others."""
-    write_atomically(
-        path,
-        lambda temporary: figure.savefig(temporary, format="png", metadata={"Software": _MARK}),
-    )
+    with drawing():
+        write_atomically(
+            path,
+            lambda temporary: figure.savefig(temporary, format="png", metadata={"Software": _MARK}),
+        )
 
 
 def _names_of(name: str) -> tuple[str, str, str]:

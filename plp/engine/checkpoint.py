@@ -14,13 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.checksums import note_unchecked
+from plp.engine.run_places import CHECKPOINT, find_checkpoint
 from plp.errors import CheckpointError, PlpError, describe_os_error
 from plp.files import write_bytes
 from plp.learners.prompt_learner import PromptLearner
 from plp.sealed_tensors import pack, unpack
 
 FORMAT = 2  # 1 had no scores of validation images
-NAME = "model.safetensors"
+NAME = CHECKPOINT
 _SCORES = "validation_scores."  # first part of their names among the tensors
 
 
@@ -79,12 +80,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: if there is none, if it is damaged (its digest is checked), or the file is
             no checkpoint of plp.
+        ConfigError: for a config in its place.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / NAME
-    if not path.is_file():
-        raise CheckpointError(f"expected a checkpoint file or a work directory, nothing at {path}")
+    path = find_checkpoint(path)
     try:
         found = unpack(path)
         header = json.loads(found.texts.get("plp", "null"))

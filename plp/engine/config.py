@@ -147,6 +147,9 @@ def _source(config: Config, choices: Choices, options: Mapping[str, Any]) -> Dat
         if "dataset" not in config:
             raise ConfigError("the config names no data set: give --dataset NAME [--data-root DIR]")
         return DATASETS.build(config.dataset)
+    if choices.dataset is None and "root" in (config.get("dataset") or {}):
+        config.dataset.root = os.path.realpath(str(choices.data_root))
+        return DATASETS.build(config.dataset)
     if choices.dataset is None:
         raise ConfigError("--data-root needs --dataset: for a folder of your own, --dataset folder")
     keywords = {

@@ -118,15 +118,31 @@ def write_export(folder: Path, one: OODSet, found: Scored, learner: PromptLearne
 
 
 def table_rows(result: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, float]]]:
-    """Return (score, set or average, metrics) of a result, the averages behind the sets."""
+    """Return (score, set or average, metrics) of a result, the averages behind the sets.
+
+    The average of one set would be its row again, and that of all sets the row of the only group.
+    """
     return [
         row
         for name, entry in result["scores"].items()
         for row in (
             *((name, one, found) for one, found in entry["sets"].items()),
-            *((name, f"average of {group}", found) for group, found in entry["average"].items()),
+            *((name, f"average of {group}", entry["average"][group]) for group in averaged(result)),
         )
     ]
+
+
+def averaged(result: Mapping[str, Any]) -> list[str]:
+    """Return the groups of sets whose average is another row than those of the sets, or of a group.
+
+    Example:
+        >>> sets = {name: {'group': group} for name, group in (('a', 'far'), ('b', 'far'))}
+        >>> averaged({'ood_sets': sets}), averaged({'ood_sets': {'a': {'group': 'far'}}})
+        (['far'], [])
+    """
+    groups = [one["group"] for one in result["ood_sets"].values()]
+    found = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
+    return found + ([ALL_SETS] if len(set(groups)) > 1 else [])
 
 
 def _counts(one: OODSet, found: Scored) -> dict[str, Any]:
@@ -157,7 +173,7 @@ def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
 def _short_table(result: Mapping[str, Any]) -> Table:
     first = next(iter(result["scores"].values()))
     columns = [("sets", one) for one in first["sets"]]
-    columns += [("average", group) for group in first["average"]]
+    columns += [("average", group) for group in averaged(result)]
     header = ("score", *(n if kind == "sets" else f"average of {n}" for kind, n in columns))
     rows = tuple(
         (name, *(f"{c['fpr95_id']:.1f} / {c['auroc']:.1f}" for c in (e[k][n] for k, n in columns)))
@@ -182,7 +198,8 @@ def _csv(result: Mapping[str, Any]) -> str:
             group = result["ood_sets"][one]["group"]
             counts = (found["num_id"], found["num_ood"])
             rows.append((name, one, group, *(found[key] for key in PERCENT), *counts))
-        for group, found in entry["average"].items():
+        for group in averaged(result):
+            found = entry["average"][group]
             rows.append((name, "average", group, *(found[key] for key in PERCENT), "", ""))
     return to_csv(("score", "set", "group", *PERCENT, "num_id", "num_ood"), rows)
 

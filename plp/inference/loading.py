@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,11 @@ def _load(
     checkpoint: str | Path, saved: Checkpoint, pretrained: str | Path | None, device: str | None,
     score: str | None, recall: float, trust_code: bool, trust_header: bool,
 ) -> Classifier:  # fmt: skip
-    config = _config(saved)
+    config = config_of(saved)
     if not trust_code:
-        _refuse_code(config, checkpoint)
-    elif "custom_imports" in config:
-        _import_modules(config.custom_imports)
+        refuse_code(config, checkpoint)
+    else:
+        import_recorded_modules(config)
     device = check_device(device, "fp32")
     if device.split(":")[0] == "cpu" and config.model.get("precision") == "fp16":
         logger.warning("trained with fp16, which a CPU does not have: loaded with fp32")
@@ -96,7 +96,12 @@ def _load(
     )  # fmt: skip
 
 
-def _config(saved: Checkpoint) -> Config:
+def config_of(saved: Checkpoint) -> Config:
+    """Return the config of the training.
+
+    Raises:
+        CheckpointError: if the checkpoint does not hold one.
+    """
     config = saved.info.get("config")
     sections = config if isinstance(config, Mapping) else {}
     if not all(isinstance(sections.get(key), Mapping) for key in ("model", "data")):
@@ -132,7 +137,13 @@ def _transform(config: Config, saved: Checkpoint, learner: PromptLearner) -> Tra
     return transform
 
 
-def _import_modules(section: Mapping[str, Any]) -> None:
+def import_recorded_modules(config: Config) -> None:
+    """Import the modules that a checkpoint's config names; whoever calls this trusts it.
+
+    Raises:
+        ConfigError: if one cannot be imported.
+    """
+    section = config.get("custom_imports") or {}
     try:
         import_modules_from_strings(list(section.get("imports", [])))
     except Exception as error:  # a user's code: it raises whatever it likes
@@ -143,10 +154,21 @@ def _import_modules(section: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _refuse_code(config: Config, checkpoint: str | Path) -> None:
-    """Refuse a config that names code outside plp: it would be run by building it."""
+def refuse_code(
+    config: Config, checkpoint: str | Path, keys: Sequence[str] = ("model", "data")
+) -> None:
+    """Refuse a config that names code outside plp: it would be run by building it.
+
+    Args:
+        config: The config of the training.
+        checkpoint: Where it is from.
+        keys: Sections that are built.
+
+    Raises:
+        CheckpointError: naming the code.
+    """
     imports = list((config.get("custom_imports") or {}).get("imports", []))
-    sections = {key: config.get(key) for key in ("model", "data")}
+    sections = {key: config.get(key) for key in keys}
     named = imports + [name for name in types_of(sections) if "." in name]
     if named:
         raise CheckpointError(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from plp.figure_text import drawing, literal
 from plp.files import write_atomically
 from plp.results.run import Run
 from plp.results.summary import Summary, average_over_datasets, in_order, summarise
@@ -70,7 +71,7 @@ def draw_accuracy_over_shots(
         if i + columns >= len(panels):
             axis.set_xlabel("shots a class")
     _add_legend(figure, methods, columns)
-    return figure
+    return literal(figure)
 
 
 def save_figure(figure: Any, path: str | Path) -> Path:
@@ -80,7 +81,7 @@ def save_figure(figure: Any, path: str | Path) -> Path:
     path = Path(path)
     kind = path.suffix.lstrip(".")
     undated = {"Date": None} if kind == "svg" else None
-    with matplotlib.rc_context({"svg.hashsalt": "plp", "svg.fonttype": "none"}):
+    with drawing(), matplotlib.rc_context({"svg.hashsalt": "plp", "svg.fonttype": "none"}):
         return write_atomically(
             path, lambda temporary: figure.savefig(temporary, format=kind, metadata=undated)
         )

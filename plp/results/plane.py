@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from plp.figure_text import literal
 from plp.results.figure import COLOURS, MARKERS
 from plp.results.ood_run import ALL_SETS, OODRun
 from plp.results.ood_tables import AUROC, FPR95, TITLES, by_key, label_of, over_seeds
@@ -46,7 +47,7 @@ def draw_plane(
         for axis, metric in zip(row, (FPR95, AUROC), strict=True):
             _draw_panel(axis, mine, names, metric, group)
     _add_legend(figure, [label_of(_first(labels, name)) for name in names])
-    return figure
+    return literal(figure)
 
 
 def _first(keys: Sequence[Any], name: tuple[str, str]) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plp.figure_text import literal
+
 # Okabe and Ito's colours, told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":", "-.")
@@ -46,7 +48,7 @@ def draw_curves(rows: Sequence[Mapping[str, int | float]]) -> Any:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(axis="y", color="0.88", linewidth=0.8)
         axis.spines[["top", "right"]].set_visible(False)
-    return figure
+    return literal(figure)
 
 
 def _draw_losses(axis: Any, rows: Sequence[Mapping[str, int | float]]) -> None:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from plp.figure_text import literal
 from plp.inference.explanation import Explanation
 from plp.visualization import panels
 from plp.visualization.panels import crop_of, drawn_size
@@ -65,7 +66,7 @@ def draw_explanation(shown: Explained) -> Any:
     moved = f"{100 * panels.moved_mass(explanation):.1f} % of the mass moved from the uniform plan"
     lines = [title, moved, panels.unsolved(explanation)]
     figure.suptitle("\n".join(filter(None, lines)), fontsize=9, parse_math=False)
-    return figure
+    return literal(figure)
 
 
 def draw_class_comparison(shown: Sequence[Explained]) -> Any:
@@ -98,7 +99,7 @@ def draw_class_comparison(shown: Sequence[Explained]) -> Any:
                 panels.mark_patches(axis, image, explanation, top, numbered=True)
         row[0].set_ylabel(_with_warning(title, explanation), fontsize=8, parse_math=False)
     panels.add_similarity_bar(figure, drawn, list(axes.flat))
-    return figure
+    return literal(figure)
 
 
 def draw_plan_matrices(shown: Sequence[Explained]) -> Any:
@@ -137,7 +138,7 @@ def draw_plan_matrices(shown: Sequence[Explained]) -> Any:
     shared = (shown[0].explanation.support == shown[0].explanation.support[:, :1]).all()
     axes[0].set_ylabel("patch (row, column)" if shared else "rank in the support", fontsize=8)
     panels.add_plan_bar(figure, drawn, list(axes))
-    return figure
+    return literal(figure)
 
 
 def draw_sheet(shown: Sequence[Explained]) -> Any:
@@ -174,7 +175,7 @@ def draw_sheet(shown: Sequence[Explained]) -> Any:
     panels.add_plan_bar(figure, plan, list(axes.flat))
     if warning:
         figure.suptitle(warning, fontsize=9, parse_math=False)
-    return figure
+    return literal(figure)
 
 
 def _with_warning(title: str, explanation: Explanation) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from plp.evaluation import CalibrationReport
+from plp.figure_text import literal
 
 BAR, GAP = "#0072B2", "#D55E00"  # Okabe and Ito
 
@@ -46,4 +47,4 @@ def draw_reliability(report: CalibrationReport, title: str = "") -> Any:
         f"accuracy {report.accuracy:.1f} %"
     )
     top.set_title(f"{title}\n{numbers}" if title else numbers, fontsize=9)
-    return figure
+    return literal(figure)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from plp.evaluation import ood_metrics
+from plp.figure_text import literal
 from plp.visualization.score_histograms import ID_COLOUR, OOD_COLOUR, score_edges, shares
 
 _COLUMNS = 2
@@ -47,7 +48,7 @@ def draw_right_and_wrong(
         axis.set_visible(False)
     for axis, (name, values) in zip(axes, scores.items(), strict=False):
         _draw_panel(axis, name, values, correct, (thresholds or {}).get(name))
-    return figure
+    return literal(figure)
 
 
 def _draw_panel(

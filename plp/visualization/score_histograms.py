@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.evaluation import ood_metrics, threshold_at_95
+from plp.figure_text import literal
 
 # Okabe and Ito's blue and vermilion: apart for any colour vision, and in print.
 ID_COLOUR, OOD_COLOUR = "#0072B2", "#D55E00"
@@ -59,7 +60,7 @@ def draw_score_histograms(
     for axis, (title, scores) in zip(axes.flat, ood_scores.items(), strict=False):
         _draw_panel(axis, title, id_scores, scores, edges, id_name)
     axes.flat[0].set_ylim(bottom=0)
-    return figure
+    return literal(figure)
 
 
 def _draw_panel(

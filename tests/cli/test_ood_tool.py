@@ -15,6 +15,7 @@ from tiny_runs import CLASSES, MAINS, make_photos
 from plp.cli import ood as ood_cli
 from plp.cli.options import run_tool
 from plp.engine.checkpoint import load_checkpoint
+from plp.engine.run_places import config_and_run
 from plp.evaluation import ood_metrics
 
 
@@ -348,7 +349,8 @@ def test_commands_of_the_page(root):
     assert commands
     for command in commands:
         arguments = ood_cli.parser().parse_args(shlex.split(command, comments=True))
-        assert (root / arguments.config).is_file()
+        config, _ = config_and_run(arguments.run)
+        assert config is None or (root / config).is_file()
         assert {*arguments.near} <= {pair.split("=")[0] for pair in arguments.ood}
 
 

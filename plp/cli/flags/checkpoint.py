@@ -3,12 +3,52 @@
 import argparse
 
 from plp.cli.flags.known import RECALL
+from plp.engine.config_paths import check_file, config_path
+from plp.engine.run_places import config_and_run, find_checkpoint
+from plp.errors import ConfigError
 
 
 def add_classifier(flags: argparse.ArgumentParser) -> None:
     """Add the flags that say which classifier, where it computes, and what it looks at."""
     add_checkpoint(flags)
-    flags.add_argument("images", nargs="+", help="files, folders, patterns such as 'new/*.jpg'")
+    flags.add_argument("images", nargs="*", help="files, folders, patterns such as 'new/*.jpg'")
+
+
+def add_run(flags: argparse.ArgumentParser) -> None:
+    """Add a trained run with or without its config, and what a run without one needs."""
+    flags.add_argument(
+        "run", nargs="+", metavar="[CONFIG] RUN",
+        help="work directory of a run, or its model.safetensors: config, data set, shots, seed and "
+        "classes are those of its training; or a config or method, then the run, and flags",
+    )  # fmt: skip
+    add_trust(flags)
+
+
+def add_trust(flags: argparse.ArgumentParser) -> None:
+    """Add the flags that say how far what stands in a checkpoint is trusted."""
+    flags.add_argument(
+        "--trust-code", action="store_true",
+        help="import the modules that the checkpoint's config names",
+    )  # fmt: skip
+    flags.add_argument(
+        "--trust-header", action="store_true",
+        help="open the files, folders and repositories that the checkpoint's header names",
+    )  # fmt: skip
+
+
+def check_checkpoint(arguments: argparse.Namespace) -> None:
+    """Refuse what is no trained run, and a run without images to look at."""
+    find_checkpoint(arguments.checkpoint)
+    if not getattr(arguments, "images", True):
+        raise ConfigError("expected images behind the run: files, folders, or patterns")
+
+
+def check_run(arguments: argparse.Namespace) -> None:
+    """Refuse what is no trained run, and a config that is not there."""
+    config, run = config_and_run(arguments.run)
+    if config is not None:
+        check_file(config_path(config))
+    find_checkpoint(run)
 
 
 def add_checkpoint(flags: argparse.ArgumentParser) -> None:
@@ -26,11 +66,4 @@ def add_checkpoint(flags: argparse.ArgumentParser) -> None:
         "--recall", type=float, default=RECALL, metavar="R",
         help=f"share of in-distribution images to accept (default {RECALL})",
     )  # fmt: skip
-    flags.add_argument(
-        "--trust-code", action="store_true",
-        help="import the modules that the checkpoint's config names",
-    )  # fmt: skip
-    flags.add_argument(
-        "--trust-header", action="store_true",
-        help="open the files, folders and repositories that the checkpoint's header names",
-    )  # fmt: skip
+    add_trust(flags)

@@ -7,7 +7,7 @@ is in the file. docs/export.md has a script that runs it without plp.
 
 import argparse
 
-from plp.cli.flags.checkpoint import add_checkpoint
+from plp.cli.flags.checkpoint import add_checkpoint, check_checkpoint
 from plp.cli.flags.known import PROGRAMS
 from plp.cli.flags.parser import Flags
 
@@ -27,3 +27,6 @@ def parser() -> argparse.ArgumentParser:
         help="Sinkhorn iterations; default: 20, or 1 / epsilon where that is more",
     )  # fmt: skip
     return flags
+
+
+check = check_checkpoint

@@ -2,6 +2,7 @@
 
 import argparse
 
+from plp.cli.flags.checkpoint import add_run, check_run
 from plp.cli.flags.known import OOD_SETS
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_choices
@@ -9,9 +10,8 @@ from plp.cli.options import add_choices
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the tool's flags."""
-    flags = Flags(description=__doc__)
-    flags.add_argument("config", help="config file the checkpoint was trained with")
-    flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
+    flags = Flags(description=__doc__, intermixed=True)
+    add_run(flags)
     add_choices(flags)
     flags.add_argument(
         "--ood", nargs="+", required=True, metavar="NAME[=ROOT]|FILE",
@@ -41,3 +41,6 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     flags.add_argument("--out", help="folder to write to; default: ood beside the checkpoint")
     return flags
+
+
+check = check_run

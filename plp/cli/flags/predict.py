@@ -6,7 +6,7 @@ standard output or to --out, which is written whole or not at all; messages go t
 
 import argparse
 
-from plp.cli.flags.checkpoint import add_classifier
+from plp.cli.flags.checkpoint import add_classifier, check_checkpoint
 from plp.cli.flags.known import ROWS
 from plp.cli.flags.parser import Flags
 
@@ -28,3 +28,6 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--batch-size", type=int, default=64, metavar="B")
     flags.add_argument("--workers", type=int, default=2, metavar="W", help="threads that decode")
     return flags
+
+
+check = check_checkpoint

@@ -2,6 +2,7 @@
 
 import argparse
 
+from plp.cli.flags.checkpoint import add_run, check_run
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_choices
 from plp.engine.choices import CLASSES
@@ -9,9 +10,8 @@ from plp.engine.choices import CLASSES
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's flags."""
-    flags = Flags(description=__doc__)
-    flags.add_argument("config", help="config file the checkpoint was trained with")
-    flags.add_argument("checkpoint", help="checkpoint file, or the work directory of its run")
+    flags = Flags(description=__doc__, intermixed=True)
+    add_run(flags)
     add_choices(flags)
     flags.add_argument(
         "--classes", choices=CLASSES, default="same",
@@ -20,3 +20,6 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     flags.add_argument("--out", help="write the result as JSON to this file")
     return flags
+
+
+check = check_run

@@ -7,7 +7,7 @@ row an image. Only methods with a LocalBranch compare patches, such as sotglp, g
 
 import argparse
 
-from plp.cli.flags.checkpoint import add_classifier
+from plp.cli.flags.checkpoint import add_classifier, check_checkpoint
 from plp.cli.flags.parser import Flags
 
 
@@ -22,3 +22,6 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--branch", help="branch that compares patches; default: the first")
     flags.add_argument("--out", required=True, metavar="DIR", help="folder of the pictures")
     return flags
+
+
+check = check_checkpoint
