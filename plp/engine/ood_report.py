@@ -120,7 +120,7 @@ def write_export(folder: Path, one: OODSet, found: Scored, learner: PromptLearne
 def table_rows(result: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, float]]]:
     """Return (score, set or average, metrics) of a result, the averages behind the sets.
 
-    The average of one set would be its row again, and that of all sets the row of the only group.
+    The average of one set would be its row again, and that of the only group the one of all sets.
     """
     return [
         row
@@ -133,16 +133,17 @@ def table_rows(result: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, f
 
 
 def averaged(result: Mapping[str, Any]) -> list[str]:
-    """Return the groups of sets whose average is another row than those of the sets, or of a group.
+    """Return the groups of sets whose averages are shown: none for one set.
 
     Example:
-        >>> sets = {name: {'group': group} for name, group in (('a', 'far'), ('b', 'far'))}
+        >>> sets = {name: {'group': group} for name, group in (('a', 'far'), ('b', 'near'))}
         >>> averaged({'ood_sets': sets}), averaged({'ood_sets': {'a': {'group': 'far'}}})
-        (['far'], [])
+        (['near', 'far', 'all'], [])
     """
-    groups = [one["group"] for one in result["ood_sets"].values()]
-    found = [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
-    return found + ([ALL_SETS] if len(set(groups)) > 1 else [])
+    groups = {one["group"] for one in result["ood_sets"].values()}
+    if len(result["ood_sets"]) < 2:
+        return []
+    return [ALL_SETS] if len(groups) == 1 else ["near", "far", ALL_SETS]
 
 
 def _counts(one: OODSet, found: Scored) -> dict[str, Any]:

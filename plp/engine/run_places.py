@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from plp.engine.config_paths import SUFFIXES, method_config
-from plp.errors import CheckpointError, ConfigError
+from plp.errors import CheckpointError, ConfigError, DataError
+from plp.text_files import read_json
 from plp.wording import count
 
 CHECKPOINT = "model.safetensors"
@@ -22,7 +23,7 @@ def find_checkpoint(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         return _in_folder(path)
-    if path.suffix in SUFFIXES or (not path.exists() and method_config(os.fspath(path))):
+    if _is_config(path):
         raise ConfigError(_no_run(path))
     if not path.is_file():
         raise CheckpointError(f"expected a checkpoint file or a work directory, nothing at {path}")
@@ -42,6 +43,17 @@ def config_and_run(given: list[str]) -> tuple[str | None, str]:
     if len(given) > 2:
         raise ConfigError(f"expected a run, or a config and a run, got {len(given)}: {given}")
     return (given[0] if len(given) == 2 else None), given[-1]
+
+
+def _is_config(path: Path) -> bool:
+    """Whether a path is a config, or the name of a method; other JSON files are not."""
+    if path.suffix == ".json" and path.is_file():
+        try:
+            found = read_json(path)
+        except DataError:
+            return False
+        return isinstance(found, dict) and "model" in found
+    return path.suffix in SUFFIXES or not (path.exists() or method_config(os.fspath(path)) is None)
 
 
 def _in_folder(folder: Path) -> Path:

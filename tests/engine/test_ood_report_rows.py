@@ -20,11 +20,10 @@ def result(groups):
     [
         ({"a": "far"}, ["a"]),
         ({"a": "near"}, ["a"]),
-        ({"a": "far", "b": "far"}, ["a", "b", "average of far"]),
-        ({"a": "near", "b": "far"}, ["a", "b", "average of all"]),
+        ({"a": "far", "b": "far"}, ["a", "b", "average of all"]),
         (
-            {"a": "near", "b": "far", "c": "far"},
-            ["a", "b", "c", "average of far", "average of all"],
+            {"a": "near", "b": "far"},
+            ["a", "b", "average of near", "average of far", "average of all"],
         ),
     ],
 )
