@@ -43,7 +43,7 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
     views = 1 if views == "epoch" else views
     ordered = in_order(loader, views)
     pooled, labels = [], []
-    progress = Progress("encoding", views * len(loader.dataset))  # type: ignore[arg-type]
+    progress = Progress("encoding", views * len(loader.dataset))  # type: ignore[arg-type,operator]
     for view in range(views):
         ordered.sampler.set_epoch(view)  # type: ignore[attr-defined]
         for batch in ordered:
