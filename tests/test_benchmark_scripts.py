@@ -112,3 +112,9 @@ def test_crops_resized_together_are_pil_s(root):
     rows = table(root, "crops.py", "--batch", 3, "--repeats", 1)
     assert rows["together"]["equal"] == "1.0000"
     assert float(rows["image by image"]["equal"]) < 0.9
+
+
+def test_files_are_told_apart(root):
+    rows = table(root, "check_cost.py", "--files", 30)
+    assert list(rows) == ["different sizes", "equal sizes", "equal sizes and ends"]
+    assert all(float(row["processor s"]) > 0 for row in rows.values())

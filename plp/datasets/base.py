@@ -1,6 +1,8 @@
 """The contract of a data source: lists of labelled image files, nothing decoded yet."""
 
+import posixpath
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,8 +79,9 @@ def check_splits(splits: Splits) -> Splits:
 
     Raises:
         DataError: for fewer than two classes, a label without a name, a class without training or
-            test image, or an image that stands in two parts (a leak of the test set). A set that is
-            for testing only needs test images alone.
+            test image, an image that stands in two parts (a leak of the test set) or under two
+            labels, however its path is spelled. A set that is for testing only needs test images
+            alone.
 
     Example:
         >>> one = (Item('a.png', 0), Item('b.png', 1))
@@ -92,8 +95,9 @@ def check_splits(splits: Splits) -> Splits:
         raise DataError(f"{splits.name}: expected 2 classes or more, got {splits.class_names}.")
     for part in ("train", "val", "test"):
         _check_labels(splits, part)
+    labels = {part: _labels_by_path(splits, part) for part in ("train", "val", "test")}
     for part, other in (("train", "test"), ("val", "test"), ("train", "val")):
-        _check_disjoint(splits, part, other)
+        _check_disjoint(splits.name, part, labels[part], other, labels[other])
     return splits
 
 
@@ -116,12 +120,36 @@ def _check_labels(splits: Splits, part: str) -> None:
         )
 
 
-def _check_disjoint(splits: Splits, part: str, other: str) -> None:
-    left, right = ({item.path for item in getattr(splits, name)} for name in (part, other))
-    both = sorted(left & right)
+def plain_path(path: str) -> str:
+    """Return the one spelling of a path in a list, for comparison: `./a//b.jpg` is `a/b.jpg`.
+
+    Example:
+        >>> plain_path("./a//b.jpg"), plain_path("a/x/../b.jpg"), plain_path("a/b.jpg")
+        ('a/b.jpg', 'a/b.jpg', 'a/b.jpg')
+    """
+    return posixpath.normpath(path) if "//" in path or "./" in path else path
+
+
+def _labels_by_path(splits: Splits, part: str) -> dict[str, int]:
+    """Return the label of each image of a part, by path, after a check that it has only one."""
+    labels: dict[str, int] = {}
+    for path, label in getattr(splits, part):
+        if labels.setdefault(plain_path(path), label) != label:
+            names = [splits.class_names[i] for i in (labels[plain_path(path)], label)]
+            raise DataError(
+                f"{splits.name}: {path!r} stands in {part} with two labels: {names[0]!r} and "
+                f"{names[1]!r}. List each image with one label."
+            )
+    return labels
+
+
+def _check_disjoint(
+    name: str, part: str, left: Mapping[str, int], other: str, right: Mapping[str, int]
+) -> None:
+    both = sorted(left.keys() & right.keys())
     if both:
         raise DataError(
-            f"{splits.name}: {len(both)} images are in {part} and in {other} ({some(both)}). "
+            f"{name}: {len(both)} images are in {part} and in {other} ({some(both)}). "
             "List each image in one part only."
         )
 

@@ -14,6 +14,7 @@ from plp.datasets import (
     FewShot,
     ImageDataset,
     Loading,
+    Splits,
     build_loader,
     decode_images,
     sample,
@@ -65,9 +66,21 @@ class Loaders:
 
 def draw(source: DataSource, options: DataOptions, seed: int) -> FewShot:
     """Draw the shots of a run; what the sampler warns of stands in the draw's notes."""
+    return draw_from(list_images(source), options, seed)
+
+
+def list_images(source: DataSource) -> Splits:
+    """Return the lists of a source; what it warns of stands in their notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        few = sample(source.splits(), options.shots, seed, options.sampler)
+        return source.splits()
+
+
+def draw_from(splits: Splits, options: DataOptions, seed: int) -> FewShot:
+    """Draw the shots of a run from lists, see `draw`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        few = sample(splits, options.shots, seed, options.sampler)
     return take_classes(few, options.classes)
 
 

@@ -43,6 +43,8 @@ class DataOptions:
             image whose features are on disk has been read before.
         on_error: At validation or test images that cannot be read: 'stop', or 'skip' them, name
             them and count the others. Training images are never skipped: they are the draw.
+        two_labels: At an image that stands in two classes, by content: 'refuse', or 'report' it and
+            go on. The published lists of the field are never refused.
     """
 
     shots: int = 16
@@ -61,6 +63,7 @@ class DataOptions:
     eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
     verify: bool = True
     on_error: Literal["stop", "skip"] = "stop"
+    two_labels: Literal["refuse", "report"] = "refuse"
 
     @staticmethod
     def of(config: Config) -> "DataOptions":
@@ -80,7 +83,7 @@ class DataOptions:
 
 
 # Of the section; the numbers of a run do not depend on them.
-WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache", "image_cache")
+WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache", "image_cache", "two_labels")
 
 _LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "image_cache": 0}
 
@@ -101,6 +104,10 @@ def _check_values(given: Mapping[str, Any]) -> None:
         )
     if given.get("on_error", "stop") not in ("stop", "skip"):
         raise ConfigError(f"expected data.on_error 'stop' or 'skip', got {given['on_error']!r}")
+    if given.get("two_labels", "refuse") not in ("refuse", "report"):
+        raise ConfigError(
+            f"expected data.two_labels 'refuse' or 'report', got {given['two_labels']!r}"
+        )
     if given.get("augment", "cpu") not in ("cpu", "device"):
         raise ConfigError(
             f"expected data.augment to be 'cpu' or 'device', got {given['augment']!r}"

@@ -45,16 +45,17 @@ def evaluate_checkpoint(
         CheckpointError: if classes, their order, or the model differ from the checkpoint's.
         ConfigError: for new classes, if the method cannot take them; if `out` cannot be written.
     """
+    watch = Stopwatch()
     if out is not None:
         check_file_target(out, "--out")
     restored = restore_learner(config, checkpoint, choices, device, classes)
-    (config, recipe, seed, device, options, few), learner = restored.setup, restored.learner
+    config, recipe, seed, device, options, few, duplicates = restored.setup
+    learner = restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
-    watch = Stopwatch()
     with watch("test"), watching_transport() as transport:
         found = predict_loader(learner, loaders.test, restored.places)
     unsolved = warn_of_transport(transport, learner)
@@ -66,7 +67,8 @@ def evaluate_checkpoint(
         "checkpoint": str(checkpoint),
         "transport": transport_entries(transport),
         "notes": [*run["notes"], *unsolved],
-        "seconds": watch.seconds,
+        "duplicates": duplicates.counts,
+        **watch.entries(),
         "peak_memory": peak_memory(device),
         **report_entries(report),
     }

@@ -13,13 +13,14 @@ from plp.engine.choices import Choices
 from plp.engine.data import transform_for
 from plp.engine.feature_cache import cache_folder
 from plp.engine.ood_cache import store_features
+from plp.engine.ood_duplicates import find_duplicates_of_sets
 from plp.engine.ood_folder import own_ood_folder
 from plp.engine.ood_report import average, entries, write_export, write_outputs
 from plp.engine.ood_scores import ALL, choose_scores, settings_of
 from plp.engine.ood_sets import ID, OODSet, list_ood_sets, shared_classes
 from plp.engine.ood_stream import PREDICTION, OnError, Scored, Scoring, score_images
 from plp.engine.restore import Restored, restore_learner
-from plp.engine.result import describe_run, peak_memory
+from plp.engine.result import Stopwatch, describe_run, peak_memory
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.errors import ConfigError
 from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
@@ -113,6 +114,7 @@ def _evaluate(
     device: str | None,
 ) -> OODResult:
     """Test, and write to a folder; see `evaluate_ood`."""
+    watch = Stopwatch()
     sets = list_ood_sets(ood)
     if strangers := [name for name in near if name not in ood]:
         raise ConfigError(f"expected --near among {', '.join(ood)}, got {', '.join(strangers)}")
@@ -122,6 +124,7 @@ def _evaluate(
     scorings = choose_scores(learner, scores, temperature, pooled, dense)
     overlaps = _tell_overlaps(setup.few.class_names, sets)
     inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)
+    repeated = find_duplicates_of_sets(inside, sets, restored.shots)
     transform = transform_for(learner.backbone, setup.options.eval_transform)
     export_to = folder if export_logits else None
     with watching_transport() as transport:
@@ -139,13 +142,17 @@ def _evaluate(
     found = entries(inside, sets, scored, calibration, metrics, averages, groups, overlaps)
     for name, scoring in scorings.items():
         found["scores"][name] = settings_of(scoring) | found["scores"][name]
+    for name, counts in repeated.items():
+        found["ood_sets"][name]["duplicates"] = counts
     run = _describe(restored, repr(transform))
     result = run | {
         "checkpoint": str(checkpoint),
         "on_error": on_error,
         "transport": transport_entries(transport),
         "notes": [*run["notes"], *unsolved],
+        "duplicates": setup.duplicates.counts,
         "seconds": seconds,
+        "processor_seconds": watch.processor_seconds(),
         "peak_memory": peak_memory(setup.device),
         **found,
     }

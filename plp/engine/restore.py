@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
+from plp.datasets import FewShot
 from plp.datasets.base import some
+from plp.datasets.contents import stamps
 from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
 from plp.engine.choices import CLASSES, Choices, Classes
+from plp.engine.duplicates import add_shots_of_training
+from plp.engine.image_contents import stamps_of
 from plp.engine.setup import Setup, set_up
 from plp.engine.work_dir import differences
 from plp.errors import CheckpointError, ConfigError
@@ -28,12 +32,14 @@ class Restored(NamedTuple):
         places: Of each class of the data set, its place among the learner's classes; None where
             these are the same.
         trained_on: Name of the data set it was trained on.
+        shots: Stamps of the shots it was trained on, as far as they are known.
     """
 
     setup: Setup
     learner: PromptLearner
     places: tuple[int, ...] | None = None
     trained_on: str | None = None
+    shots: tuple[str, ...] = ()
 
 
 def restore_learner(
@@ -71,6 +77,8 @@ def restore_learner(
     if classes == "subset" and choices.recipe_of is None:
         choices = choices._replace(recipe_of=trained_on)
     setup = set_up(config, choices, device)
+    shots = _shots_of(saved, setup.few)
+    setup = _tell_duplicates(setup, shots)
     names, places = setup.few.class_names, None
     if classes == "same":
         checkpoints.check_class_names(saved.class_names, names)
@@ -84,7 +92,23 @@ def restore_learner(
         logger.warning("not as in training: %s", difference)
     if classes == "new":
         learner.set_class_names(names)
-    return Restored(setup, learner.to(setup.device), places, trained_on)
+    return Restored(setup, learner.to(setup.device), places, trained_on, shots)
+
+
+def _shots_of(saved: checkpoints.Checkpoint, few: FewShot) -> tuple[str, ...]:
+    """Return the stamps of the shots of a training; none where nothing tells which they were."""
+    if (written := stamps_of(saved.info)) is not None:
+        return written
+    return stamps(few.root, few.train) if saved.info.get("split_hash") == few.split_hash else ()
+
+
+def _tell_duplicates(setup: Setup, shots: Sequence[str]) -> Setup:
+    """Tell which content stands twice; `result.json` has it in its notes."""
+    found = add_shots_of_training(setup.duplicates, setup.few, shots)
+    for note in found.notes:
+        logger.warning("%s", note)
+    notes = (*setup.few.notes, *(note for note in found.notes if note not in setup.few.notes))
+    return setup._replace(few=setup.few._replace(notes=notes), duplicates=found)
 
 
 def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from plp.check_cost import Cost
 from plp.checksums import sealed
 from plp.datasets import FewShot
 from plp.evaluation import ClassificationReport
@@ -70,7 +71,7 @@ def git_commit() -> str | None:
 
 
 class Stopwatch:
-    """Seconds by stage.
+    """Seconds by stage, and of hashing and checks since it was made.
 
     Example:
         >>> watch = Stopwatch()
@@ -82,6 +83,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._begin, self._checks = Cost.now(), Cost.of_checks()
 
     @contextlib.contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -93,6 +95,19 @@ class Stopwatch:
     def add(self, stage: str, seconds: float | None) -> None:
         """Add what a stage took before this process; nothing if that is not known."""
         self.seconds[stage] = round(self.seconds[stage] + (seconds or 0.0), 2)
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Return the processor time of hashing and checks so far, and of the whole run."""
+        checks, run = Cost.of_checks().since(self._checks), Cost.now().since(self._begin)
+        return {"checks": round(checks.processor, 3), "run": round(run.processor, 3)}
+
+    def entries(self) -> dict[str, Any]:
+        """Return the entries of a result: seconds by stage, hashing and checks among them."""
+        checks = Cost.of_checks().since(self._checks)
+        return {
+            "seconds": {**self.seconds, "checks": round(checks.wall, 2)},
+            "processor_seconds": self.processor_seconds(),
+        }
 
 
 def forget_peak(device: str) -> None:

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.datasets import FewShot
+from plp.datasets.duplicates import Duplicates
 from plp.engine.build import run_seed
 from plp.engine.choices import Choices
 from plp.engine.config import choose, load_config
-from plp.engine.data import draw
+from plp.engine.data import draw_from, list_images
 from plp.engine.data_options import DataOptions
+from plp.engine.duplicates import check_duplicates
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
@@ -28,6 +30,7 @@ class Setup(NamedTuple):
         device: Where it runs.
         options: The `data` section.
         few: Images, drawn.
+        duplicates: Which content stands twice among them; `few.notes` say it, too.
     """
 
     config: Config
@@ -36,6 +39,7 @@ class Setup(NamedTuple):
     device: str
     options: DataOptions
     few: FewShot
+    duplicates: Duplicates
 
 
 def set_up(
@@ -53,7 +57,11 @@ def set_up(
     device = check_device(device, config.model.get("precision", "fp32"))
     forget_peak(device)
     options = DataOptions.of(config)
-    return Setup(config, recipe, seed, device, options, draw(source, options, seed))
+    splits = list_images(source)
+    few = draw_from(splits, options, seed)
+    duplicates = check_duplicates(source, splits, few, options)
+    few = few._replace(notes=(*few.notes, *duplicates.notes))
+    return Setup(config, recipe, seed, device, options, few, duplicates)
 
 
 def check_texts(value: Any, key: str = "") -> None:

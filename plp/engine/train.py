@@ -15,9 +15,10 @@ from plp.engine import processes
 from plp.engine.build import build_learner
 from plp.engine.choices import Choices
 from plp.engine.data import Loaders, build_loaders
-from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.fitting import fit, in_order, tune
 from plp.engine.header_trust import named_by, record_of
+from plp.engine.identity import identity_of
+from plp.engine.image_contents import SHOTS, contents_of
 from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
 from plp.engine.report import leave_report, wants_report
@@ -92,6 +93,7 @@ def train(
     Raises:
         PlpError: for anything a user can mend.
     """
+    watch = Stopwatch()
     processes.join(launcher, device)
     setup = set_up(config, choices, device)
     check_texts(setup.config.to_dict())
@@ -103,13 +105,14 @@ def train(
     chosen = own_work_dir(work_dir, default, resume)
     with forgetting_runs(), chosen as folder, telling_what_is_kept(folder):
         return _train_in(
-            folder, setup, resume=resume, launcher=launcher, command=command, tested=tested
+            folder, setup, watch, resume=resume, launcher=launcher, command=command, tested=tested
         )
 
 
 def _train_in(
     folder: Path,
     setup: Setup,
+    watch: Stopwatch,
     *,
     resume: bool,
     launcher: str,
@@ -117,11 +120,11 @@ def _train_in(
     tested: Callable[[ClassificationReport], None] | None,
 ) -> TrainResult:
     """Train in a work directory; the result names the command."""
-    config, recipe, seed, device, options, few = setup
+    config, recipe, seed, device, options, few, duplicates = setup
     with_report = wants_report(config)
     learner = build_learner(config, few.class_names, seed=seed)
     loaders = build_loaders(few, options, learner.to(device), seed, epochs=most_epochs(config))
-    watch = Stopwatch()
+    contents = contents_of(loaders.few)
     with watch("fit"):
         fitted = fit(learner, loaders)
     epochs = check_schedule(config, learner)
@@ -130,13 +133,12 @@ def _train_in(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=notes + processes.notes(),
     )  # fmt: skip
-    state = read_state(folder, _identity(run), resume)
-    _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
-    info = _checkpoint_info(config, run)
     select = _selection(config, loaders.val is not None)
-    save = SaveHook(
-        info, _identity(run), keep_best=select == "val", min_seconds=_save_seconds(config)
-    )
+    identity = identity_of(run, contents, select)
+    state = read_state(folder, identity, resume)
+    _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
+    info = _checkpoint_info(config, run) | {SHOTS: contents.shot_stamps()}
+    save = SaveHook(info, identity, keep_best=select == "val", min_seconds=_save_seconds(config))
     metrics = {
         "val": ClassificationMetric(few.class_names),
         "test": ClassificationMetric(few.class_names, scores_of_logits(learner)),
@@ -176,14 +178,17 @@ def _train_in(
         "validation": validation,
         "transport": transport_entries(transport),
         "notes": [*run["notes"], *unsolved],
-        "seconds": watch.seconds,
+        "duplicates": duplicates.counts,
+        **watch.entries(),
         "peak_memory": peak_memory(device),
         "command": command,
         "weights": record_of(learner.backbone) if _names_weights(config) else None,
     }
     if is_main_process():
         result |= report_entries(report)
-        scores = {} if loaders.val is None else validation_scores(learner, loaders.val)
+        scores = {}
+        if loaders.val is not None:
+            scores = validation_scores(learner, loaders.val, contents.for_threshold())
         path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
         checkpoints.save_checkpoint(path, learner, info, scores)
         write_result(folder / NAME, result)
@@ -196,17 +201,6 @@ def _names_weights(config: Config) -> bool:
     """Whether the config names weights beyond open_clip's tags: then their digest is kept."""
     backbone = config.model.get("backbone")
     return isinstance(backbone, Mapping) and bool(named_by(backbone))
-
-
-def _identity(run: dict[str, Any]) -> dict[str, Any]:
-    """What two runs must share for one to continue the other."""
-    keys = ("dataset", "class_names", "shots", "sampler", "split_hash", "seed", "precision")
-    config = {
-        key: run["config"].get(key)
-        for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
-    }
-    config["data"] = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
-    return {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")} | config
 
 
 def _checkpoint_info(config: Config, run: dict[str, Any]) -> dict[str, Any]:

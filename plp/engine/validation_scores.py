@@ -1,5 +1,7 @@
 """Out-of-distribution scores of the validation images: what a threshold is chosen from."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -54,12 +56,15 @@ def score_batch(
     return {name: score(evidence).float().cpu() for name, score in scores.items()}
 
 
-def validation_scores(learner: PromptLearner, loader: DataLoader) -> dict[str, Float[Tensor, " I"]]:
-    """Score all images of a loader, in the order of its data set, by every score that fits.
+def validation_scores(
+    learner: PromptLearner, loader: DataLoader, places: Sequence[int] | None = None
+) -> dict[str, Float[Tensor, " I"]]:
+    """Score images of a loader, in the order of its data set, by every score that fits.
 
     Args:
         learner: The trained learner; it is put into evaluation mode.
         loader: Loader of validation images, or of their features.
+        places: Which of them to return the scores of, such as those that are no shots; None: all.
     """
     learner.eval()
     scores = scores_of(learner)
@@ -68,4 +73,5 @@ def validation_scores(learner: PromptLearner, loader: DataLoader) -> dict[str, F
         images = learner.data_preprocessor(batch)["images"]
         for name, value in score_batch(learner, scores, images).items():
             rows[name].append(value)
-    return {name: torch.cat(parts) for name, parts in rows.items()}
+    scored = {name: torch.cat(parts) for name, parts in rows.items()}
+    return scored if places is None else {name: one[list(places)] for name, one in scored.items()}

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from plp.datasets import FewShot
+from plp.engine.image_contents import CONTENTS, changed_contents
 from plp.engine.one_writer import FolderLock, busy
 from plp.engine.places import check_folder_target
 from plp.engine.result import NAME as RESULT
@@ -146,14 +147,28 @@ def read_state(folder: Path, identity: Mapping[str, Any], resume: bool) -> Path 
             "give another --work-dir"
         ) from error
     check_state(state, path)
-    differing = list(differences(saved, identity))
+    differing = _different_run(folder, dict(saved), dict(identity))
     if differing:
         raise CheckpointError(
             f"{folder} holds another run, which this one cannot continue: "
             + "; ".join(differing[:5])
             + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
+            + ". Give another --work-dir to start over"
         )
     return path
+
+
+def _different_run(folder: Path, saved: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    """Say in what a state is of another run; tell of one that says nothing about its images."""
+    before, now = saved.pop(CONTENTS, None), own.pop(CONTENTS, {})
+    if before is None:
+        logger.warning(
+            "the state in %s is of an older plp, which did not write down what the shots contain: "
+            "resuming without a check that they are the same images",
+            folder,
+        )
+        before = now
+    return [*changed_contents(before, now), *differences(saved, own)]
 
 
 def _taken(folder: Path) -> bool:

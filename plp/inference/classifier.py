@@ -19,7 +19,7 @@ from plp.inference.images import Named, as_images, decode
 from plp.inference.prediction import Prediction, Unreadable, predictions
 from plp.inference.reading import Chunk, read_chunks
 from plp.inference.rejection import RECALL, Rejection, choose_rejection
-from plp.inference.trained_on import warn_of_shots
+from plp.inference.trained_on import without_shots
 from plp.learners.prompt_learner import PromptLearner
 from plp.reader import asked_for
 from plp.structures import Evidence
@@ -49,7 +49,7 @@ class Classifier:
         recall: Share of in-distribution images to accept.
         info: What the checkpoint says about the training.
         compare_shots: Whether `calibrate` may open the folder of the training images that `info`
-            names, to warn of shots among the images to calibrate on.
+            names, to leave shots out where it says no more about them (checkpoints of an older plp).
 
     Raises:
         ConfigError: for a score this learner does not have, or a recall that is no share.
@@ -158,7 +158,8 @@ class Classifier:
     ) -> Rejection:
         """Choose the threshold anew, on images of the classes that nothing was trained on.
 
-        Files that are shots of the training, as far as these are still there, are warned of.
+        No threshold is chosen on files that are shots of the training, by content, nor on one image
+        several times: they are left out, and a warning says how many.
 
         Args:
             images: A folder (all images in it and below), or images as `predict` takes them. Their
@@ -174,21 +175,19 @@ class Classifier:
         """
         one_path = isinstance(images, str | os.PathLike)
         listed = as_images(list_images([images]) if one_path else images)
-        if self._compare_shots:
-            warn_of_shots(self.info, listed)
-        else:
-            logger.info(
-                "not compared with the images of the training: the checkpoint names their folder, "
-                "which is opened with trust_header=True (--trust-header) only"
-            )
+        listed = without_shots(self.info, listed, self._compare_shots)
         rows: list[dict[str, Tensor]] = []
-        for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
+        chunks = read_chunks(listed, self.transform, batch_size, _WORKERS) if listed else ()
+        for chunk in chunks:
             for one in chunk.unreadable.values():
                 raise DataError(one.reason)
             if chunk.pixels is not None:
                 pixels = chunk.pixels.to(self.device)
                 rows.append(score_batch(self.learner, self._scores, pixels))
-        self._validation_scores = {n: torch.cat([row[n] for row in rows]) for n in self._scores}
+        self._validation_scores = {
+            name: torch.cat([row[name] for row in rows]) if rows else torch.zeros(0)
+            for name in self._scores
+        }
         self._rejection = self._choose(self._rejection.recall if recall is None else recall)
         return self._rejection
 

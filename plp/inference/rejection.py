@@ -18,7 +18,7 @@ class Rejection(NamedTuple):
     Attributes:
         score: Name of the score; lower means more in-distribution.
         recall: Share of in-distribution images that should be accepted.
-        images: Number of in-distribution images the threshold was chosen on.
+        images: Number of in-distribution images the threshold was chosen on; none of them a shot.
         threshold: Images with a score up to it are accepted; None where there are too few images
             for this recall, and nothing is accepted or rejected.
     """

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from PIL import Image
 
 from plp.datasets import FewShot
+from plp.datasets.contents import equal_files, stamps, with_stamps
 from plp.engine.build import run_seed
 from plp.engine.data import draw
 from plp.engine.data_options import DataOptions
-from plp.files import content_digest
+from plp.engine.image_contents import stamps_of
 from plp.inference.images import Named
 from plp.inference.named_types import types_of
 from plp.registry import DATASETS
@@ -20,41 +22,68 @@ from plp.registry import DATASETS
 logger = logging.getLogger("plp")
 
 
-def trained_on(info: Mapping[str, Any], paths: Sequence[Path]) -> list[Path]:
+def trained_on(
+    info: Mapping[str, Any], paths: Sequence[Path], draw_again: bool = True
+) -> list[Path]:
     """Return those of some image files that are shots of the training, by content.
 
-    A checkpoint does not hold its images, but it says how they were drawn: where they are still
-    there, they are drawn again. Where they are not, nothing is known, and none is returned.
+    A checkpoint says what its shots contain, wherever they are now. One of an older plp says only
+    how they were drawn: where they are still there, they are drawn again; where they are not,
+    nothing is known, and none is returned.
 
     Args:
         info: What the checkpoint says about the training.
         paths: Image files.
+        draw_again: Whether the folder of the training that `info` names may be opened.
     """
-    few = _drawn(info)
-    if few is None:
-        return []
-    sizes: dict[int, list[Path]] = {}
-    for path in paths:
-        if path.is_file():
-            sizes.setdefault(path.stat().st_size, []).append(path)
-    shots = [Path(few.root) / item.path for item in few.train]
-    alike = [shot for shot in shots if shot.is_file() and shot.stat().st_size in sizes]
-    known = {content_digest(shot) for shot in alike}  # of equal size: few files are read
-    same = {shot.stat().st_size for shot in alike}
-    found = {path for size in same for path in sizes[size] if content_digest(path) in known}
-    return [path for path in paths if path in found]
+    known = stamps_of(info)
+    if known is None and not draw_again:
+        logger.info(
+            "not compared with the images of the training: the checkpoint, of an older plp, names "
+            "their folder, which is opened with trust_header=True (--trust-header) only"
+        )
+    elif known is None and (few := _drawn(info)):
+        known = stamps(few.root, few.train)
+    same = with_stamps(known or (), [str(path) for path in paths])
+    return [path for path, found in zip(paths, same, strict=True) if found]
 
 
-def warn_of_shots(info: Mapping[str, Any], images: Sequence[Named]) -> None:
-    """Warn of files among the images to calibrate on that `trained_on` finds."""
-    paths = [Path(one.image) for one in images if isinstance(one.image, str | os.PathLike)]
-    if shots := trained_on(info, paths):
+def without_shots(
+    info: Mapping[str, Any], images: Sequence[Named], draw_again: bool = True
+) -> list[Named]:
+    """Return the images to calibrate on; shots and copies are left out, which a warning says.
+
+    Args:
+        info: What the checkpoint says about the training.
+        images: Images; those that come from no file are kept.
+        draw_again: See `trained_on`.
+    """
+    files = {place: path for place, one in enumerate(images) if (path := _file_of(one.image))}
+    shots = set(trained_on(info, list(files.values()), draw_again))
+    left_out = {place for place, path in files.items() if path in shots}
+    if shots:
         logger.warning(
-            "%d of the %d images to calibrate on were trained on, such as %s: the classifier is "
-            "surer of them than of others, and the threshold will accept too few. Take images that "
-            "were no shots",
-            len(shots), len(images), shots[0],
+            "%d of the %d images to calibrate on were trained on, such as %s, and are left out: "
+            "the classifier is surer of them than of others. Take images that were no shots",
+            len(left_out), len(images), min(shots),
         )  # fmt: skip
+    others = [place for place in files if place not in left_out]
+    groups = equal_files([str(files[place]) for place in others])
+    copies = {others[i] for group in groups for i in group[1:]}
+    if copies:
+        logger.warning(
+            "%d of the %d images to calibrate on are copies of others of them and are left out",
+            len(copies), len(images),
+        )  # fmt: skip
+    return [one for place, one in enumerate(images) if place not in left_out | copies]
+
+
+def _file_of(image: Any) -> Path | None:
+    """Return the file an image comes from, also that of a PIL image that was opened from one."""
+    if isinstance(image, str | os.PathLike):
+        return Path(image)
+    name = getattr(image, "filename", "") if isinstance(image, Image.Image) else ""
+    return Path(os.fsdecode(name)) if name else None
 
 
 def _drawn(info: Mapping[str, Any]) -> FewShot | None:

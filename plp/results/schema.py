@@ -22,12 +22,14 @@ class Entry(NamedTuple):
         kind: Its type in words, as a message and the documentation have it.
         fits: Whether a value is of that type.
         meaning: What it says.
+        needed: Whether a result without it is refused; those that older results lack are not.
     """
 
     key: str
     kind: str
     fits: Check
     meaning: str
+    needed: bool = True
 
 
 def is_number(value: Any) -> bool:
@@ -128,6 +130,10 @@ _COMMON = (
     Entry("notes", "list of texts", _list_of(_is_text), "what the reader should know"),
     Entry("seconds", "object of numbers", _object_of(is_number), "duration by stage or set"),
     Entry("peak_memory", "object of counts", _object_of(_is_count), "MiB of process and GPU"),
+    Entry("duplicates", "object of counts, or missing", _object_of(_is_count, "images"),
+          "images whose content stands twice, see below", needed=False),
+    Entry("processor_seconds", "object of numbers, or missing", _object_of(is_number),
+          "processor time of hashing and checks, and of the whole run", needed=False),
 )  # fmt: skip
 _TESTED = (
     Entry("accuracy", "object of percentages, with `fused`", _ACCURACIES,
@@ -204,6 +210,8 @@ def check_result(result: Any, where: str = "the result") -> None:
         raise DataError(f"{where} is no result: expected a kind among {KINDS}, got {kind!r}")
     for entry in entries_of(kind):
         if entry.key not in result:
+            if not entry.needed:
+                continue
             raise DataError(f"{where} is no whole result: the entry {entry.key!r} is missing")
         if not entry.fits(result[entry.key]):
             got = repr(result[entry.key])

@@ -1,5 +1,6 @@
 """A key changes with everything a number depends on, and with nothing else."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -196,3 +197,20 @@ def test_code_that_enters_no_number(sources, file):
     with open(sources / file, "a") as edited:
         edited.write("# edited\n")
     assert code_digest() == before
+
+
+def test_an_image_replaced_with_its_size_and_time(parts_of, insects):
+    before, path = parts_of(), insects / "ant/000.png"
+    state = path.stat()
+    swap(path)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert changed(before, parts_of()) == {"data"}
+
+
+def test_weights_replaced_with_their_size_and_time(parts_of, tiny_file, tmp_path):
+    weights = shutil.copy(tiny_file, tmp_path / "weights.pt")
+    before = parts_of(model__backbone__pretrained=str(weights))
+    state = weights.stat()
+    swap(weights)
+    os.utime(weights, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert changed(before, parts_of(model__backbone__pretrained=str(weights))) == {"config"}

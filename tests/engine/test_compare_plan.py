@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -369,3 +370,24 @@ def test_threads_of_a_worker(monkeypatch, asked, expected):
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert _threads(8, 2) == expected
     assert _threads(1, 2) == (1 if expected == 4 else expected)
+
+
+def test_what_stands_twice_is_told_once_for_a_dataset(tiny_config, tmp_path):
+    photos = make_photos(tmp_path / "photos", dict.fromkeys(CLASSES, 8))
+    parts = tmp_path / "parts"
+    for part in ("train", "test"):
+        shutil.copytree(photos, parts / part)
+    wanted = Wanted([str(tiny_config)], [f"mine={parts}"], [1, 2], [1, 2], out=tmp_path / "out")
+    notes = [note for note in make_plan(wanted).notes if "test images" in note]
+    assert len(notes) == 1
+    assert "24 of 24 test images are also training images: 'test/ant/000.png' is" in notes[0]
+
+
+def test_an_image_in_two_classes_is_refused_before_anything_runs(tiny_config, tmp_path):
+    photos = make_photos(tmp_path / "photos", dict.fromkeys(CLASSES, 4))
+    shutil.copy(photos / "ant/000.png", photos / "bee/more.png")
+    wanted = Wanted([str(tiny_config)], [f"mine={photos}"], [1], [1], out=tmp_path / "out")
+    with pytest.raises(DataError, match="1 image stands in several classes"):
+        make_plan(wanted)
+    options = {"data.two_labels": "report"}
+    assert "in several classes" in make_plan(wanted._replace(options=options)).notes[-1]

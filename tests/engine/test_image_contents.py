@@ -1,5 +1,6 @@
 """Digests of images: of what stands in them, and read once."""
 
+import json
 import os
 
 import pytest
@@ -82,3 +83,60 @@ def test_no_place_to_remember(files, tmp_path):
     found = Contents(tmp_path / "cache")
     assert found.of(files) == [content_digest(path) for path in files]
     found.save()
+
+
+def put_back_time(path, before):
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def rewritten(path):
+    """The file itself with another content: its inode stays."""
+    before = path.stat()
+    path.write_bytes(b"z" * before.st_size)
+    put_back_time(path, before)
+
+
+def renamed_into_place(path):
+    """Another file under its name, as `cp -p` and `rsync -t` leave it."""
+    before = path.stat()
+    other = path.with_name("other")
+    other.write_bytes(b"z" * before.st_size)
+    put_back_time(other, before)
+    os.replace(other, path)
+
+
+@pytest.mark.parametrize("change", [rewritten, renamed_into_place])
+def test_a_change_that_keeps_size_and_time_is_noticed(files, tmp_path, change):
+    first = Contents(tmp_path / "cache")
+    before = first.of(files)
+    first.save()
+    change(files[1])
+    after = Contents(tmp_path / "cache").of(files)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_everything_is_read_when_asked(files, tmp_path, read):
+    first = Contents(tmp_path / "cache")
+    digests = first.of(files)
+    first.save()
+    known = json.loads((tmp_path / "cache/image_digests.json").read_text())
+    wrong = dict.fromkeys(known, "wrong")
+    (tmp_path / "cache/image_digests.json").write_text(json.dumps(wrong))
+    assert Contents(tmp_path / "cache").of(files) == ["wrong"] * 3
+    again = Contents(tmp_path / "cache", read_all=True)
+    assert again.of(files) == digests
+    assert again.of(files) == digests
+    assert len(read) == 6
+    again.save()
+    assert Contents(tmp_path / "cache").of(files) == digests
+
+
+def test_entries_of_an_older_plp_are_not_trusted(files, tmp_path):
+    state = files[0].stat()
+    old = {f"{files[0]} {state.st_size} {state.st_mtime_ns}": "old"}
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/image_digests.json").write_text(json.dumps(old))
+    found = Contents(tmp_path / "cache")
+    assert found.of(files[:1]) == [content_digest(files[0])]
+    found.save()
+    assert "old" not in (tmp_path / "cache/image_digests.json").read_text()

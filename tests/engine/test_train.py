@@ -22,7 +22,9 @@ def test_result_has_all_that_is_needed_to_compare_runs(trained, photos, root):
     assert result["transforms"]["eval"].startswith("ClipEval(")
     assert {"python", "torch", "open_clip_torch", "mmengine", "numpy"} <= set(result["versions"])
     assert result["git_commit"] is None or len(result["git_commit"].removesuffix("-dirty")) == 40
-    assert set(result["seconds"]) == {"fit", "train", "tune", "val", "test"}
+    assert set(result["seconds"]) == {"fit", "train", "tune", "val", "test", "checks"}
+    spent = result["processor_seconds"]
+    assert 0 < spent["checks"] < spent["run"]
     assert result["seconds"]["train"] > 0
     assert result["peak_memory"]["process_mib"] > 100
     assert set(result["accuracy"]) == {"fused", "global", "local", "zero_shot"}

@@ -3,6 +3,9 @@
 import logging
 import shutil
 
+import pytest
+from PIL import Image
+
 import plp
 from plp.engine.checkpoint import load_checkpoint
 from plp.inference.trained_on import trained_on
@@ -33,8 +36,21 @@ def test_no_code_is_run_that_a_checkpoint_names_within_a_wrapper(trained, tmp_pa
         assert not mark.exists()
 
 
-def test_nothing_is_known_without_the_images(trained, photos, tmp_path):
+def test_shots_are_known_wherever_they_are_now(trained, photos, tmp_path):
+    """A checkpoint says what its shots contain: the folder of the training may be gone."""
     info = load_checkpoint(trained).info
+    moved = info["config"] | {"dataset": {"type": "Folder", "root": str(tmp_path / "gone")}}
+    assert len(trained_on(info | {"config": moved}, sorted(photos.rglob("*.png")))) == 12
+
+
+@pytest.mark.parametrize("broken", [None, "text", [1, 2], {"a": 1}])
+def test_shots_of_an_older_checkpoint_are_drawn_again(trained, photos, broken):
+    info = load_checkpoint(trained).info | {"shot_contents": broken}
+    assert len(trained_on(info, sorted(photos.rglob("*.png")))) == 12
+
+
+def test_nothing_is_known_without_the_images(trained, photos, tmp_path):
+    info = {k: v for k, v in load_checkpoint(trained).info.items() if k != "shot_contents"}
     every = sorted(photos.rglob("*.png"))
     for changed in (
         {"config": None},
@@ -45,13 +61,31 @@ def test_nothing_is_known_without_the_images(trained, photos, tmp_path):
         assert trained_on(info | changed, every) == []
 
 
-def test_calibrating_on_shots_is_warned_of(trained, photos, caplog, monkeypatch):
+def test_no_threshold_is_chosen_on_shots(trained, photos, caplog, monkeypatch, tmp_path):
     monkeypatch.setattr(logging.getLogger("plp"), "propagate", True)
     clf = plp.load(trained, device="cpu")
-    clf.calibrate(photos)
+    every = sorted(photos.rglob("*.png"))
+    shots = trained_on(clf.info, every)
+    others = [path for path in every if path not in shots]
+    assert clf.calibrate(photos).images == 24
     assert "12 of the 36 images to calibrate on were trained on, such as" in caplog.text
     caplog.clear()
-    every = sorted(photos.rglob("*.png"))
-    others = [path for path in every if path not in trained_on(clf.info, every)]
-    clf.calibrate(others)
+    expected = clf.calibrate(others)
     assert "trained on" not in caplog.text
+    renamed = [shutil.copy(path, tmp_path / f"{i}.png") for i, path in enumerate(shots)]
+    opened = [Image.open(path) for path in renamed[:6]]
+    assert clf.calibrate([*opened, *renamed[6:], *others]) == expected
+    alone = clf.calibrate(renamed)
+    assert (alone.images, alone.threshold) == (0, None)
+    assert "nothing is accepted or rejected" in alone.describe()
+
+
+def test_a_photo_given_often_is_one_photo(trained, photos, caplog, monkeypatch, tmp_path):
+    monkeypatch.setattr(logging.getLogger("plp"), "propagate", True)
+    clf = plp.load(trained, device="cpu")
+    every = sorted(photos.rglob("*.png"))
+    one = next(path for path in every if path not in trained_on(clf.info, every))
+    copies = [shutil.copy(one, tmp_path / f"{i}.png") for i in range(19)]
+    found = clf.calibrate([one, *copies])
+    assert (found.images, found.threshold) == (1, None)
+    assert "19 of the 20 images to calibrate on are copies" in caplog.text

@@ -56,6 +56,11 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
         help="put tables of published numbers (CLIP ViT-B/16) behind ours",
     )  # fmt: skip
     parser.add_argument(
+        "--read-all-images", action="store_true",
+        help="read every image again; default: one whose size, times and inode are what they were "
+        "counts as unchanged",
+    )  # fmt: skip
+    parser.add_argument(
         "--reuse-other-code", action="store_true",
         help="let runs count that differ in nothing but plp's code; they are marked",
     )  # fmt: skip

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from plp.check_cost import checking
 from plp.files import content_digest, user_cache, write_text
 
 _THREADS = 8
+_TAB = "\t"
 
 
 class Contents:
-    """Digests of files; one that kept its size and its time of change is not read again.
+    """Digests of files; one that the system says is as it was is not read again.
+
+    As it was: path, size, time of change, time of its inode's change, inode. The second time is the
+    system's own, so that a file put there with the old time of change (`cp -p`, `rsync -t`, `touch
+    -r`) is noticed, too. `read_all` trusts none of it.
 
     What is known stands in `image_digests.json` of the user's cache, once it is saved. It is a
     memory and no more: of two processes that write it at once the later one wins, and where nothing
@@ -21,11 +27,13 @@ class Contents:
 
     Args:
         folder: Where it stands. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
+        read_all: Read every file, whatever is known.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, read_all: bool = False) -> None:
+        self._read_all = read_all
         self._file = (folder or user_cache()) / "image_digests.json"
-        self._known: dict[str, str] | None = None  # by path, size and time of change
+        self._known: dict[str, str] | None = None  # by path and what `_state` adds
         self._now: dict[Path, str] = {}
         self._learned = False
 
@@ -35,8 +43,12 @@ class Contents:
         unseen = list(dict.fromkeys(path for path in paths if path not in self._now))
         states = {path: _state(path) for path in unseen}
         known = self._read() if unseen else {}
-        unread = [path for path, state in states.items() if state and state not in known]
-        with ThreadPoolExecutor(_THREADS) as pool:
+        unread = [
+            path
+            for path, state in states.items()
+            if state and (self._read_all or state not in known)
+        ]
+        with checking(), ThreadPoolExecutor(_THREADS) as pool:
             found = dict(zip(unread, pool.map(_digest, unread), strict=True))
         for path, state in states.items():
             self._now[path] = found[path] if path in found else known.get(state, "")
@@ -56,7 +68,9 @@ class Contents:
         if self._known is None:
             try:
                 found = json.loads(self._file.read_text(encoding="utf-8"))
-                self._known = found if isinstance(found, dict) else {}
+                own = found if isinstance(found, dict) else {}
+                # An older plp separated by spaces, and knew no inode: nobody asks for its entries.
+                self._known = {state: digest for state, digest in own.items() if _TAB in state}
             except (OSError, ValueError):  # none yet, or damaged
                 self._known = {}
         return self._known
@@ -67,7 +81,8 @@ def _state(path: Path) -> str:
         found = path.stat()
     except OSError:
         return ""
-    return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns}"
+    numbers = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return _TAB.join([os.path.abspath(path), *map(str, numbers)])
 
 
 def _digest(path: Path) -> str:

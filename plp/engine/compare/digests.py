@@ -114,10 +114,12 @@ def _with_contents(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_with_contents(inner) for inner in value]
     if isinstance(value, str) and (os.sep in value or Path(value).suffix) and os.path.isfile(value):
-        return {"content": _large_content(os.path.abspath(value), os.stat(value).st_mtime_ns)}
+        found = os.stat(value)
+        state = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+        return {"content": _large_content(os.path.abspath(value), state)}
     return value
 
 
 @cache
-def _large_content(path: str, modified: int) -> str:
+def _large_content(path: str, state: tuple[int, ...]) -> str:
     return content_digest(Path(path))

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.datasets import DataSource, FewShot, Item, Splits
+from plp.datasets.duplicates import Duplicates
 from plp.datasets.sampling import few_training_images
 from plp.engine.build import run_seed
 from plp.engine.compare.contents import Contents
@@ -38,6 +39,7 @@ from plp.engine.compare.job import Job, Task
 from plp.engine.config import choose, load_config
 from plp.engine.data import draw
 from plp.engine.data_options import DataOptions
+from plp.engine.duplicates import check_duplicates
 from plp.engine.ood_sets import OODSet, list_ood_sets
 
 
@@ -56,6 +58,7 @@ class Settled(NamedTuple):
         dataset: Name of the data set, as recipes have it.
         class_names: Its classes.
         shortage: Which classes have fewer images than shots; '' if none has.
+        duplicates: Which content stands twice in the lists of the dataset, in sentences.
     """
 
     config: Config
@@ -64,6 +67,7 @@ class Settled(NamedTuple):
     dataset: str
     class_names: tuple[str, ...]
     shortage: str
+    duplicates: tuple[str, ...] = ()
 
 
 class _Data(NamedTuple):
@@ -75,14 +79,18 @@ class _Data(NamedTuple):
 
 
 class Keys:
-    """Settles jobs; reads each config, each data set and each large file only once."""
+    """Settles jobs; reads each config, each data set and each large file only once.
 
-    def __init__(self) -> None:
+    Args:
+        read_all: Read every image, see `Contents`.
+    """
+
+    def __init__(self, read_all: bool = False) -> None:
         self._configs: dict[Path, tuple[Config, str]] = {}
         self._sources: dict[tuple[str, str | None], _ReadOnce] = {}
         self._data: dict[tuple[Any, ...], _Data] = {}
         self._ood: dict[tuple[str, str], OODSet] = {}
-        self._contents = Contents()
+        self._contents = Contents(read_all=read_all)
         self._code, self._packages = code_digest(), packages_digest()
 
     def settle(self, job: Job) -> Settled:
@@ -98,6 +106,7 @@ class Keys:
         place = (job.source, job.root, options.shots, seed, options.sampler, options.classes)
         if place not in self._data:
             few = draw(once, options, seed)
+            once.check(few, options)
             digest, shortage = self._data_digest(few), few_training_images(few)
             self._data[place] = _Data(digest, few.class_names, shortage)
         data = self._data[place]
@@ -111,7 +120,9 @@ class Keys:
             **({} if job.task is None else self._task_parts(job.task)),
         }
         precision = config.model.get("precision", "fp32")
-        return Settled(loaded, parts, precision, source.name, data.class_names, data.shortage)
+        return Settled(
+            loaded, parts, precision, source.name, data.class_names, data.shortage, once.duplicates
+        )
 
     def _task_parts(self, task: Task) -> dict[str, str]:
         trained = {name: digest for name, digest in task.parts.items() if name != "code"}
@@ -161,6 +172,22 @@ class _ReadOnce(DataSource):
         self.name = source.name
         self._source = source
         self._splits: Splits | None = None
+        self._found: Duplicates | None = None
+
+    @property
+    def duplicates(self) -> tuple[str, ...]:
+        """Which content stands twice in the lists, in sentences; known after `check`."""
+        return self._found.notes if self._found else ()
+
+    def check(self, few: FewShot, options: DataOptions) -> None:
+        """Look once for what stands twice in the lists, whatever is drawn from them.
+
+        Raises:
+            DataError: for an image in two classes, as the runs would.
+        """
+        if self._found is None:
+            nothing_drawn = few._replace(train=(), val=())
+            self._found = check_duplicates(self._source, self.splits(), nothing_drawn, options)
 
     def splits(self) -> Splits:
         """Return the images as they were found the first time."""

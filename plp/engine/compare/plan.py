@@ -40,6 +40,7 @@ class Wanted(NamedTuple):
         amp: As `--amp` takes it.
         options: As `--cfg-options` takes them.
         configs: Folder of the methods' configs; None: the one that comes with plp.
+        read_all_images: Read every image again to tell whether it has changed.
     """
 
     methods: Sequence[str]
@@ -52,6 +53,7 @@ class Wanted(NamedTuple):
     amp: str | None = None
     options: Mapping[str, Any] | None = None
     configs: Path | None = None
+    read_all_images: bool = False
 
 
 class Plan(NamedTuple):
@@ -65,7 +67,8 @@ class Plan(NamedTuple):
         device: Where the jobs run.
         out: Folder of the comparison.
         notes: What a reader of the tables must know: methods that run without options of the call,
-            and classes with fewer images than shots, once for each data set and number of shots.
+            classes with fewer images than shots, once for each data set and number of shots, and
+            what stands twice in a data set.
         options: As text, what was asked for that may differ from the configs.
     """
 
@@ -84,7 +87,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     Raises:
         PlpError: for anything a user can mend, with the job it concerns.
     """
-    own, keys = keys is None, keys or Keys()
+    own, keys = keys is None, keys or Keys(wanted.read_all_images)
     _check_numbers("--shots", wanted.shots, least=1)
     _check_numbers("--seeds", wanted.seeds, least=0)
     for seed in wanted.seeds:
@@ -97,7 +100,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     chosen = list(zip(methods, configs, strict=True))
     training = TrainingOptions()
     jobs: list[Job] = []
-    notes: dict[tuple[str, int], str] = {}
+    notes: dict[tuple[str, int | str], str] = {}
     for seed, shots in itertools.product(wanted.seeds, sorted(wanted.shots, reverse=True)):
         for (method, config), data in itertools.product(chosen, datasets):
             job = training.fitting(_job(wanted, method, config, data, shots, seed), config)
@@ -106,6 +109,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
             if settled.shortage:
                 told = f"{data.name}, {count(shots, 'shot')}: {settled.shortage}."
                 notes.setdefault((data.name, shots), told)
+            notes |= {(data.name, note): f"{note}." for note in settled.duplicates}
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
     if own:
         keys.remember()

@@ -66,7 +66,8 @@ def plan_protocol(asked: Asked) -> ProtocolPlan:
         PlpError: for anything a user can mend, with the job it concerns.
     """
     _check(asked)
-    keys, wanted = Keys(), asked.wanted
+    wanted = asked.wanted
+    keys = Keys(wanted.read_all_images)
     if asked.protocol == BASE_TO_NEW:
         wanted = wanted._replace(options={**(wanted.options or {}), CLASSES_KEY: "base"})
     plan = make_plan(wanted, keys)._replace(options=options_as_text(asked.wanted))

@@ -1,0 +1,24 @@
+"""What two trainings must share for one to continue the other."""
+
+from typing import Any
+
+from plp.engine.data_options import WITHOUT_EFFECT
+from plp.engine.image_contents import CONTENTS, ImageContents
+
+
+def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> dict[str, Any]:
+    """Return the identity of a run, as its state keeps it.
+
+    Args:
+        run: What the run is, see `describe_run`.
+        contents: What its images contain.
+        select: Which epoch is tested, 'last' or 'val'.
+    """
+    keys = ("dataset", "class_names", "shots", "sampler", "split_hash", "seed", "precision")
+    config = {
+        key: run["config"].get(key)
+        for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
+    }
+    config["data"] = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
+    own = {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")}
+    return own | config | {CONTENTS: contents.identity(select)}
