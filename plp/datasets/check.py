@@ -9,6 +9,7 @@ from typing import NamedTuple
 from plp.datasets.base import Item, Splits, some
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.build import build_source
+from plp.datasets.duplicates import find_duplicates
 from plp.datasets.layout import right_roots
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS, find_ood_folder
 from plp.datasets.published_lists import NOT_COMPARABLE, list_digest
@@ -90,6 +91,7 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
         return Check(name, Found.BROKEN, counts, expected, problem, details)
     differences = [note for note in splits.notes if NOT_COMPARABLE in note]
     details += tuple(note for note in splits.notes if note not in differences)
+    details += find_duplicates(splits).notes
     found = Found.OTHER if differences else Found.WHOLE
     return Check(name, found, counts, expected, "\n".join(differences), details)
 

@@ -46,25 +46,27 @@ class Duplicates(NamedTuple):
     val_shots: frozenset[str]
 
 
-def find_duplicates(splits: Splits, few: FewShot) -> Duplicates:
+def find_duplicates(splits: Splits, few: FewShot | None = None) -> Duplicates:
     """Find what stands twice in the lists of a dataset, and among the images of a run.
 
     All lists are compared; of a training list of more than `MOST_LISTED` images the drawn ones.
 
     Args:
         splits: The lists.
-        few: What was drawn from them.
+        few: What was drawn from them; None: nothing.
     """
+    shots, drawn = (
+        {item.path for item in items} for items in ((few.train, few.val) if few else ((), ()))
+    )
     lists = {part: getattr(splits, part) for part in _PARTS}
     if len(splits.train) > MOST_LISTED:
-        taken = {item.path for item in (*few.train, *few.val)}
+        taken = shots | drawn
         lists["train"] = tuple(item for item in splits.train if item.path in taken)
     rows = [Row(part, *item) for part in _PARTS for item in lists[part]]
     root = os.fspath(splits.root)
     equal = equal_files([os.path.join(root, row.path) for row in rows])
     groups = [tuple(rows[i] for i in group) for group in equal]
     pairs: dict[str, Pairs] = {key: [] for key in _COUNTED}
-    shots, drawn = ({item.path for item in items} for items in (few.train, few.val))
     drawn_from = "val" if splits.val else "train"
     for group in groups:
         shot = next((row for row in group if row.part == "train" and row.path in shots), None)

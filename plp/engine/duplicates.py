@@ -13,7 +13,7 @@ from plp.wording import count
 
 
 def check_duplicates(
-    source: DataSource, splits: Splits, few: FewShot, options: DataOptions
+    source: DataSource, splits: Splits, few: FewShot | None, options: DataOptions
 ) -> Duplicates:
     """Find what stands twice, and refuse an image in two classes.
 
@@ -23,7 +23,7 @@ def check_duplicates(
     Args:
         source: Where the lists come from.
         splits: The lists.
-        few: What was drawn from them.
+        few: What was drawn from them; None: nothing.
         options: `two_labels` says whether such an image is refused.
 
     Raises:

@@ -49,7 +49,7 @@ class Classifier:
         recall: Share of in-distribution images to accept.
         info: What the checkpoint says about the training.
         compare_shots: Whether `calibrate` may open the folder of the training images that `info`
-            names, to leave shots out where it says no more about them (checkpoints of an older plp).
+            names, where `info` does not say what its shots contain (that of an older plp).
 
     Raises:
         ConfigError: for a score this learner does not have, or a recall that is no share.

@@ -106,7 +106,7 @@ class Keys:
         place = (job.source, job.root, options.shots, seed, options.sampler, options.classes)
         if place not in self._data:
             few = draw(once, options, seed)
-            once.check(few, options)
+            once.check(options)
             digest, shortage = self._data_digest(few), few_training_images(few)
             self._data[place] = _Data(digest, few.class_names, shortage)
         data = self._data[place]
@@ -179,15 +179,14 @@ class _ReadOnce(DataSource):
         """Which content stands twice in the lists, in sentences; known after `check`."""
         return self._found.notes if self._found else ()
 
-    def check(self, few: FewShot, options: DataOptions) -> None:
+    def check(self, options: DataOptions) -> None:
         """Look once for what stands twice in the lists, whatever is drawn from them.
 
         Raises:
             DataError: for an image in two classes, as the runs would.
         """
         if self._found is None:
-            nothing_drawn = few._replace(train=(), val=())
-            self._found = check_duplicates(self._source, self.splits(), nothing_drawn, options)
+            self._found = check_duplicates(self._source, self.splits(), None, options)
 
     def splits(self) -> Splits:
         """Return the images as they were found the first time."""

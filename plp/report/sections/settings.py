@@ -37,6 +37,7 @@ def settings(result: Mapping[str, Any]) -> Section:
         ("seconds", ", ".join(f"{k} {v:g}" for k, v in result["seconds"].items())),
         ("peak memory", ", ".join(f"{k.removesuffix('_mib')} {v} MiB"
                                   for k, v in result["peak_memory"].items())),
+        ("same content twice", _duplicates(result.get("duplicates"))),
     ]  # fmt: skip
     if result.get("transport"):
         rows.append(("transport converged", _lines(_transport(result["transport"]))))
@@ -60,6 +61,22 @@ def _transport(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"{name}: {one['converged']:,} of {one['problems']:,} test problems, worst L1 error of "
             f"row sums {error}"
         )
+
+
+def _duplicates(counts: Mapping[str, int] | None) -> str:
+    """Return how many images repeat others, by where.
+
+    Example:
+        >>> _duplicates({"images": 9, "test_in_train": 1})
+        'test in train: 1 (of 9 images compared)'
+        >>> _duplicates({"images": 9, "two_labels": 0})
+        'none of 9 images compared'
+    """
+    if not counts:
+        return "not looked for"
+    found = [f"{k.replace('_', ' ')}: {v}" for k, v in counts.items() if v and k != "images"]
+    compared = f"{count(counts['images'], 'image')} compared"
+    return f"{', '.join(found)} (of {compared})" if found else f"none of {compared}"
 
 
 def _names(names: Sequence[str]) -> Child:
