@@ -15,6 +15,8 @@ from plp.files import content_digest
 END = 4096  # bytes of either end that are read before a whole file is
 _THREADS = 8  # a network disk answers many questions at a time
 _BATCH = 32  # files a thread reads at a time
+_MOST_REMEMBERED = 200_000
+_digests: dict[tuple[str, int, int, int, int], str] = {}
 
 
 class FileState(NamedTuple):
@@ -68,7 +70,25 @@ def equal_files(paths: Sequence[str]) -> list[list[int]]:
         groups = _split(_grouped(range(len(paths)), sizes), places, paths, _ends)
         small = [group for group in groups if sizes[group[0]] <= 2 * END]  # the ends are all of it
         large = [group for group in groups if sizes[group[0]] > 2 * END]
-        return sorted([*small, *_split(large, places, paths, _whole)])
+        return sorted([*small, *_split(large, places, paths, file_digest)])
+
+
+def file_digest(path: str) -> str:
+    """Return the SHA-256 of a file's bytes; '' if it cannot be read.
+
+    A process reads a file once: cache, identity and comparisons ask for the same images. One whose
+    size, times or inode have changed since is read again.
+    """
+    try:
+        found = os.stat(path)
+        key = path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+        if key not in _digests:
+            if len(_digests) >= _MOST_REMEMBERED:
+                _digests.clear()
+            _digests[key] = content_digest(Path(path))
+        return _digests[key]
+    except (OSError, ValueError):
+        return ""
 
 
 def stamps(root: str | Path, items: Iterable[Item]) -> tuple[str, ...]:
@@ -77,7 +97,7 @@ def stamps(root: str | Path, items: Iterable[Item]) -> tuple[str, ...]:
     The digest is the first half of SHA-256: nobody makes two images of one stamp by chance.
     """
     with checking():
-        return tuple(_in_threads(_stamp, [path_of(root, item) for item in items]))
+        return tuple(in_threads(_stamp, [path_of(root, item) for item in items]))
 
 
 def with_stamps(known: Iterable[str], paths: Sequence[str]) -> list[bool]:
@@ -87,7 +107,7 @@ def with_stamps(known: Iterable[str], paths: Sequence[str]) -> list[bool]:
         sizes = {one.partition("-")[0] for one in stamped}
         states = [state_of(path) for path in paths]
         asked = [p for p, s in zip(paths, states, strict=True) if s and str(s.size) in sizes]
-        found = dict(zip(asked, _in_threads(_stamp, asked), strict=True))
+        found = dict(zip(asked, in_threads(_stamp, asked), strict=True))
         return [found.get(path, "") in stamped for path in paths]
 
 
@@ -100,7 +120,7 @@ def _split(
     """Divide groups by what is read of their files; a file with several names is read once."""
     several = [group for group in groups if len({places[i] for i in group}) > 1]
     first = {places[i]: i for group in several for i in reversed(group)}
-    found = dict(zip(first, _in_threads(read, [paths[i] for i in first.values()]), strict=True))
+    found = dict(zip(first, in_threads(read, [paths[i] for i in first.values()]), strict=True))
     done = [group for group in groups if len({places[i] for i in group}) == 1]
     for group in several:
         done += _grouped(group, [found[places[i]] for i in group])
@@ -128,22 +148,13 @@ def _ends(path: str) -> str:
     return digest.hexdigest()
 
 
-def _whole(path: str) -> str:
-    try:
-        return content_digest(Path(path))
-    except OSError:
-        return ""
-
-
 def _stamp(path: str) -> str:
     found = state_of(path)
-    try:
-        return f"{found.size}-{content_digest(Path(path))[:32]}" if found else ""
-    except OSError:
-        return ""
+    digest = file_digest(path) if found else ""
+    return f"{found.size}-{digest[:32]}" if found and digest else ""
 
 
-def _in_threads(read: Callable[[str], str], paths: Sequence[str]) -> list[str]:
+def in_threads(read: Callable[[str], str], paths: Sequence[str]) -> list[str]:
     """Read files, a batch of them a task: handing over a task takes as long as a small file."""
     if len(paths) <= _BATCH:
         return [read(path) for path in paths]

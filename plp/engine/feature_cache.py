@@ -9,9 +9,11 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from plp.branches.base import Branch
+from plp.check_cost import checking
 from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
+from plp.datasets.contents import file_digest, path_of
 from plp.engine.result import versions
-from plp.files import content_digest, user_cache
+from plp.files import user_cache
 from plp.learners.prompt_learner import PromptLearner
 from plp.transforms import Transform
 
@@ -119,12 +121,9 @@ def _keys(
     """Return a key of each view: the digest of the file, and what decides a random draw."""
 
     def digest(item: Item) -> str | None:
-        try:
-            return content_digest(images.root / item.path)
-        except OSError:
-            return None
+        return file_digest(path_of(images.root, item)) or None
 
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
+    with checking(), ThreadPoolExecutor(max(workers, 1)) as pool:
         digests = list(pool.map(digest, images.items))
     if deterministic:
         return tuple(digests)

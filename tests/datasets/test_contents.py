@@ -2,12 +2,14 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from plp.datasets import contents
 from plp.datasets.base import Item
-from plp.datasets.contents import END, equal_files, stamps, with_stamps
+from plp.datasets.contents import END, equal_files, file_digest, stamps, with_stamps
+from plp.files import content_digest
 
 KINDS = {
     "sizes": lambda i: b"x" * (100 + i),
@@ -22,7 +24,7 @@ KINDS = {
 @pytest.fixture
 def read(monkeypatch):
     """Count by name what is read of files: their ends, or all of them."""
-    counts = {"_ends": Counter(), "_whole": Counter()}
+    counts = {"_ends": Counter(), "file_digest": Counter()}
     for name, count in counts.items():
         monkeypatch.setattr(contents, name, counting(getattr(contents, name), count))
     return counts
@@ -60,7 +62,7 @@ def test_many_files_are_as_few(tmp_path):
 def test_files_of_their_own_size_are_not_read(tmp_path, read):
     equal_files(write(tmp_path, *(KINDS["sizes"](i) for i in range(40))))
     assert not read["_ends"]
-    assert not read["_whole"]
+    assert not read["file_digest"]
 
 
 def test_whole_files_are_read_only_where_the_ends_are_the_same(tmp_path, read):
@@ -68,7 +70,7 @@ def test_whole_files_are_read_only_where_the_ends_are_the_same(tmp_path, read):
     same = KINDS["middles"](1)
     equal_files(write(tmp_path, *files, same[:25_000] + b"z" + same[25_001:], b"y" * 7))
     assert sorted(read["_ends"]) == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
-    assert sorted(read["_whole"]) == ["2.jpg", "3.jpg"]
+    assert sorted(read["file_digest"]) == ["2.jpg", "3.jpg"]
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
@@ -101,13 +103,31 @@ def test_stamps_are_of_contents(tmp_path):
     assert with_stamps([other], paths) == [False, True, False]
 
 
-def test_files_of_other_sizes_are_not_read_for_stamps(tmp_path, monkeypatch):
+def test_files_of_other_sizes_are_not_read_for_stamps(tmp_path, read):
     paths = write(tmp_path, b"x" * 9, b"y" * 8)
     (known,) = stamps(tmp_path, [Item("0.jpg", 0)])
+    read["file_digest"].clear()
+    assert with_stamps([known], paths) == [True, False]
+    assert read["file_digest"] == {"0.jpg": 1}
+
+
+def test_a_file_is_read_once_and_again_when_it_changes(tmp_path, monkeypatch):
+    (path,) = write(tmp_path, b"x" * 9)
     names = []
     digest = contents.content_digest
-    monkeypatch.setattr(
-        contents, "content_digest", lambda path: names.append(path.name) or digest(path)
-    )
-    assert with_stamps([known], paths) == [True, False]
-    assert names == ["0.jpg"]
+    monkeypatch.setattr(contents, "content_digest", lambda p: names.append(p.name) or digest(p))
+    first = file_digest(path)
+    assert (first, file_digest(path), names) == (content_digest(Path(path)), first, ["0.jpg"])
+    state = os.stat(path)
+    write(tmp_path, b"z" * 9)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert file_digest(path) == content_digest(Path(path)) != first
+    assert file_digest(str(tmp_path / "gone")) == ""
+
+
+def test_what_is_remembered_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(contents, "_MOST_REMEMBERED", 2)
+    monkeypatch.setattr(contents, "_digests", {})
+    paths = write(tmp_path, b"a", b"b", b"c", b"d", b"e")
+    assert [file_digest(path) for path in paths] == [content_digest(Path(p)) for p in paths]
+    assert len(contents._digests) <= 2

@@ -101,7 +101,10 @@ def test_moving_the_data_changes_nothing(parts_of, insects, tmp_path):
         lambda root: shutil.copy(root / "bee" / "000.png", root / "bee" / "999.png"),
         lambda root: [path.write_bytes(path.read_bytes() + b"x") for path in root.rglob("*.png")],
         lambda root: swap(root / "ant" / "000.png"),
-        lambda root: shutil.copytree(root / "ant", root / "wasp"),
+        lambda root: (
+            make_photos(root.parent / "more", {"others": 40, "wasp": 4})
+            and shutil.move(root.parent / "more/wasp", root)
+        ),
     ],
     ids=["class renamed", "image gone", "image new", "images replaced", "same size", "class new"],
 )
