@@ -13,6 +13,7 @@ from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from plp.check_cost import checking
 from plp.errors import WeightsError
 
 #: Ends every message about these packages.
@@ -67,7 +68,8 @@ def find_lite_files() -> LiteFiles:
             f"the lite backbone's packages are installed but lack {', '.join(missing)}. "
             f"{REMEDY} --force-reinstall --no-deps"
         )
-    return LiteFiles(image, text, _digest(needed))
+    with checking():
+        return LiteFiles(image, text, _digest(needed))
 
 
 def load_image_tower(path: Path) -> ImageTower:

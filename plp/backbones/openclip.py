@@ -15,6 +15,7 @@ from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.base import Backbone
 from plp.backbones.text_tower import TextTower
+from plp.check_cost import checking
 from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
@@ -118,11 +119,8 @@ class OpenCLIPBackbone(Backbone):
         mark = weights_mark(self.model)
         if self._fingerprint[0] != mark:
             options = (self.alias_first_block, self.quick_gelu, self.image_size)
-            digest = hashlib.sha256(repr(options).encode())
-            for name, tensor in sorted(self.model.state_dict().items()):
-                digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-                digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-            self._fingerprint = mark, digest.hexdigest()
+            with checking():
+                self._fingerprint = mark, _digest(repr(options), self.model.state_dict())
         return self._fingerprint[1]
 
     def encode_image(
@@ -210,6 +208,14 @@ class OpenCLIPBackbone(Backbone):
         self.register_buffer("mean", torch.tensor(preprocess["mean"]), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess["std"]), persistent=False)
         self.register_buffer("logit_scale", scale, persistent=False)
+
+
+def _digest(options: str, state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(options.encode())
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _check_compiler(backend: str | None) -> None:
