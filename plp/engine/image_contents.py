@@ -1,5 +1,6 @@
 """What the images of a run contain: part of its identity, and what no threshold is chosen on."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -28,6 +29,10 @@ class ImageContents(NamedTuple):
     def shot_stamps(self) -> list[str]:
         """Return the stamps of the shots, each once, for a checkpoint."""
         return sorted({stamp for _, stamp in self.shots if stamp})
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the stamps of the shots, in order."""
+        return hashlib.sha256("\n".join(stamp for _, stamp in self.shots).encode()).hexdigest()
 
     def for_threshold(self) -> list[int]:
         """Return the places of validation images to choose a threshold on: no shot, none twice.

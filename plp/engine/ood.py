@@ -125,6 +125,8 @@ def _evaluate(
     overlaps = _tell_overlaps(setup.few.class_names, sets)
     inside = OODSet(ID, setup.few.root, setup.few.test, setup.few.class_names, setup.few.name)
     repeated = find_duplicates_of_sets(inside, sets, restored.shots)
+    for note in repeated.notes:
+        logger.warning("%s", note)
     transform = transform_for(learner.backbone, setup.options.eval_transform)
     export_to = folder if export_logits else None
     with watching_transport() as transport:
@@ -142,14 +144,14 @@ def _evaluate(
     found = entries(inside, sets, scored, calibration, metrics, averages, groups, overlaps)
     for name, scoring in scorings.items():
         found["scores"][name] = settings_of(scoring) | found["scores"][name]
-    for name, counts in repeated.items():
+    for name, counts in repeated.counts.items():
         found["ood_sets"][name]["duplicates"] = counts
     run = _describe(restored, repr(transform))
     result = run | {
         "checkpoint": str(checkpoint),
         "on_error": on_error,
         "transport": transport_entries(transport),
-        "notes": [*run["notes"], *unsolved],
+        "notes": [*run["notes"], *repeated.notes, *unsolved],
         "duplicates": setup.duplicates.counts,
         "seconds": seconds,
         "processor_seconds": watch.processor_seconds(),

@@ -178,6 +178,7 @@ def _train_in(
         "validation": validation,
         "transport": transport_entries(transport),
         "notes": [*run["notes"], *unsolved],
+        "content_hash": contents.digest(),
         "duplicates": duplicates.counts,
         **watch.entries(),
         "peak_memory": peak_memory(device),

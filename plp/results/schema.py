@@ -156,6 +156,8 @@ _OWN = {
         Entry("validation", "object or null", _or_null(_is_validation),
               "`accuracy` (as that of the test) and `num_images` on validation images, of what was "
               "tested; null without such images"),
+        Entry("content_hash", "text, or missing", _is_text,
+              "SHA-256 of what the shots contain, in order", needed=False),
         *_TESTED,
     ),
     "test": (

@@ -102,3 +102,10 @@ def test_more_targets_leave_what_is_trained_alone(coop, animals, photos, tmp_pat
     assert [job.parts for job in one.trainings.jobs] == [job.parts for job in two.trainings.jobs]
     assert one.tests[0] == two.tests[0]
     assert len({job.folder for job in two.tests}) == 2
+
+
+def test_a_set_that_holds_test_images_is_told_in_front_of_the_tables(coop, animals, tmp_path):
+    plan = planned("ood", coop, [f"zoo={animals}"], tmp_path / "out", seeds=(1, 2),
+                   ood={"same": str(animals)})  # fmt: skip
+    (note,) = [note for note in plan.trainings.notes if "by content" in note]
+    assert note.startswith("zoo: same, by content: 15 of 30 images are test images of the")

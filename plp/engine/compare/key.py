@@ -138,6 +138,10 @@ class Keys:
             (self._ood[name, root],) = list_ood_sets({name: root})
         return self._ood[name, root]
 
+    def splits(self, job: Job) -> Splits:
+        """Return the lists of the data set of a job that has been settled."""
+        return self._sources[job.source, job.root].splits()
+
     def remember(self) -> None:
         """Save the digests of images for the next time, now that all is settled."""
         self._contents.save()

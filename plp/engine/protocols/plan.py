@@ -13,7 +13,8 @@ from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.plan import RUNS, Plan, Wanted, make_plan, options_as_text
 from plp.engine.compare.sources import DataChoice, find_datasets
 from plp.engine.config import choose
-from plp.engine.ood_sets import list_ood_sets
+from plp.engine.ood_duplicates import find_duplicates_of_sets
+from plp.engine.ood_sets import ID, OODSet, list_ood_sets
 from plp.engine.restore import places_of
 from plp.errors import CheckpointError, ConfigError
 from plp.learners.prompt_learner import PromptLearner
@@ -80,6 +81,7 @@ def plan_protocol(asked: Asked) -> ProtocolPlan:
         for job in plan.jobs
         for test in _tests(asked, job, keys, targets)
     ]
+    plan = plan._replace(notes=(*plan.notes, *_told_of_sets(asked, plan.jobs, keys)))
     names = tuple(asked.ood) or tuple(choice.name for choice in targets)
     if asked.protocol == BASE_TO_NEW:
         names = tuple(f"{name}-new" for name in datasets)
@@ -167,6 +169,17 @@ def _tests(asked: Asked, job: Job, keys: Keys, targets: Sequence[DataChoice]) ->
             recipe_of = keys.settle(job).dataset
             own = own._replace(classes="subset", recipe_of=recipe_of)
         yield _test(job, own, choice.name, source=choice.dataset, root=choice.root)
+
+
+def _told_of_sets(asked: Asked, jobs: Sequence[Job], keys: Keys) -> Iterator[str]:
+    """Yield what a reader must know of out-of-distribution sets that hold test images."""
+    if not asked.ood:
+        return
+    sets = list_ood_sets(asked.ood)
+    for name, job in {job.dataset: job for job in jobs}.items():
+        splits = keys.splits(job)
+        inside = OODSet(ID, splits.root, splits.test, splits.class_names, name)
+        yield from (f"{name}: {note}." for note in find_duplicates_of_sets(inside, sets).notes)
 
 
 def _check_same(choice: DataChoice, job: Job) -> None:
