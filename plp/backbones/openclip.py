@@ -210,7 +210,7 @@ class OpenCLIPBackbone(Backbone):
         self.register_buffer("logit_scale", scale, persistent=False)
 
 
-def _digest(options: str, state: Mapping[str, Tensor]) -> str:
+def _digest(options: str, state: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(options.encode())
     for name, tensor in sorted(state.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
