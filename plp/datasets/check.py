@@ -90,8 +90,8 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
     if problem := _broken(items, splits, missing, read):
         return Check(name, Found.BROKEN, counts, expected, problem, details)
     differences = [note for note in splits.notes if NOT_COMPARABLE in note]
-    details += tuple(note for note in splits.notes if note not in differences)
     details += find_duplicates(splits).notes
+    details += tuple(note for note in splits.notes if note not in differences)
     found = Found.OTHER if differences else Found.WHOLE
     return Check(name, found, counts, expected, "\n".join(differences), details)
 

@@ -89,7 +89,7 @@ def test_a_calibrated_checkpoint_can_be_kept(predict, photos, tmp_path):
     assert "--trust-header" in predict(photos / "ant", checkpoint=file).told()  # of any folder
     again = predict(photos / "ant", "--trust-header", checkpoint=file)
     assert again.out == first.out
-    assert "by 36 validation images" in again.err
+    assert "by 24 validation images" in again.err
     assert "needs --calibrate FOLDER" in predict(photos, "--save", file).err
 
 
@@ -99,7 +99,7 @@ def test_too_few_validation_images_decide_nothing(predict, photos):
     assert "there are 6" in ended.err
     calibrated = predict(photos / "ant", "--calibrate", photos)
     assert {line.split()[1] for line in calibrated.out.splitlines()[1:]} <= {"yes", "no"}
-    assert "by 36 validation images" in calibrated.err
+    assert "by 24 validation images" in calibrated.err
 
 
 @pytest.fixture

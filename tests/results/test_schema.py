@@ -22,6 +22,9 @@ def test_a_whole_result_passes_and_no_entry_may_be_missing(kind):
     for entry in entries_of(kind):
         if entry.key not in ("schema_version", "kind"):
             lacking = {key: value for key, value in WHOLE[kind].items() if key != entry.key}
+            if not entry.needed:  # results of an older plp have none
+                check_result(lacking)
+                continue
             with pytest.raises(DataError, match=f"the entry '{entry.key}' is missing"):
                 check_result(lacking)
 
