@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, get_world_size, is_main_process
 
 from plp.datasets.listed import check_class_names
 from plp.engine import checkpoint as checkpoints
 from plp.engine import processes
+from plp.engine.announce import announce
 from plp.engine.build import build_learner
 from plp.engine.choices import Choices
 from plp.engine.data import Loaders, build_loaders
@@ -47,7 +47,6 @@ from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
 from plp.report.command import train_command
-from plp.wording import count
 
 logger = logging.getLogger("plp")
 
@@ -136,7 +135,7 @@ def _train_in(
     select = _selection(config, loaders.val is not None)
     identity = identity_of(run, contents, select)
     state = read_state(folder, identity, resume)
-    _announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
+    announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
     info = _checkpoint_info(config, run) | {SHOTS: contents.shot_stamps()}
     save = SaveHook(info, identity, keep_best=select == "val", min_seconds=_save_seconds(config))
     metrics = {
@@ -246,26 +245,3 @@ def _save_seconds(config: Config) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         raise ConfigError(f"expected save_seconds to be a number from 0 up, got {seconds!r}")
     return float(seconds)
-
-
-def _announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> None:
-    images = run["images"]
-    logger.info(
-        "%s: %s, %s (%s sampler, seed %d): %s to train, %d to validate, %d to test",
-        run["dataset"], count(len(run["class_names"]), "class", "classes"),
-        count(run["shots"], "shot"), run["sampler"], run["seed"],
-        count(images["train"], "image"), images["val"], images["test"],
-    )  # fmt: skip
-    for note in run["notes"]:
-        logger.warning(note)
-    shots = count(run["shots"], "shot")
-    for key, value in run["recipe"].items():
-        logger.info("recipe of %s, %s: %s = %s", run["dataset"], shots, key, value)
-    for line in run["prompts"]:
-        logger.info(line)
-    learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())
-    logger.info(
-        "%s, %s an epoch, %s",
-        count(learned, "learned parameter"), count(steps, "step"), run["device"],
-    )  # fmt: skip
-    logger.info("%s in %s", "resuming" if resumed else "writing", folder)
