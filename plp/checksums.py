@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plp.check_cost import checking
+
 _LENGTH = 64  # of a digest
 DIGEST = "digest"  # the key that a digest stands under, in JSON and in a file's metadata
 
@@ -33,7 +35,8 @@ def value_digest(value: Any) -> str:
         False
     """
     total = hashlib.sha256()
-    _add(total, value)
+    with checking():
+        _add(total, value)
     return total.hexdigest()
 
 

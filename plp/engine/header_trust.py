@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from plp.check_cost import checking
 from plp.engine.result import NAME as RESULT
 from plp.errors import CheckpointError, DataError
 from plp.files import content_digest
@@ -130,7 +131,8 @@ def record_of(backbone: Any) -> dict[str, str] | None:
     path = getattr(backbone, "weights_file", None)
     if path is None:
         return None
-    return {"path": os.path.abspath(path), "sha256": content_digest(Path(path))}
+    with checking():
+        return {"path": os.path.abspath(path), "sha256": content_digest(Path(path))}
 
 
 def _is_tag(arch: Any, weights: Any) -> bool:

@@ -177,16 +177,15 @@ class Classifier:
         listed = as_images(list_images([images]) if one_path else images)
         listed = without_shots(self.info, listed, self._compare_shots)
         rows: list[dict[str, Tensor]] = []
-        chunks = read_chunks(listed, self.transform, batch_size, _WORKERS) if listed else ()
-        for chunk in chunks:
+        for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
             for one in chunk.unreadable.values():
                 raise DataError(one.reason)
             if chunk.pixels is not None:
                 pixels = chunk.pixels.to(self.device)
                 rows.append(score_batch(self.learner, self._scores, pixels))
+        none = [torch.zeros(0)]
         self._validation_scores = {
-            name: torch.cat([row[name] for row in rows]) if rows else torch.zeros(0)
-            for name in self._scores
+            name: torch.cat([row[name] for row in rows] or none) for name in self._scores
         }
         self._rejection = self._choose(self._rejection.recall if recall is None else recall)
         return self._rejection

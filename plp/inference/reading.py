@@ -61,6 +61,8 @@ def read_chunks(
             return Unreadable(named.name, str(error))
 
     Image.init()  # all formats at once: PIL loads them on demand, which is not safe in threads
+    if not images:
+        return
     parts = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
     with ThreadPoolExecutor(workers, thread_name_prefix="plp-read") as pool:
         ahead: list[Future] = [pool.submit(read, named) for named in parts[0]]
