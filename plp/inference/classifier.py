@@ -158,8 +158,7 @@ class Classifier:
     ) -> Rejection:
         """Choose the threshold anew, on images of the classes that nothing was trained on.
 
-        No threshold is chosen on files that are shots of the training, by content, nor on one image
-        several times: they are left out, and a warning says how many.
+        Shots of the training, by content, and copies of an image are left out with a warning.
 
         Args:
             images: A folder (all images in it and below), or images as `predict` takes them. Their
