@@ -5,7 +5,10 @@ import pytest
 import torch
 from sklearn.metrics import auc, precision_recall_curve
 
+from plp.engine.config import load_config
 from plp.evaluation import ood_metrics
+from plp.prompts.template_sets import template_set
+from plp.transforms import ClipEval
 
 
 def trapezoids(inside, outside):
@@ -62,3 +65,12 @@ def test_mcms_fpr95_may_be_lower_where_scores_tie():
     inside, outside = np.r_[np.zeros(94), np.ones(6)], np.r_[np.zeros(5), np.ones(5)]
     assert nearest_recall(inside, outside) == 50
     assert ood_metrics(torch.from_numpy(inside), torch.from_numpy(outside)).fpr95_id == 100
+
+
+def test_the_zero_shot_reference_is_not_that_of_mcms_code(root):
+    """There: bilinear, and "a photo of a cat" without a full stop."""
+    config = load_config(root / "configs/sotglp/vitb16_16shot.py")
+    (template,) = template_set(config.model.references.zero_shot.prompt.templates)
+    assert template == "a photo of a {}."
+    assert config.data.eval_transform == {"type": "ClipEval"}
+    assert ClipEval(224).interpolation == "bicubic"

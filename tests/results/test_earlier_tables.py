@@ -55,3 +55,13 @@ def test_collecting_another_tree_into_the_same_folder(tmp_path):
     assert "a/lite" in (kept / "table.md").read_text()
     assert "a/lite" in (kept / "report.html").read_text()
     assert json.loads((kept / "results.json").read_text())["runs"]
+
+
+def test_tables_of_a_protocol_are_kept_too(tmp_path):
+    rows_there = [run._asdict() for run in PLOT]
+    (tmp_path / "protocol.json").write_text(json.dumps({"runs": rows_there, "ood": []}))
+    (tmp_path / "table.md").write_text("base and new")
+    write_outputs(tmp_path, COOP)
+    kept = tmp_path / "set_aside/tables"
+    assert names_in(kept) == {"protocol.json", "table.md"}
+    assert not (tmp_path / "protocol.json").exists()
