@@ -84,8 +84,9 @@ class FolderLock:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         if not claims.is_locking:
             logger.warning("%s cannot be locked: start no second %s in it", self.folder, self._what)
-            with contextlib.suppress(OSError):
-                path.unlink()
+            if file is not None:  # else it is somebody else's
+                with contextlib.suppress(OSError):
+                    path.unlink()
         self._claims, self._file, self._key = claims, -1 if file is None else file, key
         _here.add(key)
         return True

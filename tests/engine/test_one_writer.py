@@ -172,6 +172,22 @@ def test_a_file_system_without_locks_is_used_and_told(folder, monkeypatch, caplo
     assert not folder.exists()
 
 
+def test_somebody_elses_lock_is_left_alone(folder, monkeypatch, caplog):
+    folder.mkdir(parents=True)
+    (folder / LOCK).touch()
+
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("plp.engine.one_writer.os.open", refuse)
+        lock = FolderLock(folder, "run")
+        assert lock.take()
+    assert "cannot be locked" in caplog.text
+    lock.give_back()
+    assert (folder / LOCK).exists()
+
+
 def test_train_is_refused_where_another_trains_and_changes_nothing(train_tool, holder, folder):
     told = train_tool(work_dir=folder).told()
     assert f"another run is running in '{folder}': wait for it, or give another --work-dir" in told
