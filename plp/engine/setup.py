@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from plp.datasets import FewShot
+from plp.datasets import FewShot, Splits
 from plp.datasets.duplicates import Duplicates
 from plp.engine.build import run_seed
 from plp.engine.choices import Choices
@@ -60,8 +60,21 @@ def set_up(
     splits = list_images(source)
     few = draw_from(splits, options, seed)
     duplicates = check_duplicates(source, splits, few, options)
-    few = few._replace(notes=(*few.notes, *duplicates.notes))
+    unused = _unused_fraction(config, choices or Choices(), splits)
+    few = few._replace(notes=(*few.notes, *unused, *duplicates.notes))
     return Setup(config, recipe, seed, device, options, few, duplicates)
+
+
+def _unused_fraction(config: Config, choices: Choices, splits: Splits) -> tuple[str, ...]:
+    """Say that a share of test images was asked for where the folder has a test part of its own."""
+    fraction = choices.entries().get("dataset.test_fraction")
+    held_out = any("test_fraction=" in note for note in splits.notes)
+    if fraction is None or held_out or config.dataset.get("type") != "Folder":
+        return ()
+    return (
+        f"{splits.name}: dataset.test_fraction={fraction} (--test-fraction) has no effect: the "
+        "folder has test images of its own",
+    )
 
 
 def check_texts(value: Any, key: str = "") -> None:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny_runs import read_result
+from tiny_runs import make_photos, read_result
 
 from plp.engine.choices import Choices
 from plp.errors import ConfigError
@@ -81,3 +81,13 @@ def test_compare_takes_them_too(tool, tiny_config, photos, tmp_path):
     assert config["train_cfg"]["max_epochs"] == 1
     assert config["optim_wrapper"]["optimizer"]["lr"] == 0.02
     assert config["dataset"]["test_fraction"] == 0.25
+
+
+def test_a_folder_with_a_test_part_says_that_the_fraction_has_no_effect(train_tool, tmp_path):
+    photos = tmp_path / "photos"
+    for part in ("train", "test"):
+        make_photos(photos / part, dict(ant=4, bee=4))
+    ended = train_tool("--epochs", 1, "--shots", 2, "--test-fraction", 0.25, data=photos)
+    assert ended.status == 0, ended
+    assert "dataset.test_fraction=0.25 (--test-fraction) has no effect" in ended.out
+    assert read_result(tmp_path / "work")["num_test_images"] == 8
