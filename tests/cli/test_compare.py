@@ -416,3 +416,15 @@ def test_the_scripts_show_help(root, name):
     )  # fmt: skip
     assert ended.returncode == 0
     assert "--out" in ended.stdout
+
+
+def test_a_data_root_that_is_not_utf8_is_refused_before_anything_runs(
+    tool, tiny_config, photos, tmp_path
+):
+    root = shutil.copytree(photos, os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    ended = tool(
+        "compare", "--methods", tiny_config, "--datasets", f"folder={root}", "--shots", 1,
+        "--seeds", 1, "--out", tmp_path / "out", "--device", "cpu", "--jobs", 0,
+    )  # fmt: skip
+    assert r"caf\udce9', is not valid UTF-8" in ended.told()
+    assert not (tmp_path / "out").exists()

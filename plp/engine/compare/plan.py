@@ -96,6 +96,9 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     methods = find_methods(wanted.methods, wanted.variant, wanted.configs)
     configs = [keys.load(method.config) for method in methods]  # may register data sets
     datasets = find_datasets(wanted.datasets)
+    for place in datasets:
+        check_texts({"dataset": {"root": place.root}})
+    check_texts(wanted.options or {})
     device = check_device(wanted.device, "fp32")
     chosen = list(zip(methods, configs, strict=True))
     training = TrainingOptions()
@@ -148,7 +151,6 @@ def _job(
 def _settled(job: Job, keys: Keys, device: str) -> Settled:
     try:
         settled = keys.settle(job)
-        check_texts(settled.config.to_dict())
         check_device(device, settled.precision)
     except ConfigError as error:
         raise ConfigError(f"{job.title}: {error}") from error
