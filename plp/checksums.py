@@ -66,6 +66,8 @@ def is_intact(content: Mapping[str, Any]) -> bool | None:
 
     A digest whose name was damaged is one that is not its own.
     """
+    if not isinstance(content, Mapping):
+        return None
     try:
         if DIGEST in content:
             return bool(content[DIGEST] == json_digest(content))

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -213,9 +214,11 @@ def _learning(config: Config, learner: PromptLearner, name: str) -> dict[str, An
         optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
     train_cfg = {"by_epoch": True, **config.train_cfg}
     MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")  # else mmengine's is loud
+    with DefaultScope.overwrite_default_scope("plp"):  # whose registries name what they know
+        optimizer = build_optim_wrapper(learner, optim_wrapper)
     return dict(
         train_cfg=train_cfg,
-        optim_wrapper=build_optim_wrapper(learner, optim_wrapper),
+        optim_wrapper=optimizer,
         param_scheduler=_schedulers(config, train_cfg),
     )
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from plp.check_cost import checking
+from plp.checksums import DIGEST, json_digest
 from plp.files import content_digest, user_cache, write_text
 
 _THREADS = 8
@@ -61,17 +62,18 @@ class Contents:
         """Write down what was learned, if anything was."""
         if self._learned:
             with contextlib.suppress(OSError):
-                write_text(self._file, json.dumps(self._read()))
+                known = self._read()
+                write_text(self._file, json.dumps({**known, DIGEST: json_digest(known)}))
             self._learned = False
 
     def _read(self) -> dict[str, str]:
         if self._known is None:
             try:
                 found = json.loads(self._file.read_text(encoding="utf-8"))
-                own = found if isinstance(found, dict) else {}
-                # An older plp separated by spaces, and knew no inode: nobody asks for its entries.
-                self._known = {state: digest for state, digest in own.items() if _TAB in state}
-            except (OSError, ValueError):  # none yet, or damaged
+                # An older plp wrote no digest of it all, and knew no inode: read anew.
+                whole = isinstance(found, dict) and found.get(DIGEST) == json_digest(found)
+                self._known = {k: v for k, v in found.items() if _TAB in k} if whole else {}
+            except (OSError, ValueError, RecursionError):  # none yet, or damaged
                 self._known = {}
         return self._known
 
