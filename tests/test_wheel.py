@@ -9,6 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from tiny_runs import make_photos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -61,11 +62,12 @@ def test_a_wheel_has_the_configs(clone, environment, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     plp = environment.with_name("plp")
-    argv = ["--shots", "1", "--device", "cpu", "--cfg-options", "train_cfg.max_epochs=1"]
-    printed = run(plp, "train", "sotglp", *argv, cwd=empty)
+    photos = make_photos(tmp_path / "photos", dict(ant=6, bee=6))
+    argv = ["--dataset", "folder", "--data-root", photos, "--shots", 1, "--epochs", 1]
+    printed = run(plp, "train", "sotglp", *argv, "--device", "cpu", cwd=empty)
     assert "test accuracy on " in printed
     (result,) = empty.glob("work_dirs/sotglp/lite_16shot/*/result.json")
-    assert '"command": "plp train sotglp --shots 1' in result.read_text()
+    assert '"command": "plp train sotglp --dataset folder' in result.read_text()
     where = run(environment, "-c", "import plp; print(plp.__file__)", cwd=empty)
     assert Path(where).is_relative_to(tmp_path / "environment")
 
