@@ -79,7 +79,7 @@ def explain_image(
         ConfigError: for an unknown class or branch, or a method without patches.
     """
     (named,) = as_images(path)
-    image = decode(named)
+    image = decode(named, classifier.reading)
     (found,) = classifier.predict(image, top_k=len(classifier.class_names))
     shares = dict(zip(found.labels, found.probabilities, strict=True))
     chosen = found.label if class_name is None else class_name

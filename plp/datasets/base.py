@@ -55,10 +55,13 @@ class DataSource(ABC):
     Attributes:
         name: Data-set name, see `Splits.name`.
         test_only: Whether it has test images only, for models that were trained on another set.
+        photographs: Whether its images may come straight from cameras, so that they are turned
+            upright by their EXIF orientation where a config does not say otherwise (`data.exif`).
     """
 
     name: str
     test_only: bool = False
+    photographs: bool = False
 
     @property
     def recipe(self) -> str:

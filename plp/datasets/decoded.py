@@ -14,6 +14,7 @@ from torch import Tensor
 from plp.datasets.base import Item
 from plp.datasets.images import read_image
 from plp.errors import DataError
+from plp.transforms.pixels import Reading, ValueRange
 
 _BLOCK = 2**26  # bytes of the smallest block
 _BLOCKS = 16  # of a full memory; what filling takes besides is one block
@@ -63,7 +64,12 @@ class DecodedImages(Mapping[int, Image.Image]):
 
 
 def decode_images(
-    items: Sequence[Item], root: str | Path, limit: int, workers: int = 4, exif: bool = False
+    items: Sequence[Item],
+    root: str | Path,
+    limit: int,
+    workers: int = 4,
+    exif: bool = False,
+    value_range: ValueRange | None = None,
 ) -> DecodedImages:
     """Decode images in their order until the memory is full.
 
@@ -73,6 +79,7 @@ def decode_images(
         limit: Bytes that all pixels may take.
         workers: Threads; decoders let go of Python's lock.
         exif: See `read_image`.
+        value_range: Likewise.
 
     Example:
         >>> from plp.datasets import Textile
@@ -85,7 +92,9 @@ def decode_images(
     blocks: list[Tensor] = []
     waiting: list[Tensor] = []  # the next block's images
     used = start = 0
-    for index, pixels in enumerate(_pixels(items, root, max(workers, 1), exif)):
+    for index, pixels in enumerate(
+        _pixels(items, root, max(workers, 1), Reading(exif, value_range))
+    ):
         if pixels is None:
             continue
         if used + pixels.numel() > limit:
@@ -103,13 +112,13 @@ def decode_images(
 
 
 def _pixels(
-    items: Sequence[Item], root: str | Path, workers: int, exif: bool
+    items: Sequence[Item], root: str | Path, workers: int, reading: Reading
 ) -> Iterator[UInt8[Tensor, "_h _w 3"] | None]:
     """Yield the images, few of which are in memory at a time; None for one that is unreadable."""
 
     def pixels(item: Item) -> UInt8[Tensor, "_h _w 3"] | None:
         try:
-            return torch.from_numpy(np.array(read_image(Path(root) / item.path, exif=exif)))
+            return torch.from_numpy(np.array(read_image(Path(root) / item.path, *reading)))
         except DataError:
             return None
 

@@ -36,6 +36,8 @@ class Folder(DataSource):
         name: Data-set name, the key of recipes. None: the name of the folder.
     """
 
+    photographs = True
+
     def __init__(
         self, root: str | Path, test_fraction: float = 0.5, name: str | None = None
     ) -> None:

@@ -7,15 +7,13 @@ from typing import NamedTuple, TypedDict
 
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from plp.datasets.base import Item
-from plp.errors import DataError
-from plp.transforms.pixels import to_rgb
-
-_MOST_PIXELS = 2**26  # of an image whose short side is resized to 224
+from plp.datasets.decoding import PLAIN, Decoded, decode_file
+from plp.transforms.pixels import Reading, ValueRange
 
 
 class View(NamedTuple):
@@ -52,6 +50,7 @@ class ImageDataset(Dataset[Sample]):
         seed: Seed of the transform.
         exif: See `read_image`.
         class_names: Goes into `metainfo`, where mmengine looks for it.
+        value_range: See `read_image`.
 
     Attributes:
         decoded: Images that are in memory, see `decode_images`; their files are not read. Set it
@@ -76,12 +75,14 @@ class ImageDataset(Dataset[Sample]):
         seed: int = 0,
         exif: bool = False,
         class_names: Sequence[str] = (),
+        value_range: ValueRange | None = None,
     ) -> None:
         self.items = tuple(items)
         self.root = Path(root)
         self.transform = transform
         self.seed = seed
         self.exif = exif
+        self.value_range = value_range
         self.metainfo = {"classes": tuple(class_names)}
         self.decoded: Mapping[int, Image.Image] = {}
 
@@ -94,8 +95,12 @@ class ImageDataset(Dataset[Sample]):
         Raises:
             DataError: if the file is missing or no readable image.
         """
+        index = which.item if isinstance(which, View) else which
+        return self.sample(which, self.read(index))
+
+    def sample(self, which: View | int, image: Image.Image) -> Sample:
+        """Return a view of an image that is decoded already."""
         index, view = which if isinstance(which, View) else (which, 0)
-        image = self.read(index)
         # Not torch.manual_seed: that reseeds the GPUs too.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(mix_seed(*self.draw(View(index, view))))
@@ -106,15 +111,35 @@ class ImageDataset(Dataset[Sample]):
         """Return what decides the random numbers of a view."""
         return self.seed, which.item, which.view
 
+    @property
+    def reading(self) -> Reading:
+        """How the pixels of the files are understood."""
+        return Reading(self.exif, self.value_range)
+
     def read(self, index: int) -> Image.Image:
         """Return a decoded image, from memory if it is kept there.
 
         Raises:
             DataError: if the file is missing or no readable image.
         """
+        return self.look(index).image
+
+    def look(self, index: int) -> Decoded:
+        """Return a decoded image and what is known about its file; of one from memory, nothing.
+
+        Raises:
+            DataError: if the file is missing or no readable image.
+        """
         if index in self.decoded:
-            return self.decoded[index]
-        return read_image(self.root / self.items[index].path, exif=self.exif)
+            return Decoded(self.decoded[index], PLAIN)
+        return decode_file(self.root / self.items[index].path, *self.reading)
+
+    def only(self, places: Sequence[int]) -> "ImageDataset":
+        """Return a data set of some of the images, which are read in the same way."""
+        return ImageDataset(
+            [self.items[i] for i in places], self.root, self.transform, self.seed, self.exif,
+            self.metainfo["classes"], self.value_range,
+        )  # fmt: skip
 
 
 def mix_seed(*numbers: int) -> int:
@@ -128,54 +153,20 @@ def mix_seed(*numbers: int) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
-def read_image(path: str | Path, exif: bool = False) -> Image.Image:
+def read_image(
+    path: str | Path, exif: bool = False, value_range: ValueRange | None = None
+) -> Image.Image:
     """Decode an image file completely, to 8-bit RGB (see `to_rgb`).
 
     Args:
-        path: The file; of an animation the first frame is read.
+        path: The file; of an animation the first frame is read, of a TIFF the first page.
         exif: Turn the image upright by its EXIF orientation. Off, because CLIP, CoOp and the rest
             of the published code ignore it; switch it on for photographs straight from a camera.
+        value_range: Black and white of images of more than 8 bits, see `to_rgb`. Colours of 16 bits
+            count by their upper 8 bits, which are all that PIL keeps of them.
 
     Raises:
         DataError: if the file is missing, truncated, empty or no image, or a strip that is too
             long, with its name.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            if exif:
-                ImageOps.exif_transpose(image, in_place=True)
-            found = to_rgb(image)
-    except Exception as error:  # decoders of damaged files raise whatever they like
-        raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
-    return check_shape(repr(str(path)), found)
-
-
-def check_shape(name: str, image: Image.Image) -> Image.Image:
-    """Refuse what would fill the memory when its short side is resized to what a backbone takes.
-
-    Args:
-        name: What the image is called in the message.
-        image: Returned as it is.
-
-    Raises:
-        DataError: for a strip that is too long.
-    """
-    short, long = sorted(image.size)
-    if 224 * 224 * long / short > _MOST_PIXELS:
-        raise DataError(
-            f"{name}: {image.width} x {image.height} pixels is too long a strip. Cut it into parts"
-        )
-    return image
-
-
-def _reason(path: str | Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if Path(path).is_file() and Path(path).stat().st_size == 0:
-        return "the file is empty"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image that PIL knows"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror  # the message would name the file again
-    return str(error) or type(error).__name__
+    return decode_file(path, exif, value_range).image

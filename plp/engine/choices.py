@@ -41,6 +41,8 @@ class Choices(NamedTuple):
         lr: Learning rate of the optimizer.
         val: Whether the epoch with the best accuracy on the validation images is tested.
         test_fraction: Share of test images of a folder that has no parts of its own.
+        trained_data: The `data` section of a trained run, whose way of reading pixels is followed
+            where the config leaves it open.
     """
 
     dataset: str | None = None
@@ -54,6 +56,7 @@ class Choices(NamedTuple):
     lr: float | None = None
     val: bool = False
     test_fraction: float | None = None
+    trained_data: Mapping[str, Any] | None = None
 
     def entries(self) -> dict[str, Any]:
         """Return the entries of the config that the flags set: those of `--cfg-options` and others.

@@ -18,11 +18,16 @@ from plp.datasets import (
     build_loader,
     decode_images,
     sample,
-    verify_images,
 )
 from plp.datasets.class_subset import take_classes
 from plp.datasets.decoders import decoders
-from plp.datasets.readable import leave_out_unreadable
+from plp.datasets.pixel_notes import pixel_notes
+from plp.datasets.readable import (
+    glance_at,
+    inspect_images,
+    leave_out_unreadable,
+    refuse_unreadable,
+)
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data_options import DataOptions
 from plp.engine.encoding import encode_views
@@ -40,13 +45,14 @@ logger = logging.getLogger("plp")
 @dataclass(frozen=True)
 class Loaders:
     """The loaders of a run by part, what should be said about them, the transforms used, and the
-    images in them.
+    images in them. `pixel_notes`, which are among the notes, are of how images are read.
     """
 
     loaders: dict[str, DataLoader[Any]]
     notes: tuple[str, ...]
     transforms: dict[str, str]
     few: FewShot
+    pixel_notes: tuple[str, ...] = ()
 
     @property
     def train(self) -> DataLoader[Any]:
@@ -120,43 +126,54 @@ def build_loaders(
         )
     if options.on_error == "skip":
         others = [part for part in parts if part != "train"]
-        few = leave_out_unreadable(few, others, options.num_workers)
+        few = leave_out_unreadable(few, others, options.num_workers, options.reading)
     augment = transform_for(learner.backbone, options.train_transform)
     plain = transform_for(learner.backbone, options.eval_transform)
     images = {
         part: ImageDataset(
             items, few.root, augment if part == "train" else plain,
-            seed=seed, class_names=few.class_names,
+            seed=seed, class_names=few.class_names, **options.reading._asdict(),
         )
         for part in parts
         if (items := getattr(few, part))
     }  # fmt: skip
-    cached = _stored_views(images, options, learner)
+    cached, about_pixels = _stored_views(images, options, learner, few)
     loaders = {
         part: _loader(part, one, cached.get(part), options, learner, seed, epochs)
         for part, one in images.items()
     }
-    notes = few.notes + (loaders["train"].notes if "train" in loaders else ())
+    notes = few.notes + about_pixels + (loaders["train"].notes if "train" in loaders else ())
     made = {part: loading.loader for part, loading in loaders.items()}
-    return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)), few)
+    return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)), few, about_pixels)
 
 
 def _stored_views(
-    images: Mapping[str, ImageDataset], options: DataOptions, learner: PromptLearner
-) -> dict[str, CachedViews]:
-    """Check images, decode what to keep; return the parts whose features are on disk (now)."""
+    images: Mapping[str, ImageDataset],
+    options: DataOptions,
+    learner: PromptLearner,
+    few: FewShot,
+) -> tuple[dict[str, CachedViews], tuple[str, ...]]:
+    """Check images, decode what to keep; return the parts whose features are on disk (now), and
+    what is to be said about the images.
+    """
     folder, workers = cache_folder(options.feature_cache), max(options.num_workers, 1)
     found = find_views(folder, images, options.views, learner, workers) if folder else {}
-    if options.verify and images:
-        unproved = [
-            item
-            for part, one in images.items()
-            for item in (found[part].unproved() if part in found else one.items)
-        ]
-        verify_images(unproved, next(iter(images.values())).root, workers)
+    unproved = [
+        item
+        for part, one in images.items()
+        for item in (found[part].unproved() if part in found else one.items)
+    ]
+    inspection = inspect_images(
+        unproved if options.verify else [], few.root, workers, options.reading
+    )
+    refuse_unreadable(inspection)
+    shots = images["train"].items if "train" in images else ()
+    # What is said about shots stands in each of their runs, also where nothing is decoded.
+    inspection = glance_at(shots, inspection, few.root, workers)
     if "train" in images and ("train" not in found or found["train"].missing()):
         _keep_decoded(images["train"], options.image_cache, workers)
-    return fill_stores(found, learner, options.eval_batch_size, options.num_workers)
+    filled = fill_stores(found, learner, options.eval_batch_size, options.num_workers)
+    return filled, pixel_notes(inspection, shots, options.reading)
 
 
 def _keep_decoded(images: ImageDataset, mebibytes: int, workers: int) -> None:
@@ -168,7 +185,7 @@ def _keep_decoded(images: ImageDataset, mebibytes: int, workers: int) -> None:
         len(images), mebibytes,
     )  # fmt: skip
     images.decoded = decode_images(
-        images.items, images.root, mebibytes * 2**20, workers, images.exif
+        images.items, images.root, mebibytes * 2**20, workers, *images.reading
     )
     if len(images.decoded) < len(images):
         logger.info(

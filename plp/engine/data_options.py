@@ -1,13 +1,15 @@
 """The `data` section of a config: its keys, and which values they cannot have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from mmengine.config import Config
 
 from plp.datasets.class_subset import PARTS, Part
+from plp.engine.pixel_options import check_pixel_options
 from plp.errors import ConfigError
+from plp.transforms.pixels import Reading, ValueRange
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class DataOptions:
             them and count the others. Training images are never skipped: they are the draw.
         two_labels: At an image that stands in two classes, by content: 'refuse', or 'report' it and
             go on. The published lists of the field are never refused.
+        exif: Turn images upright by their EXIF orientation. 'auto', None, or nothing in the config
+            of a run: for data sources of photographs (`folder`), not for the field's data sets,
+            whose published numbers ignore it. What it stands for is kept in the checkpoint, and
+            followed by all that uses it; a checkpoint without it means False.
+        value_range: Black and white of images of more than 8 bits, such as [0, 4095] for 12 bits;
+            None for what a file says, else [0, 65535]. Kept and followed likewise.
     """
 
     shots: int = 16
@@ -64,6 +72,14 @@ class DataOptions:
     verify: bool = True
     on_error: Literal["stop", "skip"] = "stop"
     two_labels: Literal["refuse", "report"] = "refuse"
+    exif: bool | Literal["auto"] | None = False
+    value_range: Sequence[int | float] | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """How images are read; where `exif` is not settled, as published."""
+        low_high = None if self.value_range is None else tuple(self.value_range)
+        return Reading(self.exif is True, cast(ValueRange | None, low_high))
 
     @staticmethod
     def of(config: Config) -> "DataOptions":
@@ -112,6 +128,7 @@ def _check_values(given: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"expected data.augment to be 'cpu' or 'device', got {given['augment']!r}"
         )
+    check_pixel_options(given)
     folder = given.get("feature_cache")
     if not isinstance(folder, str | bool | None) or folder == "":
         raise ConfigError(

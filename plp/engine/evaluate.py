@@ -1,5 +1,6 @@
 """Testing a checkpoint: the function behind `tools/test.py`."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from plp.engine.result import (
 )
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.evaluation import ClassificationReport, classification_report
+
+logger = logging.getLogger("plp")
 
 
 def evaluate_checkpoint(
@@ -52,6 +55,8 @@ def evaluate_checkpoint(
     config, recipe, seed, device, options, few, duplicates = restored.setup
     learner = restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))
+    for note in loaders.pixel_notes:
+        logger.warning(note)
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,

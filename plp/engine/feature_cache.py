@@ -147,8 +147,16 @@ def _settings(images: ImageDataset, learner: PromptLearner, references: bool) ->
         "device": backbone.device.type,
         "transform": f"{transform.__module__}.{transform.__qualname__}: {images.transform!r}",
         "exif": images.exif,
+        **_deep_settings(images),
         "packages": packages,
     }
+
+
+def _deep_settings(images: ImageDataset) -> dict[str, Any]:
+    """Return what decides features of deep images only: stores of others keep their names."""
+    tiffs = any(item.path.lower().endswith((".tif", ".tiff")) for item in images.items)
+    found: dict[str, Any] = {"tiff": 2} if tiffs else {}  # 2: of deep ones white is zero where said
+    return found if images.value_range is None else {**found, "value_range": images.value_range}
 
 
 def _streams(learner: PromptLearner, references: bool) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.image_contents import CONTENTS, ImageContents
+from plp.engine.pixel_options import same_in_all_runs
 
 
 def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> di
         key: run["config"].get(key)
         for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
     }
-    config["data"] = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
+    data = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
+    config["data"] = same_in_all_runs(data)
     own = {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")}
     return own | config | {CONTENTS: contents.identity(select)}

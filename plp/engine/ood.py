@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.datasets import ImageDataset
+from plp.datasets.pixel_notes import later_notes
 from plp.engine.choices import Choices
 from plp.engine.data import transform_for
 from plp.engine.feature_cache import cache_folder
@@ -176,7 +177,9 @@ def _score_sets(
     seconds: dict[str, float] = {}
     for one in sets:
         begin = time.monotonic()
-        images = ImageDataset(one.items, one.root, transform, seed=setup.seed)
+        images = ImageDataset(
+            one.items, one.root, transform, seed=setup.seed, **setup.options.reading._asdict()
+        )
         logger.info("%s: %s (%s)", one.name, count(len(images), "image"), one.source)
         size, workers = setup.options.eval_batch_size, setup.options.num_workers
         cache = cache_folder(setup.options.feature_cache)
@@ -186,6 +189,8 @@ def _score_sets(
             labelled=one.name == ID, on_error=on_error, export=export_to is not None,
             what=one.name,
         )  # fmt: skip
+        for note in later_notes(found.traits, len(images), images.reading):
+            logger.warning("%s: %s", one.name, note)
         if export_to is not None:
             write_export(export_to, one, found, learner)
         scored[one.name] = found._replace(export=None)

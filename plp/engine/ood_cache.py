@@ -6,7 +6,9 @@ from typing import NamedTuple
 from jaxtyping import Int
 from torch import Tensor, tensor
 
-from plp.datasets import FeatureDataset, ImageDataset, find_unreadable
+from plp.datasets import FeatureDataset, ImageDataset
+from plp.datasets.decoding import Traits
+from plp.datasets.readable import inspect_images
 from plp.engine.feature_cache import CachedViews, find_views
 from plp.engine.feature_filling import fill_stores
 from plp.learners.prompt_learner import PromptLearner
@@ -21,11 +23,13 @@ class Stored(NamedTuple):
         dataset: Their features.
         places: Position of each in the list of images.
         unreadable: Position and reason of each image that cannot be read.
+        traits: Of the images that were decoded now.
     """
 
     dataset: FeatureDataset
     places: Int[Tensor, " I"]
     unreadable: tuple[tuple[int, str], ...]
+    traits: tuple[Traits, ...] = ()
 
 
 def store_features(
@@ -49,19 +53,18 @@ def store_features(
     found = _find(images, learner, folder, workers)
     if found is None:
         return None
-    reasons = find_unreadable(found.unproved(), images.root, workers)
+    inspection = inspect_images(found.unproved(), images.root, workers, images.reading)
+    reasons, traits = inspection.unreadable, tuple(inspection.traits.values())
     unreadable = [(i, reasons[item]) for i, item in enumerate(images.items) if item in reasons]
     places = [i for i, item in enumerate(images.items) if item not in reasons]
     if not places:
         return None
     if unreadable:
-        items = [images.items[i] for i in places]
-        images = ImageDataset(items, images.root, images.transform, seed=images.seed)
-        found = _find(images, learner, folder, workers)
+        found = _find(images.only(places), learner, folder, workers)
     whole = fill_stores({_PART: found} if found else {}, learner, batch_size, workers)
     if _PART not in whole:
         return None
-    return Stored(whole[_PART].dataset(), tensor(places), tuple(unreadable))
+    return Stored(whole[_PART].dataset(), tensor(places), tuple(unreadable), traits)
 
 
 def _find(

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, default_collate
 
 from plp.datasets import ImageDataset, View, build_loader
 from plp.datasets.decoders import decoders
+from plp.datasets.decoding import PLAIN, Traits
 from plp.engine.ood_cache import Stored
 from plp.errors import DataError
 from plp.evaluation import Judged, judge
@@ -59,6 +60,7 @@ class Scored(NamedTuple):
         indices: Positions in the list of images.
         unreadable: Images that were left out.
         export: Logits and features, where asked for.
+        traits: Of the files that were decoded, as far as there is anything to say about them.
     """
 
     scores: dict[str, Float[Tensor, " I"]]
@@ -66,6 +68,7 @@ class Scored(NamedTuple):
     indices: Int[Tensor, " I"]
     unreadable: tuple[Unreadable, ...]
     export: Export | None
+    traits: tuple[Traits, ...] = ()
 
 
 class Scoring(NamedTuple):
@@ -132,10 +135,12 @@ def score_images(
     rows: list[dict[str, Any]] = []
     unreadable: list[Unreadable] = []
     progress = Progress(f"scoring {what}", len(images))
+    traits: list[Traits] = []
     for batch in _batches(images, stored, batch_size, num_workers):
         for one in batch.pop("unreadable"):
             _report(one, len(images), on_error)
             unreadable.append(one)
+        traits += batch.pop("traits")
         if batch:
             rows.append(_score_batch(learner, scorings, batch, labelled, export))
             progress.add(len(batch["indices"]))
@@ -143,8 +148,9 @@ def score_images(
         raise DataError(f"none of the {len(images)} images can be read; {unreadable[0].reason}")
     joined = _join(rows)
     return Scored(
-        joined["scores"], joined["judged"], joined["indices"], tuple(unreadable), joined["export"]
-    )
+        joined["scores"], joined["judged"], joined["indices"], tuple(unreadable), joined["export"],
+        tuple(traits),
+    )  # fmt: skip
 
 
 def _batches(
@@ -156,11 +162,12 @@ def _batches(
         workers = decoders(images, num_workers)
         yield from build_loader(readable, size, False, views=1, num_workers=workers).loader
         return
-    yield {"unreadable": [Unreadable(*one) for one in stored.unreadable]}
+    unreadable = [Unreadable(*one) for one in stored.unreadable]
+    yield {"unreadable": unreadable, "traits": stored.traits}
     for batch in build_loader(
         stored.dataset, min(batch_size, len(stored.dataset)), False, views=1
     ).loader:
-        yield {**batch, "indices": stored.places[batch["indices"]], "unreadable": []}
+        yield {**batch, "indices": stored.places[batch["indices"]], "unreadable": [], "traits": []}
 
 
 @torch.no_grad()
@@ -243,13 +250,19 @@ class Readable(Dataset[Any]):
         return len(self.images)
 
     def __getitem__(self, which: View | int) -> Any:
+        place = which.item if isinstance(which, View) else which
         try:
-            return self.images[which]
+            image, traits = self.images.look(place)
+            return {**self.images.sample(which, image), "traits": traits}
         except DataError as error:
-            return Unreadable(which.item if isinstance(which, View) else which, str(error))
+            return Unreadable(place, str(error))
 
     def collate(self, samples: Sequence[Any]) -> dict[str, Any]:
-        """Batch what could be read; `unreadable` lists the rest."""
+        """Batch what could be read; `unreadable` lists the rest, `traits` what is to be said."""
         good = [one for one in samples if not isinstance(one, Unreadable)]
-        batch = default_collate(good) if good else {}
-        return {**batch, "unreadable": [one for one in samples if isinstance(one, Unreadable)]}
+        traits = [one.pop("traits") for one in good]
+        return {
+            **(default_collate(good) if good else {}),
+            "unreadable": [one for one in samples if isinstance(one, Unreadable)],
+            "traits": [one for one in traits if one != PLAIN],
+        }

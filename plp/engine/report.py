@@ -65,7 +65,7 @@ def leave_report(
         learner.eval()
         tested = keep(report, few.test, few.class_names)
         transform = transform_for(learner.backbone, options.eval_transform)
-        seen = specialisation(learner, transform, tested, few.root)
+        seen = specialisation(learner, transform, tested, few.root, options.reading)
         return run_report(Finished(result, read_curves(folder), tested, few.root, validation, seen))
 
     begin = time.monotonic()

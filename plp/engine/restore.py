@@ -15,6 +15,7 @@ from plp.engine.build import build_learner
 from plp.engine.choices import CLASSES, Choices, Classes
 from plp.engine.duplicates import add_shots_of_training
 from plp.engine.image_contents import stamps_of
+from plp.engine.pixel_options import reading_of
 from plp.engine.setup import Setup, set_up
 from plp.engine.work_dir import differences
 from plp.errors import CheckpointError, ConfigError
@@ -76,6 +77,8 @@ def restore_learner(
     choices = choices or Choices()
     if classes == "subset" and choices.recipe_of is None:
         choices = choices._replace(recipe_of=trained_on)
+    trained_data = saved.info.get("config", {}).get("data", {})
+    choices = choices._replace(trained_data=trained_data)
     setup = set_up(config, choices, device)
     shots = _shots_of(saved, setup.few)
     setup = _tell_duplicates(setup, shots)
@@ -89,6 +92,9 @@ def restore_learner(
         checkpoints.restore(learner, saved)
     trained = saved.info.get("config", {}).get("model", {})
     for difference in differences(trained, setup.config.to_dict()["model"], "model"):
+        logger.warning("not as in training: %s", difference)
+    before, now = reading_of(trained_data), setup.options.reading
+    for difference in differences(before._asdict(), now._asdict(), "data"):
         logger.warning("not as in training: %s", difference)
     if classes == "new":
         learner.set_class_names(names)

@@ -14,6 +14,7 @@ from plp.engine.config import choose, load_config
 from plp.engine.data import draw_from, list_images
 from plp.engine.data_options import DataOptions
 from plp.engine.duplicates import check_duplicates
+from plp.engine.pixel_options import reading_of
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
@@ -108,3 +109,22 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def as_begun(
+    setup: Setup,
+    saved: Mapping[str, Any] | None,
+    config: str | Path | Config,
+    choices: Choices | None = None,
+) -> Setup:
+    """Settle a run that is resumed: its images are read as when it began.
+
+    Args:
+        setup: The run, settled as a new one.
+        saved: The `data` section that its state keeps; None if there is no state.
+        config: As `set_up` took it. Where it says how images are read, that counts.
+        choices: Likewise.
+    """
+    if saved is None or reading_of(saved) == setup.options.reading:
+        return setup
+    return set_up(config, (choices or Choices())._replace(trained_data=saved), setup.device)

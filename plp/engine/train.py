@@ -32,13 +32,14 @@ from plp.engine.result import (
 )
 from plp.engine.runner import build_runner, check_schedule
 from plp.engine.schedule import most_epochs
-from plp.engine.setup import Setup, check_texts, set_up
+from plp.engine.setup import Setup, as_begun, check_texts, set_up
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.engine.validation_scores import scores_of_logits, validation_scores
 from plp.engine.work_dir import (
     default_work_dir,
     own_work_dir,
     read_state,
+    saved_data,
     telling_what_is_kept,
 )
 from plp.errors import ConfigError
@@ -103,6 +104,8 @@ def train(
     command = train_command(asked, choices or Choices(), device, launcher, get_world_size())
     chosen = own_work_dir(work_dir, default, resume)
     with forgetting_runs(), chosen as folder, telling_what_is_kept(folder):
+        if resume:
+            setup = as_begun(setup, saved_data(folder), config, choices)
         return _train_in(
             folder, setup, watch, resume=resume, launcher=launcher, command=command, tested=tested
         )
@@ -127,7 +130,7 @@ def _train_in(
     with watch("fit"):
         fitted = fit(learner, loaders)
     epochs = check_schedule(config, learner)
-    notes = loaders.notes if epochs else loaders.few.notes  # where no step is taken: none on steps
+    notes = loaders.notes if epochs else loaders.few.notes + loaders.pixel_notes  # none on steps
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=notes + processes.notes(),

@@ -171,6 +171,18 @@ def _different_run(folder: Path, saved: dict[str, Any], own: dict[str, Any]) -> 
     return [*changed_contents(before, now), *differences(saved, own)]
 
 
+def saved_data(folder: Path) -> Mapping[str, Any] | None:
+    """Return the `data` section of the run whose state is in a folder; None if there is none.
+
+    What is wrong with a state is for `read_state` to say.
+    """
+    try:
+        saved = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+        return dict(saved["plp"]["identity"]["data"])
+    except Exception:
+        return None
+
+
 def _taken(folder: Path) -> bool:
     return any((folder / name).exists() for name in (STATE, RESULT))
 

@@ -88,7 +88,7 @@ def _batches(classifier: Classifier, images: Any) -> Iterator[Tensor]:
     named = [] if images is None else as_images(images)
     for first in range(0, len(named), _BATCH):
         part = named[first : first + _BATCH]
-        yield torch.stack([classifier.transform(decode(one)) for one in part])
+        yield torch.stack([classifier.transform(decode(one, classifier.reading)) for one in part])
 
 
 def _noise(classifier: Classifier, images: int) -> Tensor:

@@ -34,6 +34,8 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
             "normalised_inside": True,
         },
         "preprocessing": {
+            "exif_orientation": "applied" if classifier.reading.exif else "ignored",
+            "value_range": classifier.reading.value_range,
             "transform": transform.describe(),
             "resize": _resize(transform),
             "crop": transform.size,

@@ -148,7 +148,7 @@ def _export(
 ) -> Exported:
     _check_iterations(iterations)
     for named in [] if images is None else as_images(images):
-        decode(named)  # what cannot be read is told before the long work
+        decode(named, classifier.reading)  # what cannot be read is told before the long work
     score = scores_of(classifier.learner)[classifier.score]
     threshold = classifier.rejection.threshold
     program = ClassifierProgram(classifier.learner, score, threshold, iterations)

@@ -24,6 +24,7 @@ from plp.learners.prompt_learner import PromptLearner
 from plp.reader import asked_for
 from plp.structures import Evidence
 from plp.transforms import Transform
+from plp.transforms.pixels import Reading
 
 if TYPE_CHECKING:
     from plp.export import Exported
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("plp")
 
 BATCH = 64
+_AS_PUBLISHED = Reading()
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -50,6 +52,7 @@ class Classifier:
         info: What the checkpoint says about the training.
         compare_shots: Whether `calibrate` may open the folder of the training images that `info`
             names, where `info` does not say what its shots contain (that of an older plp).
+        reading: How the pixels of images are understood, as in training.
 
     Raises:
         ConfigError: for a score this learner does not have, or a recall that is no share.
@@ -65,9 +68,11 @@ class Classifier:
         recall: float = RECALL,
         info: Mapping[str, Any] | None = None,
         compare_shots: bool = True,
+        reading: Reading = _AS_PUBLISHED,
     ) -> None:
         self.learner = learner.eval()
         self.transform = transform
+        self.reading = reading
         self.info = dict(info or {})
         self._compare_shots = compare_shots
         self._scores = scores_of(learner)
@@ -149,9 +154,8 @@ class Classifier:
         named = as_images(image)
         if len(named) != 1:
             raise DataError(f"expected one image to explain, got {len(named)}")
-        return explain(
-            self.learner, self.transform, decode(named[0]), named[0].name, class_name, branch
-        )
+        image = decode(named[0], self.reading)
+        return explain(self.learner, self.transform, image, named[0].name, class_name, branch)
 
     def calibrate(
         self, images: Any, recall: float | None = None, *, batch_size: int = BATCH
@@ -176,7 +180,7 @@ class Classifier:
         listed = as_images(list_images([images]) if one_path else images)
         listed = without_shots(self.info, listed, self._compare_shots)
         rows: list[dict[str, Tensor]] = []
-        for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS):
+        for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS, self.reading):
             for one in chunk.unreadable.values():
                 raise DataError(one.reason)
             if chunk.pixels is not None:
@@ -224,7 +228,7 @@ class Classifier:
     def _stream(
         self, images: Sequence[Named], top_k: int, batch_size: int, workers: int
     ) -> Iterator[Prediction | Unreadable]:
-        for chunk in read_chunks(images, self.transform, batch_size, workers):
+        for chunk in read_chunks(images, self.transform, batch_size, workers, self.reading):
             yield from self._predict_chunk(chunk, top_k)
 
     def _predict_chunk(self, chunk: Chunk, top_k: int) -> list[Prediction | Unreadable]:

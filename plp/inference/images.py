@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from plp.datasets import read_image
-from plp.datasets.images import check_shape
+from plp.datasets.decoding import PLAIN, Decoded, check_shape, decode_file, decode_image
+from plp.datasets.quiet_pillow import quiet_pillow
 from plp.errors import DataError, describe_os_error
-from plp.transforms import to_rgb
+from plp.transforms.pixels import Reading, ValueRange, scale
 
 _PATHS = (str, os.PathLike)
+_AS_PUBLISHED = Reading()
 
 
 class Named(NamedTuple):
@@ -52,10 +53,20 @@ def as_images(images: Any) -> list[Named]:
     ]
 
 
-def decode(named: Named) -> Image.Image:
-    """Return an image as 8-bit RGB.
+def decode(named: Named, reading: Reading = _AS_PUBLISHED) -> Image.Image:
+    """Return an image as 8-bit RGB; see `look_at`."""
+    return look_at(named, reading).image
 
-    Floats are read as shares of full brightness, in [0, 1], and rounded to 8 bit.
+
+def look_at(named: Named, reading: Reading = _AS_PUBLISHED) -> Decoded:
+    """Return an image as 8-bit RGB, and what is known about its file.
+
+    Floats are read as shares of full brightness, in [0, 1], and rounded to 8 bit; whole numbers
+    beyond 8 bits by the range of values, where there is one.
+
+    Args:
+        named: The image.
+        reading: How files, PIL images and deep arrays are understood.
 
     Raises:
         DataError: naming the image: a missing or unreadable file, a folder, an array of another
@@ -63,18 +74,18 @@ def decode(named: Named) -> Image.Image:
     """
     name, image = named
     if isinstance(image, _PATHS):
-        return _read_file(Path(image))
+        return _read_file(Path(image), reading)
     try:
         if isinstance(image, Image.Image):
-            found = to_rgb(image)
-            found.load()
+            with quiet_pillow:
+                found = decode_image(image, *reading)
         elif isinstance(image, np.ndarray | torch.Tensor):
-            found = _from_array(image)
+            found = Decoded(_from_array(image, reading.value_range), PLAIN)
         else:
             raise DataError(f"{_EXPECTED}, got {type(image).__name__}")
     except Exception as error:  # a lazily opened file raises whatever its decoder likes
         raise DataError(f"{name}: {error}") from error
-    return check_shape(name, found)
+    return found._replace(image=check_shape(name, found.image))
 
 
 _EXPECTED = "expected a path, a PIL image, an array [H, W, 3] or a tensor [3, H, W]"
@@ -90,12 +101,12 @@ def _name(image: Any, place: str) -> str:
     return os.fspath(image) if isinstance(image, _PATHS) else place
 
 
-def _read_file(path: Path) -> Image.Image:
+def _read_file(path: Path, reading: Reading) -> Decoded:
     try:
         _check_file(path)
     except OSError as error:
         raise DataError(describe_os_error(error)) from error
-    return read_image(path)
+    return decode_file(path, *reading)
 
 
 def _check_file(path: Path) -> None:
@@ -109,7 +120,7 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{str(path)!r} is no regular file, expected an image")
 
 
-def _from_array(image: np.ndarray | torch.Tensor) -> Image.Image:
+def _from_array(image: np.ndarray | torch.Tensor, value_range: ValueRange | None) -> Image.Image:
     if isinstance(image, torch.Tensor):
         pixels = _channels_last(image)
     else:
@@ -120,7 +131,7 @@ def _from_array(image: np.ndarray | torch.Tensor) -> Image.Image:
             )
     if 0 in pixels.shape:
         raise DataError(f"expected pixels, got an empty array of shape {list(image.shape)}")
-    return Image.fromarray(np.ascontiguousarray(_as_bytes(pixels))).convert("RGB")
+    return Image.fromarray(np.ascontiguousarray(_as_bytes(pixels, value_range))).convert("RGB")
 
 
 def _channels_last(image: torch.Tensor) -> np.ndarray:
@@ -138,9 +149,11 @@ def _hint(pixels: np.ndarray) -> str:
     return ""
 
 
-def _as_bytes(pixels: np.ndarray) -> np.ndarray:
+def _as_bytes(pixels: np.ndarray, value_range: ValueRange | None) -> np.ndarray:
     if pixels.dtype == np.uint8:
         return pixels
+    if np.issubdtype(pixels.dtype, np.integer) and value_range is not None:
+        return scale(pixels, value_range)
     if not np.issubdtype(pixels.dtype, np.floating):
         raise DataError(f"expected uint8, or floats in [0, 1], got {pixels.dtype}")
     if not np.isfinite(pixels).all():

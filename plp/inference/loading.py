@@ -14,6 +14,7 @@ from plp.engine.checkpoint import Checkpoint, load_checkpoint, reading_header, r
 from plp.engine.data import transform_for
 from plp.engine.data_options import DataOptions
 from plp.engine.header_trust import check_header, names_own_data
+from plp.engine.pixel_options import reading_of
 from plp.engine.runner import check_device
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.inference.classifier import Classifier
@@ -89,10 +90,12 @@ def _load(
     learner = _build(config, saved, options)
     restore(learner, saved)
     transform = _transform(config, saved, learner)
+    reading = reading_of(config.data)  # off where the checkpoint does not speak of it
     return Classifier(
         learner.to(device), transform, saved.validation_scores,
         score=score, recall=recall, info=saved.info,
         compare_shots=trust_header or names_own_data(saved.info, checkpoint),
+        reading=reading,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from plp.datasets import read_image
 from plp.errors import DataError
 from plp.report.html import Child, Html, tag
+from plp.transforms.pixels import Reading
 
 _FINER = 1.3  # pixels of a figure for one of the page, sharp on fine screens too
 SIDE = 96  # pixels of the longer side of a thumbnail
@@ -64,10 +65,10 @@ def drawn(content: bytes, finer: float = 1.0) -> Drawn:
         return Drawn(content, str(image.format).lower(), width, height)
 
 
-def thumbnail(path: Path) -> Drawn | None:
-    """Return a small copy of an image; None for one that cannot be read."""
+def thumbnail(path: Path, reading: Reading) -> Drawn | None:
+    """Return a small copy of an image, as the run reads it; None for one that cannot be read."""
     try:
-        image = read_image(path)
+        image = read_image(path, *reading)
     except DataError:
         return None
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from plp.engine.pixel_options import reading_of
 from plp.evaluation import calibration_report
 from plp.hooks.json_lines import read_rows
 from plp.report.page import page
+from plp.report.pictures import thumbnail
 from plp.report.sections.calibration import calibration
 from plp.report.sections.classes import classes
 from plp.report.sections.confusion import confusion
@@ -48,10 +50,11 @@ def run_report(run: Finished) -> str:
     """Return the report of a run as a document."""
     result = run.result
     calibrated = calibration_report(run.tested.judged)
+    reading = reading_of(result["config"].get("data") or {})
     sections = [
         overview(result),
         classes(run.tested),
-        confusion(run.tested, run.root),
+        confusion(run.tested, lambda path: thumbnail(run.root / path, reading)),
         calibration(calibrated),
         scores(run.tested, run.validation),
         prompts(run.specialisation, run.tested),

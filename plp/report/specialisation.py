@@ -19,7 +19,9 @@ from plp.inference.explanation import Explanation, explain
 from plp.learners.prompt_learner import PromptLearner
 from plp.report.tested import Tested
 from plp.transforms import Transform
+from plp.transforms.pixels import Reading
 
+_AS_PUBLISHED = Reading()
 IMAGES = 12  # test images whose plans are averaged
 
 
@@ -53,7 +55,11 @@ class Specialisation(NamedTuple):
 
 
 def specialisation(
-    learner: PromptLearner, transform: Transform, tested: Tested, root: Path
+    learner: PromptLearner,
+    transform: Transform,
+    tested: Tested,
+    root: Path,
+    reading: Reading = _AS_PUBLISHED,
 ) -> Specialisation:
     """Look at a learner's prompts, and at what they do with some test images.
 
@@ -63,6 +69,7 @@ def specialisation(
         tested: The test: the first images of each class are looked at, `IMAGES` in all; those that
             cannot be read are passed over.
         root: The folder their paths are relative to.
+        reading: How the pixels of their files are understood.
     """
     local = [name for name, part in learner.branches.items() if isinstance(part, LocalBranch)]
     branch = local[0] if local else None
@@ -70,7 +77,7 @@ def specialisation(
     for place in some_of_each_class(tested, IMAGES) if branch else ():
         item = tested.items[place]
         try:
-            image = read_image(root / item.path)
+            image = read_image(root / item.path, *reading)
         except DataError:
             continue
         name = tested.class_names[item.label]

@@ -61,7 +61,7 @@ def assert_same_numbers(folder, other, exact=True):
 def seen(monkeypatch):
     """Count the images that go through the tower, and those that are decoded."""
     counts = {"encoded": 0, "decoded": 0}
-    encode_image, read_image = OpenCLIPBackbone.encode_image, images.read_image
+    encode_image, decode_file = OpenCLIPBackbone.encode_image, images.decode_file
 
     def encode(backbone, pixels, streams=()):
         counts["encoded"] += len(pixels)
@@ -69,11 +69,11 @@ def seen(monkeypatch):
 
     def read(*arguments, **keywords):
         counts["decoded"] += 1
-        return read_image(*arguments, **keywords)
+        return decode_file(*arguments, **keywords)
 
     monkeypatch.setattr(OpenCLIPBackbone, "encode_image", encode)
     for module in (images, readable):
-        monkeypatch.setattr(module, "read_image", read)
+        monkeypatch.setattr(module, "decode_file", read)
     return counts
 
 

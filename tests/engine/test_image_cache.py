@@ -40,15 +40,15 @@ def epochs(few, learner, count=3, **options):
 @pytest.fixture
 def reads(monkeypatch):
     """Count the files that this process and its forks decode."""
-    count, read = multiprocessing.Value("i", 0), images.read_image
+    count, read = multiprocessing.Value("i", 0), images.decode_file
 
     def counting(*arguments, **keywords):
         with count.get_lock():
             count.value += 1
         return read(*arguments, **keywords)
 
-    for module in (images, decoded, readable):
-        monkeypatch.setattr(module, "read_image", counting)
+    for module in (images, readable):
+        monkeypatch.setattr(module, "decode_file", counting)
     return count
 
 
