@@ -7,7 +7,7 @@ from plp.cli.predict import load_asked
 from plp.engine.places import check_file_target
 from plp.export.onnx_file import check_onnx_packages
 from plp.export.write import FORMATS, format_of
-from plp.inference import list_images
+from plp.inference import list_and_report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_onnx_packages()
     for place in (arguments.out, f"{arguments.out}.json"):
         check_file_target(place, "--out")
-    images = None if arguments.check is None else list_images(arguments.check)
+    images = None if arguments.check is None else list_and_report(arguments.check)
     classifier = load_asked(arguments)
     print(classifier.rejection.describe())
     made = FORMATS[name](classifier, arguments.out, images, iterations=arguments.iterations)

@@ -13,7 +13,7 @@ from plp.engine.places import check_file_target
 from plp.engine.transport import transport_notes, watching_transport
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
-from plp.inference import Classifier, Prediction, Unreadable, list_images, load
+from plp.inference import Classifier, Prediction, Unreadable, list_and_report, load
 from plp.printable import printable
 from plp.report.html import readable
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for flag, target in (("--save", arguments.save), ("--out", arguments.out)):
         if target is not None:
             check_file_target(target, flag)
-    paths = list_images(arguments.images)
+    paths = list_and_report(arguments.images)
     classifier = load_asked(arguments)
     if arguments.save is not None and arguments.calibrate is None:
         raise ConfigError("--save keeps a new threshold, and needs --calibrate FOLDER to choose it")

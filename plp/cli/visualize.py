@@ -16,7 +16,7 @@ from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
 from plp.figure_text import drawing
 from plp.files import write_atomically
-from plp.inference import Classifier, Explanation, Unreadable, list_images
+from plp.inference import Classifier, Explanation, Unreadable, list_and_report
 from plp.inference.images import as_images, decode
 from plp.visualization import (
     Explained,
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if find_spec("matplotlib") is None:
         raise ConfigError("pictures need matplotlib: pip install matplotlib")
     folder = check_folder_target(arguments.out, "--out")
-    paths = list_images(arguments.images)
+    paths = list_and_report(arguments.images)
     names = file_names(paths)
     _refuse_others(folder, names)
     classifier = load_asked(arguments)

@@ -35,6 +35,7 @@ class Splits(NamedTuple):
         name: Data-set name, lower case with underscores; the key of recipes and result tables.
         root: The image folder that the paths are relative to.
         notes: What the user should know about how these lists came about.
+        untested: Labels of classes that are trained and have no test image, as the notes say.
     """
 
     train: tuple[Item, ...]
@@ -44,6 +45,7 @@ class Splits(NamedTuple):
     name: str
     root: Path
     notes: tuple[str, ...] = ()
+    untested: tuple[int, ...] = ()
 
 
 class DataSource(ABC):
@@ -65,7 +67,10 @@ class DataSource(ABC):
 
     @property
     def recipe(self) -> str:
-        """Name of the data set whose recipes apply: its own, but for a shifted copy of another."""
+        """Name of the dataset whose recipes apply; '' for none.
+
+        Its own, but for a shifted copy of another, and for a folder of the user's.
+        """
         return self.name
 
     @abstractmethod
@@ -82,9 +87,9 @@ def check_splits(splits: Splits) -> Splits:
 
     Raises:
         DataError: for fewer than two classes, a label without a name, a class without training or
-            test image, an image that stands in two parts (a leak of the test set) or under two
-            labels, however its path is spelled. A set that is for testing only needs test images
-            alone.
+            test image (but for those of `untested`), an image that stands in two parts (a leak of
+            the test set) or under two labels, however its path is spelled. A set that is for
+            testing only needs test images alone.
 
     Example:
         >>> one = (Item('a.png', 0), Item('b.png', 1))
@@ -113,7 +118,8 @@ def _check_labels(splits: Splits, part: str) -> None:
             f"{splits.name}: expected labels 0..{len(splits.class_names) - 1} in {part}, "
             f"got {some(unnamed)}."
         )
-    empty = [name for i, name in enumerate(splits.class_names) if i not in labels]
+    allowed = labels | set(splits.untested if part == "test" else ())
+    empty = [name for i, name in enumerate(splits.class_names) if i not in allowed]
     if part == "train" and not splits.train and not splits.val:
         return  # for testing only
     if empty and part != "val":

@@ -14,6 +14,7 @@ from plp.datasets.layout import right_roots
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS, find_ood_folder
 from plp.datasets.published_lists import NOT_COMPARABLE, list_digest
 from plp.datasets.readable import find_unreadable
+from plp.datasets.skipped import Tally
 from plp.datasets.walk import walk_images
 from plp.errors import DataError, UnknownComponentError
 
@@ -157,8 +158,10 @@ def _check_ood(name: str, root: str | Path, read: bool) -> Check:
     except DataError as error:
         details = (f"expected: {facts.size} images",)
         return Check(name, Found.NOTHING, {}, expected, str(error), details)
-    items = [Item(path.relative_to(folder).as_posix(), 0) for path in walk_images(folder)]
-    counts, details = {"images": len(items)}, (f"images: {folder}",)
+    tally = Tally(folder)
+    items = [Item(path.relative_to(folder).as_posix(), 0) for path in walk_images(folder, tally)]
+    counts = {"images": len(items)}
+    details = (f"images: {folder}", *tally.notes(name, compared=False))
     if len(items) != facts.size:
         problem = (
             f"{len(items)} images in {str(folder)!r}, published {facts.size}: {NOT_COMPARABLE}. "

@@ -9,6 +9,7 @@ from plp.datasets.imagenet_classes import CLIP, class_names, list_folders, names
 from plp.datasets.imagenet_val import list_val
 from plp.datasets.layout import find_folder, find_images
 from plp.datasets.published_lists import with_notes
+from plp.datasets.skipped import Tally
 from plp.errors import DataError
 from plp.registry import DATASETS
 
@@ -51,12 +52,14 @@ class ImageNet(DataSource):
             if not (images / part).is_dir():
                 raise DataError(f"{self.name}: no folder {part}/ in {str(images)!r}")
         labels = {synset: label for label, synset in enumerate(synsets())}
-        train = list_folders(images / "train", "train/", labels)
-        val = list_val(images / "val", "val/", self.base, self.val_labels)
+        tally = Tally(images)
+        train = list_folders(images / "train", "train/", labels, tally)
+        val = list_val(images / "val", "val/", self.base, self.val_labels, tally)
         note = names_note(self.name, self.class_names, names, self.base)
         found = Splits(train, (), val, names, self.name, images, (note,) if note else ())
         _check_complete(found)
-        return with_notes(BENCHMARKS[self.name], check_splits(found))
+        found = with_notes(BENCHMARKS[self.name], check_splits(found))
+        return found._replace(notes=(*found.notes, *tally.notes(self.name)))
 
 
 def _check_complete(found: Splits) -> None:

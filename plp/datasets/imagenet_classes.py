@@ -6,7 +6,9 @@ from functools import cache
 from pathlib import Path
 
 from plp.datasets.base import Item, some
-from plp.datasets.folder import list_class
+from plp.datasets.class_folder import list_own_images
+from plp.datasets.listing import list_folder
+from plp.datasets.skipped import Reason, Tally
 from plp.errors import DataError
 from plp.text_files import read_text
 
@@ -86,7 +88,9 @@ def names_note(dataset: str, used: str | Path, names: tuple[str, ...], base: Pat
     )
 
 
-def list_folders(folder: Path, prefix: str, labels: Mapping[str, int]) -> tuple[Item, ...]:
+def list_folders(
+    folder: Path, prefix: str, labels: Mapping[str, int], tally: Tally
+) -> tuple[Item, ...]:
     """List the images of class folders, sorted by folder and name.
 
     CoOp's code takes the images as the disk lists them, so that equal seeds draw other shots on
@@ -96,11 +100,15 @@ def list_folders(folder: Path, prefix: str, labels: Mapping[str, int]) -> tuple[
         folder: Where the class folders are.
         prefix: Put before each path, such as 'train/'; '' for paths relative to `folder`.
         labels: Label by name of the class folder. Folders that look like none are passed over.
+        tally: Gets what is not read.
 
     Raises:
         DataError: naming folders that are missing or unknown, or have no images.
     """
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    listed = list_folder(folder, tally)
+    for name in listed.images:
+        tally.skip(Reason.STRAY, folder / name)
+    found = [folder / name for name in listed.folders if not name.startswith("_")]
     unknown = [path.name for path in found if path.name not in labels]
     if unknown:
         hint = _LEVELS if not any(re.fullmatch(r"n\d{8}", name) for name in unknown) else ""
@@ -110,7 +118,7 @@ def list_folders(folder: Path, prefix: str, labels: Mapping[str, int]) -> tuple[
     return tuple(
         Item(f"{prefix}{path.name}/{image}", labels[path.name])
         for path in found
-        for image in list_class(path)
+        for image in list_own_images(path, tally)
     )
 
 

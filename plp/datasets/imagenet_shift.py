@@ -8,6 +8,7 @@ from plp.datasets.benchmarks import find_benchmark
 from plp.datasets.imagenet_classes import CLIP, class_names, list_folders, names_note, synsets
 from plp.datasets.layout import find_folder, find_images
 from plp.datasets.published_lists import with_notes
+from plp.datasets.skipped import Tally
 from plp.errors import DataError
 from plp.registry import DATASETS
 
@@ -49,7 +50,8 @@ class ImageNetShift(DataSource):
         """List the images."""
         names = class_names(self.class_names, self.base)
         images = find_images(self.name, self.base, self.facts.images)
-        items = list_folders(images, "", _labels(self.name))
+        tally = Tally(images)
+        items = list_folders(images, "", _labels(self.name), tally)
         present = sorted({item.label for item in items})
         if len(present) != self.facts.classes:
             raise DataError(
@@ -61,7 +63,8 @@ class ImageNetShift(DataSource):
         own = tuple(names[label] for label in present)
         note = names_note(self.name, self.class_names, names, self.base)
         found = Splits((), (), test, own, self.name, images, (note,) if note else ())
-        return with_notes(self.facts, check_splits(found))
+        found = with_notes(self.facts, check_splits(found))
+        return found._replace(notes=(*found.notes, *tally.notes(self.name)))
 
 
 def _labels(name: str) -> dict[str, int]:

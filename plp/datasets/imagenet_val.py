@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from plp.datasets.base import Item, some
-from plp.datasets.folder import image_names
 from plp.datasets.imagenet_classes import list_folders, synsets
+from plp.datasets.listing import list_folder
+from plp.datasets.skipped import Reason, Tally
 from plp.errors import DataError
 from plp.text_files import read_text
 
@@ -14,7 +15,9 @@ SYNSET_LABELS = "imagenet_2012_validation_synset_labels.txt"
 META = "meta.mat"
 
 
-def list_val(folder: Path, prefix: str, base: Path, labels: str | Path | None) -> tuple[Item, ...]:
+def list_val(
+    folder: Path, prefix: str, base: Path, labels: str | Path | None, tally: Tally
+) -> tuple[Item, ...]:
     """List the validation images.
 
     Where they are flat (`ILSVRC2012_val_00000001.JPEG`, ...), line i of a file of labels is about
@@ -30,15 +33,18 @@ def list_val(folder: Path, prefix: str, base: Path, labels: str | Path | None) -
         base: Folder of the data set.
         labels: The file; a relative path is tried in `base` first. None: one of these names, in
             val/, above it, in `base`, or in a folder of the devkit in these.
+        tally: Gets what is not read.
 
     Raises:
         DataError: if the images are neither in class folders nor labelled, or the file does not
             fit.
     """
-    flat = image_names(folder)
+    flat = list_folder(folder, Tally()).images
     if not flat:
         places = {synset: label for label, synset in enumerate(synsets())}
-        return list_folders(folder, prefix, places)
+        return list_folders(folder, prefix, places, tally)
+    for name in list_folder(folder, tally).folders:
+        tally.skip(Reason.NESTED, folder / name)
     file = _find_labels(folder, base, labels)
     by_line = _read_labels(file)
     return tuple(Item(prefix + name, by_line[_number(name, file, len(by_line))]) for name in flat)

@@ -44,8 +44,27 @@ def normalise_dataset_name(name: str) -> str:
         ('dtd', 'my_birds_2')
     """
     known = _NAMES.get(re.sub(r"[\W_]", "", name.lower()))
-    if known is not None:
-        return known
+    return _snake_case(name) if known is None else known
+
+
+def folder_label(name: str) -> str:
+    """Return what a dataset is called after its folder: a label, and no dataset of the field.
+
+    A folder that has the very name of one is told from it: numbers of the two must not meet in a
+    table.
+
+    Args:
+        name: The folder's name.
+
+    Example:
+        >>> [folder_label(name) for name in ('My Birds', 'flowers', 'DTD', '???')]
+        ['my_birds', 'flowers', 'dtd_folder', 'folder']
+    """
+    label = _snake_case(name) or "folder"
+    return f"{label}_folder" if label in (*_SPELLINGS, "textile") else label
+
+
+def _snake_case(name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"[\W_]+", "_", words.lower()).strip("_")
 

@@ -94,7 +94,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
     source = _source(config, choices, options)
-    name = choices.recipe_of or source.recipe
+    name = source.recipe if choices.recipe_of is None else choices.recipe_of
     own = _entry(config.get("recipes"), name, "recipes")
     shots = _entry(own, "shots", f"recipes.{name}")
     own.pop("shots", None)

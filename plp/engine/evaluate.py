@@ -61,6 +61,8 @@ def evaluate_checkpoint(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
+    for note in loaders.notes:
+        logger.warning("%s", note)
     with watch("test"), watching_transport() as transport:
         found = predict_loader(learner, loaders.test, restored.places)
     unsolved = warn_of_transport(transport, learner)

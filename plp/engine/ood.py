@@ -119,8 +119,11 @@ def _evaluate(
     sets = list_ood_sets(ood)
     if strangers := [name for name in near if name not in ood]:
         raise ConfigError(f"expected --near among {', '.join(ood)}, got {', '.join(strangers)}")
+    notes = tuple(note for one in sets for note in one.notes)
     restored = restore_learner(config, checkpoint, choices, device)
     setup, learner = restored.setup, restored.learner
+    for note in (*notes, *setup.few.notes):
+        logger.warning("%s", note)
     on_error = on_error or setup.options.on_error
     scorings = choose_scores(learner, scores, temperature, pooled, dense)
     overlaps = _tell_overlaps(setup.few.class_names, sets)
@@ -147,7 +150,7 @@ def _evaluate(
         found["scores"][name] = settings_of(scoring) | found["scores"][name]
     for name, counts in repeated.counts.items():
         found["ood_sets"][name]["duplicates"] = counts
-    run = _describe(restored, repr(transform))
+    run = _describe(restored, repr(transform), notes)
     result = run | {
         "checkpoint": str(checkpoint),
         "on_error": on_error,
@@ -198,11 +201,11 @@ def _score_sets(
     return scored, seconds
 
 
-def _describe(restored: Restored, transform: str) -> dict[str, Any]:
+def _describe(restored: Restored, transform: str, notes: tuple[str, ...]) -> dict[str, Any]:
     setup, learner = restored.setup, restored.learner
     run = describe_run(
         setup.config, setup.few, learner, {"eval": transform},
-        recipe=setup.recipe, seed=setup.seed, device=setup.device, notes=setup.few.notes,
+        recipe=setup.recipe, seed=setup.seed, device=setup.device, notes=setup.few.notes + notes,
     )  # fmt: skip
     return run | {"kind": "ood", "trained_on": restored.trained_on}
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from plp.datasets import Coop, Item
 from plp.datasets.base import some
-from plp.datasets.folder import IMAGE_EXTENSIONS
+from plp.datasets.skipped import Tally
+from plp.datasets.suffixes import SUFFIXES
 from plp.datasets.walk import walk_images
 from plp.errors import ConfigError, DataError
 
@@ -23,6 +24,7 @@ class OODSet(NamedTuple):
         items: The images, labelled -1.
         class_names: Classes the images are of: of a split file, or the names of their folders.
         source: Where the list comes from, in words.
+        notes: What the user should know about the list: what was left out.
     """
 
     name: str
@@ -30,6 +32,7 @@ class OODSet(NamedTuple):
     items: tuple[Item, ...]
     class_names: tuple[str, ...]
     source: str
+    notes: tuple[str, ...] = ()
 
 
 def list_ood_sets(roots: Mapping[str, str | Path]) -> list[OODSet]:
@@ -92,15 +95,19 @@ def _from_split(name: str, split: Path) -> OODSet:
 
 
 def _from_folder(name: str, root: Path) -> OODSet:
-    paths = [path.relative_to(root) for path in walk_images(root)]
+    tally = Tally(root)
+    paths = [path.relative_to(root) for path in walk_images(root, tally)]
     if not paths:
-        raise DataError(
+        said = tally.notes(name, compared=False)
+        message = (
             f"{name}: no image in {str(root)!r} or below. Expected files that end in one of "
-            f"{' '.join(IMAGE_EXTENSIONS)}"
+            f"{' '.join(SUFFIXES)}"
         )
+        raise DataError("\n  ".join([message, *said]))
     folders = dict.fromkeys(path.parent.name for path in paths if path.parent.name)
     items = tuple(Item(path.as_posix(), OOD_LABEL) for path in paths)
-    return OODSet(name, root, items, tuple(folders), "all images in the folder and below")
+    source = "all images in the folder and below"
+    return OODSet(name, root, items, tuple(folders), source, tally.notes(name))
 
 
 def _plain(name: str) -> str:

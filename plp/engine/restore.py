@@ -1,9 +1,9 @@
 """From a config and a checkpoint to the learner that was trained."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
@@ -96,6 +96,8 @@ def restore_learner(
     before, now = reading_of(trained_data), setup.options.reading
     for difference in differences(before._asdict(), now._asdict(), "data"):
         logger.warning("not as in training: %s", difference)
+    if classes == "same" and (note := _other_shots(saved.info, setup)):
+        logger.warning("%s", note)
     if classes == "new":
         learner.set_class_names(names)
     return Restored(setup, learner.to(setup.device), places, trained_on, shots)
@@ -115,6 +117,26 @@ def _tell_duplicates(setup: Setup, shots: Sequence[str]) -> Setup:
         logger.warning("%s", note)
     notes = (*setup.few.notes, *(note for note in found.notes if note not in setup.few.notes))
     return setup._replace(few=setup.few._replace(notes=notes), duplicates=found)
+
+
+def _other_shots(info: Mapping[str, Any], setup: Setup) -> str:
+    """Return a warning if the shots drawn now are not those of the training; '' if they are.
+
+    A folder that has changed, or that plp 0.1 divided by another rule, may have images among its
+    test images that the checkpoint was trained on.
+    """
+    trained, now = info.get("config", {}).get("dataset"), setup.config.get("dataset")
+    few = setup.few
+    draw = {"shots": few.shots, "seed": few.seed, "sampler": few.sampler}
+    if not few.train or trained != now or any(info.get(k) != v for k, v in draw.items()):
+        return ""
+    if info.get("split_hash") in (None, few.split_hash):
+        return ""
+    return (
+        f"{few.name}: the shots drawn now are not those of the training (the images have changed, "
+        "or another version of plp divided them): images that were trained on may be among the "
+        "test images"
+    )
 
 
 def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | None:

@@ -2,7 +2,7 @@
 
 from plp.inference.classifier import Classifier
 from plp.inference.explanation import Explanation
-from plp.inference.files import list_images
+from plp.inference.files import list_and_report, list_images
 from plp.inference.loading import load
 from plp.inference.prediction import Prediction, Unreadable
 from plp.inference.rejection import Rejection, choose_rejection, fewest_images
@@ -15,6 +15,7 @@ __all__ = [
     "Unreadable",
     "choose_rejection",
     "fewest_images",
+    "list_and_report",
     "list_images",
     "load",
 ]

@@ -14,7 +14,7 @@ from plp.engine.checkpoint import save_checkpoint
 from plp.engine.validation_scores import score_batch, scores_of, usual_score
 from plp.errors import ConfigError, DataError
 from plp.inference.explanation import Explanation, explain
-from plp.inference.files import list_images
+from plp.inference.files import list_and_report
 from plp.inference.images import Named, as_images, decode
 from plp.inference.prediction import Prediction, Unreadable, predictions
 from plp.inference.reading import Chunk, read_chunks
@@ -177,7 +177,7 @@ class Classifier:
             DataError: naming an image that cannot be read.
         """
         one_path = isinstance(images, str | os.PathLike)
-        listed = as_images(list_images([images]) if one_path else images)
+        listed = as_images(list_and_report([images]) if one_path else images)
         listed = without_shots(self.info, listed, self._compare_shots)
         rows: list[dict[str, Tensor]] = []
         for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS, self.reading):

@@ -42,7 +42,7 @@ def test_the_test_fraction(tmp_path, make_images):
     for fraction in (0.1, 0.5, 0.8, 0.99):
         test = Folder(tmp_path, test_fraction=fraction).splits().test
         counts[fraction] = tuple(sum(item.label == label for item in test) for label in (0, 1))
-    assert counts == {0.1: (1, 1), 0.5: (5, 1), 0.8: (8, 1), 0.99: (9, 1)}
+    assert counts == {0.1: (2, 0), 0.5: (5, 1), 0.8: (7, 1), 0.99: (9, 1)}
     with pytest.raises(DataError, match=r"between 0 and 1, got 1.5"):
         Folder(tmp_path, test_fraction=1.5).splits()
 
@@ -172,10 +172,30 @@ def test_a_single_class(tmp_path, make_images):
         Folder(tmp_path).splits()
 
 
-def test_an_empty_class_is_named(tmp_path, make_images):
-    make_images(tmp_path, {"cat": 4, "dog": 4, "empty_one": 0})
-    with pytest.raises(DataError, match=r"empty_one.*is empty.*Add images or remove the folder"):
+def test_an_empty_folder_is_no_class_and_reported(tmp_path, make_images):
+    make_images(tmp_path, {"cat": 4, "dog": 4, "empty_one": 0, "docs": 0})
+    (tmp_path / "docs" / "how.md").write_text("x")
+    splits = Folder(tmp_path).splits()
+    assert splits.class_names == ("cat", "dog")
+    assert "2 class folders without images ('docs', 'empty_one')" in splits.notes[1]
+
+
+def test_a_class_without_images_in_one_part_is_refused(tmp_path, make_images):
+    make_images(tmp_path, {"train/a": 1, "train/b": 1, "test/a": 1, "test/b": 0})
+    with pytest.raises(DataError, match=r"test/b' is empty.*Add images or remove the folder"):
         Folder(tmp_path).splits()
+    (tmp_path / "train/b/000.png").unlink()
+    with pytest.raises(DataError, match=r"2 classes or more(.|\n)*without images \('train/b'"):
+        Folder(tmp_path).splits()
+
+
+@pytest.mark.parametrize("suffix", [".HEIC", ".cr2", ".svg"])
+def test_a_class_of_images_that_are_not_read_is_refused(tmp_path, make_images, suffix):
+    make_images(tmp_path, {"cat": 4, "dog": 4, "hen": 0})
+    (tmp_path / "hen" / f"1{suffix}").write_bytes(b"x")
+    with pytest.raises(DataError, match=rf"(?i)hen' is empty(.|\n)*{suffix[1:]}") as caught:
+        Folder(tmp_path).splits()
+    assert ("install pillow-heif, or convert" in str(caught.value)) == (suffix == ".HEIC")
 
 
 def test_a_root_one_level_too_high(tmp_path, make_images):
@@ -188,6 +208,19 @@ def test_one_image_of_a_class(tmp_path, make_images):
     make_images(tmp_path, {"cat": 4, "dog": 1})
     with pytest.raises(DataError, match=r"'dog/000.png' is the only image of its class"):
         Folder(tmp_path).splits()
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [("flowers", "flowers"), ("caltech", "caltech"), ("OxfordFlowers", "oxford_flowers_folder"),
+     ("dtd", "dtd_folder"), ("food101", "food101_folder"), ("textile", "textile_folder")],
+)  # fmt: skip
+def test_the_folder_s_name_is_a_label_and_nothing_else(tmp_path, make_images, folder, label):
+    make_images(tmp_path / folder, PETS)
+    source = Folder(tmp_path / folder)
+    assert (source.name, source.recipe) == (label, "")
+    named = Folder(tmp_path / folder, name="DescribableTextures")
+    assert (named.name, named.recipe) == ("dtd", "dtd")
 
 
 def test_the_name_is_the_folder_s(tmp_path, make_images, monkeypatch):

@@ -65,7 +65,7 @@ def compare(
 
 def tell_notes(plan: Plan) -> None:
     """Tell what a reader of the tables must know before hours of runs, too."""
-    for note in plan.notes:
+    for note in (*plan.listings, *plan.notes):
         logger.warning("%s", note)
 
 

@@ -55,10 +55,11 @@ class Settled(NamedTuple):
         config: Config as loaded, before flags.
         parts: Digests of what the run depends on.
         precision: Of the towers.
-        dataset: Name of the data set, as recipes have it.
+        dataset: Name of the dataset, as recipes have it; '' for one without.
         class_names: Its classes.
         shortage: Which classes have fewer images than shots; '' if none has.
         duplicates: Which content stands twice in the lists of the dataset, in sentences.
+        notes: What the data source says about its lists, such as what was not read.
     """
 
     config: Config
@@ -68,6 +69,7 @@ class Settled(NamedTuple):
     class_names: tuple[str, ...]
     shortage: str
     duplicates: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _Data(NamedTuple):
@@ -121,8 +123,9 @@ class Keys:
         }
         precision = config.model.get("precision", "fp32")
         return Settled(
-            loaded, parts, precision, source.name, data.class_names, data.shortage, once.duplicates
-        )
+            loaded, parts, precision, source.recipe, data.class_names, data.shortage,
+            once.duplicates, once.splits().notes,
+        )  # fmt: skip
 
     def _task_parts(self, task: Task) -> dict[str, str]:
         trained = {name: digest for name, digest in task.parts.items() if name != "code"}

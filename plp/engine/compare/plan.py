@@ -70,6 +70,7 @@ class Plan(NamedTuple):
             classes with fewer images than shots, once for each data set and number of shots, and
             what stands twice in a data set.
         options: As text, what was asked for that may differ from the configs.
+        listings: What the data sources say about their lists, such as what was not read, once each.
     """
 
     jobs: list[Job]
@@ -79,6 +80,7 @@ class Plan(NamedTuple):
     out: Path
     notes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    listings: tuple[str, ...] = ()
 
 
 def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
@@ -104,11 +106,13 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     training = TrainingOptions()
     jobs: list[Job] = []
     notes: dict[tuple[str, int | str], str] = {}
+    listings: dict[str, None] = {}
     for seed, shots in itertools.product(wanted.seeds, sorted(wanted.shots, reverse=True)):
         for (method, config), data in itertools.product(chosen, datasets):
             job = training.fitting(_job(wanted, method, config, data, shots, seed), config)
             settled = _settled(job, keys, device)
             jobs.append(job._replace(parts=settled.parts))
+            listings |= dict.fromkeys(settled.notes)
             if settled.shortage:
                 told = f"{data.name}, {count(shots, 'shot')}: {settled.shortage}."
                 notes.setdefault((data.name, shots), told)
@@ -116,8 +120,8 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
     names = tuple(method.name for method in methods), tuple(data.name for data in datasets)
     if own:
         keys.remember()
-    told_once = (*training.notes(), *notes.values())
-    return Plan(jobs, *names, device, out, told_once, options_as_text(wanted))
+    told_once, texts = (*training.notes(), *notes.values()), options_as_text(wanted)
+    return Plan(jobs, *names, device, out, told_once, texts, tuple(listings))
 
 
 def options_as_text(wanted: Wanted) -> tuple[str, ...]:
