@@ -156,12 +156,13 @@ def _check_ood(name: str, root: str | Path, read: bool) -> Check:
     try:
         folder = find_ood_folder(name, root)
     except DataError as error:
-        details = (f"expected: {facts.size} images",)
-        return Check(name, Found.NOTHING, {}, expected, str(error), details)
+        return Check(
+            name, Found.NOTHING, {}, expected, str(error), (f"expected: {facts.size} images",)
+        )
     tally = Tally(folder)
     items = [Item(path.relative_to(folder).as_posix(), 0) for path in walk_images(folder, tally)]
     counts = {"images": len(items)}
-    details = (f"images: {folder}", *tally.notes(name, compared=False))
+    details: tuple[str, ...] = (f"images: {folder}", *tally.notes(name, compared=False))
     if len(items) != facts.size:
         problem = (
             f"{len(items)} images in {str(folder)!r}, published {facts.size}: {NOT_COMPARABLE}. "

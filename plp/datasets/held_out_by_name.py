@@ -54,7 +54,7 @@ def hold_out_by_name(items: Sequence[Item], fraction: float) -> HeldOutByName:
     Example:
         >>> parts = hold_out_by_name([Item(f'cat/{i}.png', 0) for i in range(4)], fraction=0.5)
         >>> [item.path for item in parts.test]
-        ['cat/0.png', 'cat/3.png']
+        ['cat/1.png', 'cat/2.png']
     """
     if not 0 < fraction < 1:
         raise DataError(f"expected a test fraction between 0 and 1, got {fraction}.")

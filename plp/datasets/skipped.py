@@ -19,8 +19,8 @@ class Reason(Enum):
     """Why something in a folder is not read: what one is called, and what several are."""
 
     SUFFIX = ("file with another suffix", "files with other suffixes")
-    UNDECODED = ("image of a format that the installed Pillow cannot decode",
-                 "images of formats that the installed Pillow cannot decode")  # fmt: skip
+    UNDECODED = (f"image that Pillow {pillow_version} cannot decode here",
+                 f"images that Pillow {pillow_version} cannot decode here")  # fmt: skip
     HEIF = ("HEIC image", "HEIC images")
     STRAY = ("image outside the class folders", "images outside the class folders")
     BESIDE = ("folder beside the parts", "folders beside the parts")
@@ -55,7 +55,7 @@ class Tally:
         self.counts: Counter[Reason] = Counter()
         self.images: Counter[Reason] = Counter()
         self.suffixes: Counter[str] = Counter()
-        self.undecoded: Counter[str] = Counter()
+        self.suffixes_of = {Reason.SUFFIX: self.suffixes, Reason.UNDECODED: Counter[str]()}
         self.new: Counter[str] = Counter()
         self.nested = 0
         self._examples: dict[Reason, list[str]] = {}
@@ -71,6 +71,9 @@ class Tally:
         """
         self.counts[reason] += 1
         self.images[reason] += images
+        if reason in self.suffixes_of:
+            suffix = suffix_of(os.path.basename(path)) or "without a suffix"
+            self.suffixes_of[reason][suffix] += 1
         examples = self._examples.setdefault(reason, [])
         if len(examples) < _EXAMPLES:
             examples.append(self._shown(path))
@@ -81,10 +84,8 @@ class Tally:
         if suffix in HEIF:
             self.skip(Reason.HEIF, path)
         elif suffix in SUFFIXES:
-            self.undecoded[suffix] += 1
             self.skip(Reason.UNDECODED, path)
         else:
-            self.suffixes[suffix or "without a suffix"] += 1
             self.skip(Reason.SUFFIX, path)
 
     def take(self, name: str) -> None:
@@ -129,10 +130,8 @@ class Tally:
 
     def _part(self, reason: Reason) -> str:
         number, more = self.counts[reason], ""
-        if reason is Reason.SUFFIX:
-            more = f"{_numbers(self.suffixes)}: "
-        elif reason is Reason.UNDECODED:
-            more = f"{_numbers(self.undecoded)}, Pillow {pillow_version}: "
+        if reason in self.suffixes_of:
+            more = f"{_numbers(self.suffixes_of[reason])}: "
         elif self.images[reason]:
             more = f"{count(self.images[reason], 'image')}: "
         rest = number - len(self._examples[reason])

@@ -58,7 +58,7 @@ def test_what_pillow_cannot_decode_is_reported(fresh, monkeypatch):
     assert is_image("a.jpg")
     tally = Tally()
     tally.skip_file("a.avif")
-    assert "installed Pillow cannot decode (1 .avif, Pillow" in tally.notes("x")[0]
+    assert "cannot decode here (1 .avif: 'a.avif')" in tally.notes("x")[0]
     with pytest.raises(DataError, match=r"nowhere\.avif"):
         read_image("nowhere.avif")
 
