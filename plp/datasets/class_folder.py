@@ -102,7 +102,7 @@ def refuse_empty(folder: Path) -> None:
     if inner:
         hint = f"It has sub-folders ({some(inner)}): is the data root one level too high?"
     else:
-        hint = f"It has {had}." if had else "Add images or remove the folder."
+        hint = (f"It has {had}. " if had else "") + "Add images or remove the folder."
     raise DataError(
         f"class folder {str(folder)!r} is empty: no file in it ends in one of "
         f"{' '.join(SUFFIXES)}. {hint}"
@@ -110,12 +110,19 @@ def refuse_empty(folder: Path) -> None:
 
 
 def meant_as_class(folder: Path) -> bool:
-    """Whether a folder without images that plp reads has images of other formats."""
+    """Whether a folder without images was to be a class: it is bare, or has images of other formats.
+
+    One that has other things in it, such as texts or films, is no class.
+    """
     tally = Tally(folder)
     for _ in walk_names(folder, tally):
         pass
     foreign = any(suffix in FOREIGN_SUFFIXES for suffix in tally.suffixes)
-    return foreign or bool(tally.counts[Reason.HEIF] or tally.counts[Reason.UNDECODED])
+    return (
+        foreign
+        or not tally.suffixes
+        or bool(tally.counts[Reason.HEIF] or tally.counts[Reason.UNDECODED])
+    )
 
 
 def _list_class(root: Path, name: str, tally: Tally) -> ClassFolder:

@@ -172,12 +172,20 @@ def test_a_single_class(tmp_path, make_images):
         Folder(tmp_path).splits()
 
 
-def test_an_empty_folder_is_no_class_and_reported(tmp_path, make_images):
-    make_images(tmp_path, {"cat": 4, "dog": 4, "empty_one": 0, "docs": 0})
+def test_an_empty_class_is_named(tmp_path, make_images):
+    make_images(tmp_path, {"cat": 4, "dog": 4, "empty_one": 0})
+    (tmp_path / "empty_one" / ".DS_Store").write_text("x")
+    with pytest.raises(DataError, match=r"empty_one.*is empty.*Add images or remove the folder"):
+        Folder(tmp_path).splits()
+
+
+def test_a_folder_of_other_things_is_no_class_and_reported(tmp_path, make_images):
+    make_images(tmp_path, {"cat": 4, "dog": 4, "docs": 0, "clips": 0})
     (tmp_path / "docs" / "how.md").write_text("x")
+    (tmp_path / "clips" / "1.mp4").write_text("x")
     splits = Folder(tmp_path).splits()
     assert splits.class_names == ("cat", "dog")
-    assert "2 class folders without images ('docs', 'empty_one')" in splits.notes[1]
+    assert "2 class folders without images ('clips', 'docs')" in splits.notes[1]
 
 
 def test_a_class_without_images_in_one_part_is_refused(tmp_path, make_images):
@@ -185,7 +193,10 @@ def test_a_class_without_images_in_one_part_is_refused(tmp_path, make_images):
     with pytest.raises(DataError, match=r"test/b' is empty.*Add images or remove the folder"):
         Folder(tmp_path).splits()
     (tmp_path / "train/b/000.png").unlink()
-    with pytest.raises(DataError, match=r"2 classes or more(.|\n)*without images \('train/b'"):
+    for part in ("train", "test"):
+        (tmp_path / part / "b" / "list.txt").write_text("x")
+    message = r"2 classes or more(.|\n)*without images \('train/b', 'test/b'\)"
+    with pytest.raises(DataError, match=message):
         Folder(tmp_path).splits()
 
 

@@ -241,7 +241,10 @@ UNTRAINED = "train_cfg = dict(max_epochs=0)\n"
     [
         (UNTRAINED, {"train_cfg.max_epochs": 3}),
         (UNTRAINED, {"train_cfg": {"max_epochs": 3}}),
-        ("recipes = dict(insects={'train_cfg.max_epochs': 0})\n", {"train_cfg.max_epochs": 3}),
+        (
+            "recipes = dict(insects={'train_cfg.max_epochs': 0})\n",
+            {"train_cfg.max_epochs": 3, "dataset.name": "insects"},
+        ),
     ],
     ids=["an entry", "a section", "by a recipe"],
 )
@@ -249,7 +252,8 @@ def test_epochs_for_a_method_that_trains_nothing(wanted, config_with, tiny_confi
     """It runs as without them, which is reported once; the others take them."""
     asked = [str(tiny_config), str(config_with(config))]
     plan = make_plan(wanted(methods=asked, options={**options, "data.batch_size": 3}))
-    alone = make_plan(wanted(methods=asked[1:], options={"data.batch_size": 3}))
+    named = {key: value for key, value in options.items() if key.startswith("dataset.")}
+    alone = make_plan(wanted(methods=asked[1:], options={**named, "data.batch_size": 3}))
     name = plan.methods[1]
     assert {j.folder: j.parts for j in plan.jobs if j.method == name} == {
         j.folder: j.parts for j in alone.jobs
