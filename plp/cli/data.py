@@ -6,6 +6,7 @@ from pathlib import Path
 from plp.cli.flags.data import parser
 from plp.datasets.benchmarks import BENCHMARKS, Benchmark
 from plp.datasets.check import PARTS, Check, Found, check_benchmark, other_roots
+from plp.datasets.check_folder import FOLDER, check_folder
 from plp.datasets.download import Downloaded, download
 from plp.datasets.ood_benchmarks import OOD_BENCHMARKS
 from plp.engine.places import check_folder_target
@@ -71,7 +72,10 @@ def _check(names: Sequence[str], root: str, read: bool) -> None:
     if not names and not Path(root).is_dir():
         raise DataError(f"no such folder: {root!r}. Expected the folder above the data sets")
     every = names or [*BENCHMARKS, *OOD_BENCHMARKS]
-    checks = [check_benchmark(name, root, read) for name in every]
+    checks = [
+        check_folder(root, read) if name == FOLDER else check_benchmark(name, root, read)
+        for name in every
+    ]
     if not names:
         print("\n".join(table_lines(checks, root)))
         if all(one.found is Found.NOTHING for one in checks):

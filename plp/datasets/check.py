@@ -28,6 +28,7 @@ class Found(Enum):
     WHOLE = "ok"
     OTHER = "not the published one"
     BROKEN = "files missing"
+    UNFIT = "cannot be used"  # of a folder of the user's own
     NOTHING = "not found"
 
 
@@ -88,7 +89,7 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
         for part, listed in lists.items()
         if listed or part in expected
     }
-    if problem := _broken(items, splits, missing, read):
+    if problem := broken(items, splits, missing, read):
         return Check(name, Found.BROKEN, counts, expected, problem, details)
     differences = [note for note in splits.notes if NOT_COMPARABLE in note]
     details += find_duplicates(splits).notes
@@ -133,7 +134,8 @@ def _without_lists(
     return Check(facts.name, found, {}, expected, problem, details)
 
 
-def _broken(items: Sequence[Item], splits: Splits, missing: list[str], read: bool) -> str:
+def broken(items: Sequence[Item], splits: Splits, missing: list[str], read: bool) -> str:
+    """Say which images are missing, else which cannot be decoded; '' if none."""
     if missing:
         return (
             f"{len(missing)} of {len(items)} images are missing in {str(splits.root)!r}: "

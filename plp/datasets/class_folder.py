@@ -110,7 +110,7 @@ def refuse_empty(folder: Path) -> None:
 
 
 def meant_as_class(folder: Path) -> bool:
-    """Whether a folder without images was to be a class: it is bare, or has images of other formats.
+    """Whether a folder without images was to be a class: bare, or with images of other formats.
 
     One that has other things in it, such as texts or films, is no class.
     """

@@ -3,6 +3,7 @@
 import pytest
 from image_trees import grow, write_split
 
+from plp.cli.data import main
 from plp.datasets import BENCHMARKS, OOD_BENCHMARKS, Item, find_ood_folder
 from plp.datasets.benchmarks import Counts
 from plp.datasets.check import Found, check_benchmark, missing_files, other_roots
@@ -150,3 +151,20 @@ def test_an_ood_set_that_is_not_there(tmp_path):
     with pytest.raises(UnknownComponentError, match="inaturalist, sun, places, textures"):
         find_ood_folder("svhn", tmp_path)
     assert check_benchmark("places", tmp_path).found is Found.NOTHING
+
+
+def test_a_folder_of_one_s_own(tmp_path, capsys):
+    grow(tmp_path, [f"{name}/{i}.jfif" for name in ("cat", "dog") for i in range(6)])
+    (tmp_path / "cat" / "IMG_1.HEIC").write_bytes(b"x")
+    main(["check", "folder", "--root", str(tmp_path), "--read"])
+    told = capsys.readouterr().out
+    assert ": ok (train " in told
+    assert "classes: 2, 'cat (6)', 'dog (6)'" in told
+    assert "1 HEIC image ('cat/IMG_1.HEIC')" in told
+    (tmp_path / "dog" / "0.jfif").write_bytes(b"x")
+    with pytest.raises(SystemExit):
+        main(["check", "folder", "--root", str(tmp_path), "--read"])
+    assert "1 of 12 images cannot be read" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["check", "folder", "--root", str(tmp_path / "cat")])
+    assert "no sub-folder" in capsys.readouterr().out
