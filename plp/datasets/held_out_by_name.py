@@ -3,6 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Sequence
+from math import floor
 from typing import NamedTuple
 
 from plp.datasets.base import Item, some
@@ -21,12 +22,14 @@ class HeldOutByName(NamedTuple):
         train: The pool.
         test: The test images.
         untested: Labels of classes that have no test image.
+        enough: The smallest test fraction, in hundredths, at which every class has one.
         given_back: Of classes all of whose images would be test images, the one that is not.
     """
 
     train: tuple[Item, ...]
     test: tuple[Item, ...]
     untested: tuple[int, ...]
+    enough: float
     given_back: tuple[Item, ...]
 
 
@@ -63,6 +66,7 @@ def hold_out_by_name(items: Sequence[Item], fraction: float) -> HeldOutByName:
         classes.setdefault(item.label, []).append(item)
     test: set[Item] = set()
     untested, given_back = [], []
+    enough = fraction
     for label, members in classes.items():
         if len(members) < 2:
             raise DataError(
@@ -75,17 +79,20 @@ def hold_out_by_name(items: Sequence[Item], fraction: float) -> HeldOutByName:
             below.remove(given_back[-1])
         if not below:
             untested.append(label)
+            least = sorted(name_hash(_name(item)) for item in members)[0]
+            enough = max(enough, floor(100 * least + 1) / 100)
         test.update(below)
     if not test:
         raise DataError(
             f"no image is held out for testing: of {count(len(items), 'image')} none has a name "
-            f"whose hash is below test_fraction={fraction}. Add images, raise test_fraction, or "
-            "give train/ and test/ sub-folders."
+            f"whose hash is below test_fraction={fraction}. Add images, give train/ and test/ "
+            f"sub-folders, or take --test-fraction {enough}, at which each class has one."
         )
     return HeldOutByName(
         train=tuple(item for item in items if item not in test),
         test=tuple(item for item in items if item in test),
         untested=tuple(untested),
+        enough=enough,
         given_back=tuple(given_back),
     )
 
@@ -112,7 +119,8 @@ def division_notes(name: str, parts: HeldOutByName, class_names: Sequence[str]) 
         notes.append(
             f"{name}: {len(classes)} of {len(class_names)} classes have no test image, for no file "
             f"name in them falls to the test part: {some(classes)}. They are trained and not "
-            "tested; accuracies are of the others. Add images, or give train/ and test/ sub-folders"
+            "tested; accuracies are of the others. Add images, give train/ and test/ sub-folders, "
+            f"or take --test-fraction {parts.enough}, at which each class has one"
         )
     if parts.given_back:
         paths = [item.path for item in parts.given_back]

@@ -1,6 +1,7 @@
 """Held-out images stay held out: whatever a class is called, and however it grows."""
 
 import random
+import re
 
 import pytest
 
@@ -114,5 +115,9 @@ def test_errors():
     with pytest.raises(DataError, match=r"'a/1.png' is the only image of its class"):
         hold_out_by_name([Item("a/1.png", 0)], 0.5)
     none = [Item(f"a/{name}", 0) for name in search(False, 5)]
-    with pytest.raises(DataError, match=r"no image is held out.*raise test_fraction"):
+    with pytest.raises(DataError, match=r"no image is held out.*--test-fraction 0\.\d+") as caught:
         hold_out_by_name(none, 0.5)
+    enough = float(re.search(r"0\.\d+(?=, at which)", str(caught.value))[0])
+    assert len(hold_out_by_name(none, enough).test) > 0
+    with pytest.raises(DataError, match="no image is held out"):
+        hold_out_by_name(none, enough - 0.01)
