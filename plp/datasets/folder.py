@@ -117,12 +117,20 @@ def _check_layout(folder: Path, classes: _Classes) -> None:
     """Refuse a folder without classes."""
     if not classes:
         raise DataError(f"no sub-folder in {str(folder)!r}.{expected_layout(folder)}")
-    filled = [one.path.name for one in classes.values() if one.images]
-    refuse_annotations(folder, filled)
-    if not filled and not any(meant_as_class(one.path) for one in classes.values()):
-        names = [one.path.name for one in classes.values()]
+    filled = [one for one in classes.values() if one.images]
+    refuse_annotations(folder, [one.path.name for one in filled])
+    others = [one for one in classes.values() if not one.images]
+    if len(filled) > 1 or any(meant_as_class(one.path) for one in others):
+        return
+    if not filled:
+        names = [one.path.name for one in others]
         raise DataError(
             f"no image in the sub-folders of {str(folder)!r} ({some(names, most=3)})."
+            f"{expected_layout(folder)}"
+        )
+    if not filled[0].only_below:
+        raise DataError(
+            f"expected 2 classes or more in {str(folder)!r}, got one, {filled[0].path.name!r}."
             f"{expected_layout(folder)}"
         )
 

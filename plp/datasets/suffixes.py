@@ -10,7 +10,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from plp.datasets.format_samples import sample_of
 
@@ -48,6 +48,7 @@ FOREIGN_SUFFIXES = frozenset(
 # Pillow's names of the formats. TGA files have no signature, so that they are tried last.
 _FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000",
             "QOI", "HEIF", "TGA")  # fmt: skip
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _LOCK = threading.Lock()
 
 
@@ -102,14 +103,29 @@ def open_image(file: str | Path | io.BytesIO) -> Image.Image:
     """
     if isinstance(file, str | Path) and suffix_of(str(file)) in HEIF:
         _decodes("HEIF")  # registers it, in a worker process too
+    try:
+        return Image.open(file, formats=_formats())
+    except UnidentifiedImageError:
+        if isinstance(file, io.BytesIO) or not (holds_heif(file) and _decodes("HEIF")):
+            raise
     return Image.open(file, formats=_formats())
+
+
+def holds_heif(path: str | Path) -> bool:
+    """Whether a file begins as HEIC images do, whatever its suffix: some programs rename them."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def why_unknown(path: str | Path) -> str:
     """Say why Pillow finds no image in a file."""
     suffix = suffix_of(str(path))
-    if suffix in HEIF and not is_read(suffix):
-        return "HEIC needs the package pillow-heif: install it, or convert the image"
+    if (suffix in HEIF or holds_heif(path)) and not _decodes("HEIF"):
+        return "HEIC needs the package pillow-heif: install pillow-heif, or convert the image"
     if suffix in SUFFIXES and not is_read(suffix):
         return f"the installed Pillow cannot decode {suffix}"
     return f"not an image that PIL knows, of the formats that plp reads ({', '.join(KINDS)})"

@@ -50,6 +50,12 @@ def test_flat_images(tmp_path, make_images, files):
     refused(tmp_path, "no sub-folder", *(f"'{file}'" for file in files), "4 images outside")
 
 
+def test_one_folder_and_a_table(tmp_path, make_images):
+    make_images(tmp_path, {"jpg": 6})
+    (tmp_path / "imagelabels.mat").write_bytes(b"x")
+    refused(tmp_path, r"expected 2 classes or more.*'jpg'", "'imagelabels.mat'")
+
+
 @pytest.mark.parametrize("classes", [("mask", "no_mask"), ("label", "bottle"), ("gt", "rally")])
 def test_classes_may_have_such_names_beside_others(tmp_path, make_images, classes):
     make_images(tmp_path, dict.fromkeys(classes, 6))

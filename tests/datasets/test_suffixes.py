@@ -79,14 +79,16 @@ def test_postscript_is_never_handed_to_another_program(tmp_path, monkeypatch, na
 def test_heic_says_what_to_do(fresh, tmp_path, monkeypatch):
     monkeypatch.setattr(suffixes, "_register_heif", lambda: None)
     monkeypatch.setattr(Image, "OPEN", {k: v for k, v in Image.OPEN.items() if k != "HEIF"})
-    (tmp_path / "a.heic").write_bytes(sample_of("HEIF"))
     assert not is_image("a.heic")
-    with pytest.raises(DataError, match=r"install it, or convert"):
-        read_image(tmp_path / "a.heic")
+    for name in ("a.heic", "renamed.jpg"):
+        (tmp_path / name).write_bytes(sample_of("HEIF"))
+        with pytest.raises(DataError, match=r"install pillow-heif, or convert"):
+            read_image(tmp_path / name)
 
 
 def test_heic_is_read_with_pillow_heif(fresh, tmp_path):
     pytest.importorskip("pillow_heif")
-    (tmp_path / "a.HEIC").write_bytes(sample_of("HEIF"))
     assert is_image("a.HEIC")
-    assert read_image(tmp_path / "a.HEIC").size == (8, 8)
+    for name in ("renamed.jpg", "a.HEIC"):
+        (tmp_path / name).write_bytes(sample_of("HEIF"))
+        assert read_image(tmp_path / name).size == (8, 8)
