@@ -100,4 +100,4 @@ def test_a_folder_s_name_brings_no_recipe(config_with, photos, tool, tmp_path, f
     assert ended.out.replace(str(tmp_path / folder), "X") == plain.out.replace(str(photos), "X")
     asked = tool("print_config", config, "--dataset", "folder", "--data-root", tmp_path / folder,
                  "--cfg-options", f"dataset.name={name}")  # fmt: skip
-    assert "max_epochs=7" in asked.out
+    assert '"max_epochs": 7' in asked.out
