@@ -61,7 +61,7 @@ def evaluate_checkpoint(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,
     )  # fmt: skip
-    for note in loaders.notes:
+    for note in loaders.notes[len(few.notes) :]:  # the others were told when it was restored
         logger.warning("%s", note)
     with watch("test"), watching_transport() as transport:
         found = predict_loader(learner, loaders.test, restored.places)

@@ -122,7 +122,7 @@ def _evaluate(
     notes = tuple(note for one in sets for note in one.notes)
     restored = restore_learner(config, checkpoint, choices, device)
     setup, learner = restored.setup, restored.learner
-    for note in (*notes, *setup.few.notes):
+    for note in notes:
         logger.warning("%s", note)
     on_error = on_error or setup.options.on_error
     scorings = choose_scores(learner, scores, temperature, pooled, dense)

@@ -96,7 +96,7 @@ def restore_learner(
     before, now = reading_of(trained_data), setup.options.reading
     for difference in differences(before._asdict(), now._asdict(), "data"):
         logger.warning("not as in training: %s", difference)
-    if classes == "same" and (note := _other_shots(saved.info, setup)):
+    if classes == "same" and not shots and (note := _other_shots(saved.info, setup)):
         logger.warning("%s", note)
     if classes == "new":
         learner.set_class_names(names)
@@ -111,19 +111,19 @@ def _shots_of(saved: checkpoints.Checkpoint, few: FewShot) -> tuple[str, ...]:
 
 
 def _tell_duplicates(setup: Setup, shots: Sequence[str]) -> Setup:
-    """Tell which content stands twice; `result.json` has it in its notes."""
+    """Tell how the lists came about and which content stands twice; results have it in notes."""
     found = add_shots_of_training(setup.duplicates, setup.few, shots)
-    for note in found.notes:
-        logger.warning("%s", note)
     notes = (*setup.few.notes, *(note for note in found.notes if note not in setup.few.notes))
+    for note in notes:
+        logger.warning("%s", note)
     return setup._replace(few=setup.few._replace(notes=notes), duplicates=found)
 
 
 def _other_shots(info: Mapping[str, Any], setup: Setup) -> str:
     """Return a warning if the shots drawn now are not those of the training; '' if they are.
 
-    A folder that has changed, or that plp 0.1 divided by another rule, may have images among its
-    test images that the checkpoint was trained on.
+    For checkpoints that do not say which images those were: a folder that has changed, or that plp
+    0.1 divided by another rule, may have images among its test images that were trained on.
     """
     trained, now = info.get("config", {}).get("dataset"), setup.config.get("dataset")
     few = setup.few
