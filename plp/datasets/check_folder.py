@@ -5,6 +5,7 @@ from pathlib import Path
 
 from plp.datasets.base import some
 from plp.datasets.check import PARTS, Check, Found, broken
+from plp.datasets.duplicates import find_duplicates
 from plp.datasets.folder import Folder
 from plp.errors import DataError
 
@@ -29,7 +30,8 @@ def check_folder(root: str | Path, read: bool = False) -> Check:
     by_class = Counter(item.label for item in items)
     names = [f"{name} ({by_class[label]})" for label, name in enumerate(splits.class_names)]
     details = (
-        f"images: {splits.root}", f"classes: {len(names)}, {some(names, most=20)}", *splits.notes
+        f"images: {splits.root}", f"classes: {len(names)}, {some(names, most=20)}", *splits.notes,
+        *find_duplicates(splits).notes,
     )  # fmt: skip
     counts = {part: len(listed) for part, listed in lists.items() if listed}
     problem = broken(items, splits, [], read)
