@@ -9,6 +9,7 @@ from PIL.Image import Transpose
 
 from plp.datasets.quiet_pillow import quiet_pillow
 from plp.datasets.raster import describe_raster
+from plp.datasets.suffixes import open_image, why_unknown
 from plp.errors import DataError
 from plp.transforms.pixels import ValueRange, declared_range, is_deep, scale, to_rgb
 
@@ -71,7 +72,7 @@ def decode_file(
         DataError: as `read_image`.
     """
     try:
-        with quiet_pillow, Image.open(path) as image:
+        with quiet_pillow, open_image(path) as image:
             found = decode_image(image, exif, value_range)
     except Exception as error:  # decoders of damaged files raise whatever they like
         raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
@@ -111,7 +112,7 @@ def glance(path: str | Path) -> Traits:
         DataError: as `read_image`, as far as the header tells.
     """
     try:
-        with quiet_pillow, Image.open(path) as image:
+        with quiet_pillow, open_image(path) as image:
             if _has_deep_colours(image) or is_deep(image):
                 return decode_image(image, value_range=_ANY).traits
             return _traits(image, deep_colours=False)._replace(pages=_pages(image))
@@ -186,7 +187,7 @@ def _reason(path: str | Path, error: Exception) -> str:
     if Path(path).is_file() and Path(path).stat().st_size == 0:
         return "the file is empty"
     if isinstance(error, Image.UnidentifiedImageError):
-        return describe_raster(path) or "not an image that PIL knows"
+        return describe_raster(path) or why_unknown(path)
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         return f"it has more than {limit:,} pixels, the most that is decoded. Make it smaller"
