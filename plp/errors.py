@@ -34,6 +34,10 @@ class CheckpointError(PlpError):
     """A checkpoint is missing, damaged, or belongs to another model or other classes."""
 
 
+class NotFiniteError(PlpError):
+    """A loss, a parameter, logits or scores became NaN or infinite."""
+
+
 class ExportError(PlpError):
     """A classifier cannot be exported, or what was exported does not compute what it should."""
 

@@ -12,6 +12,7 @@ from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
 from plp.branches.losses import class_loss
 from plp.branches.quality import quality
+from plp.evaluation.finite import PREDICTION, check_logits, not_finite
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -92,14 +93,16 @@ class CacheBranch(Branch):
             pooled = F.normalize(val.pooled[0].float().to(self.keys.device), dim=-1)
             labels = val.labels.to(self.keys.device)
             base = self.logit_scale * self._of_texts(pooled, text)
-            found = []
+            found, bad = [], not_finite(base)
             for beta in self.beta_grid:
                 cache = self._of_cache(pooled, beta)
+                bad |= not_finite(cache)
                 tried = [quality(base + alpha * cache, labels) for alpha in self.alpha_grid]
                 rows = torch.stack(tried).tolist()  # read from the device once
                 found += [
                     (*row, alpha, beta) for row, alpha in zip(rows, self.alpha_grid, strict=True)
                 ]
+        check_logits({PREDICTION: bad}, "tuning")
         accuracy, _, alpha, beta = max(found, key=lambda point: point[:2])
         self.alpha.fill_(alpha)
         self.beta.fill_(beta)

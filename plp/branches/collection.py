@@ -1,7 +1,8 @@
 """The branches of a learner, by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 from plp.aligners.convergence import in_branch, is_heard
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
-from plp.errors import ConfigError
+from plp.errors import ConfigError, NotFiniteError
+from plp.evaluation.finite import check_state
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -111,14 +113,28 @@ class Branches(nn.ModuleDict):
         return found
 
     def fit(self, shots: Shots, val: Shots | None) -> list[str]:
-        """Fit the branches that need the shots; return what was done, a line a branch."""
+        """Fit the branches that need the shots; return what was done, a line per branch.
+
+        Raises:
+            NotFiniteError: naming the branch, if what came of it is NaN or infinite.
+        """
         fitted = [(name, branch) for name, branch in self.named() if branch.needs_shots]
-        return [f"{name}: {branch.fit(shots, val)}" for name, branch in fitted]
+        return [
+            _done(name, branch, "fitting", partial(branch.fit, shots, val))
+            for name, branch in fitted
+        ]
 
     def tune(self, val: Shots, texts: Mapping[str, Tensor]) -> list[str]:
-        """Tune the branches that ask for it; return what was chosen, a line a branch."""
+        """Tune the branches that ask for it; return what was chosen, a line per branch.
+
+        Raises:
+            NotFiniteError: as `fit`.
+        """
         tuned = [(name, branch) for name, branch in self.named() if branch.needs_tuning]
-        return [f"{name}: {branch.tune(val, texts.get(name))}" for name, branch in tuned]
+        return [
+            _done(name, branch, "tuning", partial(branch.tune, val, texts.get(name)))
+            for name, branch in tuned
+        ]
 
     def accommodate(self, state: Mapping[str, Tensor], prefix: str = "") -> None:
         """Make room for a state whose tensors depend on the number of shots."""
@@ -127,3 +143,13 @@ class Branches(nn.ModuleDict):
             branch.accommodate(
                 {k.removeprefix(own): tuple(v.shape) for k, v in state.items() if k.startswith(own)}
             )
+
+
+def _done(name: str, branch: Branch, part: str, act: Callable[[], str]) -> str:
+    """Fit or tune a branch; return what it says of it, with its name."""
+    try:
+        done = act()
+    except NotFiniteError as error:
+        raise NotFiniteError(f"branch {name!r}, {error}") from error
+    check_state({f"{name}.{key}": value for key, value in branch.state_dict().items()}, part)
+    return f"{name}: {done}"

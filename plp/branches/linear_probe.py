@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.losses import class_loss
 from plp.branches.quality import quality
+from plp.evaluation.finite import PREDICTION, check_logits, not_finite
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
 
@@ -67,9 +68,9 @@ class LinearProbe(Branch):
         else:
             held = _normalised(val.pooled[:1]), val.labels.cpu()
             fits = [_regression(c, *train, len(self.bias)) for c in self.strengths]
-            qualities = [
-                quality(F.linear(held[0], fit.weight, fit.bias), held[1]).tolist() for fit in fits
-            ]
+            logits = [F.linear(held[0], fit.weight, fit.bias) for fit in fits]
+            check_logits({PREDICTION: torch.stack(list(map(not_finite, logits))).any(0)}, "fitting")
+            qualities = [quality(value, held[1]).tolist() for value in logits]
             best = max(range(len(fits)), key=lambda i: qualities[i])
             chosen, found = self.strengths[best], fits[best]
             why = f"validation accuracy {100 * qualities[best][0]:.1f} %"

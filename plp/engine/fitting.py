@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from plp.datasets import build_loader
 from plp.datasets.decoders import decoders
 from plp.engine.data import Loaders
+from plp.evaluation.finite import check_features
 from plp.learners.prompt_learner import PromptLearner
 from plp.progress import Progress
 from plp.structures import Shots
@@ -38,7 +39,11 @@ def tune(learner: PromptLearner, loaders: Loaders) -> list[str]:
 
 
 def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
-    """Encode all images of a loader's data set, in the order of the data set."""
+    """Encode all images of a loader's data set, in the order of the data set.
+
+    Raises:
+        NotFiniteError: for features that are NaN or infinite.
+    """
     views = getattr(loader.sampler, "views", 1)
     views = 1 if views == "epoch" else views
     ordered = in_order(loader, views)
@@ -52,7 +57,9 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
             progress.add(len(batch["labels"]))
             if view == 0:
                 labels.append(batch["labels"])
-    return Shots(torch.cat(pooled).unflatten(0, (views, -1)), torch.cat(labels))
+    found = torch.cat(pooled)
+    check_features({"images": found}, "fitting and tuning")
+    return Shots(found.unflatten(0, (views, -1)), torch.cat(labels))
 
 
 def in_order(loader: DataLoader, views: int = 1) -> DataLoader:

@@ -19,12 +19,13 @@ from plp.engine.ood_folder import own_ood_folder
 from plp.engine.ood_report import average, entries, write_export, write_outputs
 from plp.engine.ood_scores import ALL, choose_scores, settings_of
 from plp.engine.ood_sets import ID, OODSet, list_ood_sets, shared_classes
-from plp.engine.ood_stream import PREDICTION, OnError, Scored, Scoring, score_images
+from plp.engine.ood_stream import OnError, Scored, Scoring, score_images
 from plp.engine.restore import Restored, restore_learner
 from plp.engine.result import Stopwatch, describe_run, peak_memory
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.errors import ConfigError
 from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
+from plp.evaluation.finite import PREDICTION, check_logits, check_scores
 from plp.transforms.base import Transform
 from plp.wording import count
 
@@ -194,6 +195,8 @@ def _score_sets(
         )  # fmt: skip
         for note in later_notes(found.traits, len(images), images.reading):
             logger.warning("%s: %s", one.name, note)
+        check_logits(found.not_finite, f"images of {one.name}")
+        check_scores(found.scores, f"images of {one.name}")
         if export_to is not None:
             write_export(export_to, one, found, learner)
         scored[one.name] = found._replace(export=None)

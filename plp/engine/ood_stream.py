@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
 
-from plp.datasets import ImageDataset, View, build_loader
+from plp.datasets import ImageDataset, build_loader
 from plp.datasets.decoders import decoders
-from plp.datasets.decoding import PLAIN, Traits
+from plp.datasets.decoding import Traits
 from plp.engine.ood_cache import Stored
+from plp.engine.ood_readable import Readable, Unreadable
 from plp.errors import DataError
 from plp.evaluation import Judged, judge
+from plp.evaluation.finite import PREDICTION, not_finite
 from plp.learners.prompt_learner import Images, PromptLearner
 from plp.progress import Progress
 from plp.reader import asked_for
@@ -22,21 +23,8 @@ from plp.scores import Score
 from plp.structures import Evidence
 
 OnError = Literal["stop", "skip"]
-PREDICTION = "fused"  # the line of evidence a learner predicts from; the others are its branches'
 
 logger = logging.getLogger("plp")
-
-
-class Unreadable(NamedTuple):
-    """An image that could not be decoded.
-
-    Attributes:
-        place: Its position in the list.
-        reason: Its name and what is wrong with it.
-    """
-
-    place: int
-    reason: str
 
 
 class Export(NamedTuple):
@@ -60,6 +48,7 @@ class Scored(NamedTuple):
         indices: Positions in the list of images.
         unreadable: Images that were left out.
         export: Logits and features, where asked for.
+        not_finite: Which images have logits that are NaN or infinite, by line of evidence.
         traits: Of the files that were decoded, as far as there is anything to say about them.
     """
 
@@ -68,6 +57,7 @@ class Scored(NamedTuple):
     indices: Int[Tensor, " I"]
     unreadable: tuple[Unreadable, ...]
     export: Export | None
+    not_finite: dict[str, Bool[Tensor, " I"]]
     traits: tuple[Traits, ...] = ()
 
 
@@ -149,7 +139,7 @@ def score_images(
     joined = _join(rows)
     return Scored(
         joined["scores"], joined["judged"], joined["indices"], tuple(unreadable), joined["export"],
-        tuple(traits),
+        joined["not_finite"], tuple(traits),
     )  # fmt: skip
 
 
@@ -199,7 +189,14 @@ def _score_batch(
         labels = batch["labels"]
         judged = {line: judge(value.cpu(), labels) for line, value in logits.items()}
     kept = Export(logits[PREDICTION].cpu(), found.pooled.float().cpu()) if export else None
-    return {"scores": scores, "judged": judged, "indices": batch["indices"], "export": kept}
+    bad = {line: not_finite(value) for line, value in logits.items()}
+    return {
+        "scores": scores,
+        "judged": judged,
+        "indices": batch["indices"],
+        "export": kept,
+        "not_finite": bad,
+    }
 
 
 def _part(found: Evidences, reference: str | None) -> dict[str, Evidence]:
@@ -232,37 +229,3 @@ def _join(rows: Sequence[Any]) -> Any:
     if isinstance(first, Mapping):
         return {key: _join([row[key] for row in rows]) for key in first}
     return type(first)(*(_join(parts) for parts in zip(*rows, strict=True)))
-
-
-class Readable(Dataset[Any]):
-    """Images of a data set, or in their place the reason why one cannot be read.
-
-    An exception in a worker process would reach the user wrapped in that process's traceback.
-
-    Args:
-        images: The images.
-    """
-
-    def __init__(self, images: ImageDataset) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, which: View | int) -> Any:
-        place = which.item if isinstance(which, View) else which
-        try:
-            image, traits = self.images.look(place)
-            return {**self.images.sample(which, image), "traits": traits}
-        except DataError as error:
-            return Unreadable(place, str(error))
-
-    def collate(self, samples: Sequence[Any]) -> dict[str, Any]:
-        """Batch what could be read; `unreadable` lists the rest, `traits` what is to be said."""
-        good = [one for one in samples if not isinstance(one, Unreadable)]
-        traits = [one.pop("traits") for one in good]
-        return {
-            **(default_collate(good) if good else {}),
-            "unreadable": [one for one in samples if isinstance(one, Unreadable)],
-            "traits": [one for one in traits if one != PLAIN],
-        }

@@ -44,6 +44,7 @@ from plp.engine.work_dir import (
 )
 from plp.errors import ConfigError
 from plp.evaluation import ClassificationMetric, ClassificationReport, classification_report
+from plp.evaluation.finite import check_state
 from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
@@ -142,7 +143,7 @@ def _train_in(
     info = _checkpoint_info(config, run) | {SHOTS: contents.shot_stamps()}
     save = SaveHook(info, identity, keep_best=select == "val", min_seconds=_save_seconds(config))
     metrics = {
-        "val": ClassificationMetric(few.class_names),
+        "val": ClassificationMetric(few.class_names, part="validation"),
         "test": ClassificationMetric(few.class_names, scores_of_logits(learner)),
     }
     runner = build_runner(
@@ -192,6 +193,7 @@ def _train_in(
         scores = {}
         if loaders.val is not None:
             scores = validation_scores(learner, loaders.val, contents.for_threshold())
+        check_state(learner.state_dict(), "training")
         path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
         checkpoints.save_checkpoint(path, learner, info, scores)
         write_result(folder / NAME, result)
@@ -220,9 +222,8 @@ def _validate(
     """Return the accuracy, on validation images, of what will be tested; None without any."""
     if loaders.val is None:
         return None
-    report = classification_report(
-        predict_loader(learner, in_order(loaders.val), what="validating"), class_names
-    )
+    found = predict_loader(learner, in_order(loaders.val), what="validating")
+    report = classification_report(found, class_names, "validation")
     entries = report_entries(report)
     return {"accuracy": entries["accuracy"], "num_images": entries["num_test_images"]}
 

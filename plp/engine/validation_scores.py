@@ -11,6 +11,7 @@ from plp.engine.fitting import in_order
 from plp.engine.ood_scores import choose_scores
 from plp.errors import ConfigError
 from plp.evaluation import LogitsToScore
+from plp.evaluation.finite import check_scores
 from plp.learners.prompt_learner import PromptLearner
 from plp.reader import asked_for
 from plp.registry import SCORES
@@ -65,6 +66,9 @@ def validation_scores(
         learner: The trained learner; it is put into evaluation mode.
         loader: Loader of validation images, or of their features.
         places: Which of them to return the scores of, such as those that are no shots; None: all.
+
+    Raises:
+        NotFiniteError: for scores that are NaN or infinite: no threshold can be chosen from them.
     """
     learner.eval()
     scores = scores_of(learner)
@@ -74,4 +78,5 @@ def validation_scores(
         for name, value in score_batch(learner, scores, images).items():
             rows[name].append(value)
     scored = {name: torch.cat(parts) for name, parts in rows.items()}
+    check_scores(scored, "validation")
     return scored if places is None else {name: one[list(places)] for name, one in scored.items()}

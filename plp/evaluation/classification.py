@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from plp.evaluation.calibration import Judged, judge
+from plp.evaluation.finite import check_logits, check_scores, not_finite
 from plp.registry import METRICS
 
 LogitsToScore = Callable[[Float[Tensor, "I C"]], Float[Tensor, " I"]]
@@ -25,12 +26,14 @@ class Outcomes(NamedTuple):
         judged: Confidence of the prediction, and how good it was.
         scores: Further numbers that follow from the prediction's logits, by name, such as
             out-of-distribution scores.
+        not_finite: Which images have logits that are NaN or infinite, by line of evidence.
     """
 
     labels: Int[Tensor, " I"]
     predicted: dict[str, Int[Tensor, " I"]]
     judged: Judged
     scores: dict[str, Float[Tensor, " I"]]
+    not_finite: dict[str, Bool[Tensor, " I"]]
 
     def select(self, places: Int[Tensor, " J"]) -> "Outcomes":
         """Return the outcomes of some images, in the order of `places`."""
@@ -39,6 +42,7 @@ class Outcomes(NamedTuple):
             {name: value[places] for name, value in self.predicted.items()},
             Judged(*(value[places] for value in self.judged)),
             {name: value[places] for name, value in self.scores.items()},
+            {name: value[places] for name, value in self.not_finite.items()},
         )
 
 
@@ -60,6 +64,7 @@ def outcomes(
         {name: value.argmax(-1) for name, value in logits.items()},
         judge(fused, labels),
         {name: score(fused) for name, score in (scores or {}).items()},
+        {name: not_finite(value) for name, value in logits.items()},
     )
 
 
@@ -72,6 +77,7 @@ def joined(parts: Sequence[Outcomes]) -> Outcomes:
         {name: torch.cat([part.predicted[name] for part in parts]) for name in first.predicted},
         Judged(*(torch.cat(values) for values in judged)),
         {name: torch.cat([part.scores[name] for part in parts]) for name in first.scores},
+        {name: torch.cat([part.not_finite[name] for part in parts]) for name in first.not_finite},
     )
 
 
@@ -97,12 +103,18 @@ class ClassificationReport(NamedTuple):
         return len(self.outcomes.labels)
 
 
-def classification_report(found: Outcomes, class_names: Sequence[str]) -> ClassificationReport:
+def classification_report(
+    found: Outcomes, class_names: Sequence[str], part: str = "test"
+) -> ClassificationReport:
     """Sum predictions up.
 
     Args:
         found: Predictions and labels.
         class_names: Names in label order.
+        part: What the images are for, in messages: 'validation' or 'test'.
+
+    Raises:
+        NotFiniteError: if logits or scores are NaN or infinite: any class would be the best.
 
     Example:
         >>> logits = {'fused': torch.eye(2)[[0, 1, 1, 1]]}
@@ -111,6 +123,8 @@ def classification_report(found: Outcomes, class_names: Sequence[str]) -> Classi
         >>> report.accuracy, report.per_class
         ({'fused': 75.0}, {'cat': 50.0, 'dog': 100.0})
     """
+    check_logits(found.not_finite, part)
+    check_scores(found.scores, part)
     size = len(class_names)
     accuracy = {
         name: 100 * (value == found.labels).double().mean().item()
@@ -167,6 +181,7 @@ class ClassificationMetric(BaseMetric):
     Args:
         class_names: Names in label order.
         scores: What else to keep of the prediction's logits, see `outcomes`.
+        part: What the images are for, in messages.
     """
 
     default_prefix = ""
@@ -176,9 +191,11 @@ class ClassificationMetric(BaseMetric):
         self,
         class_names: Sequence[str],
         scores: Mapping[str, LogitsToScore] | None = None,
+        part: str = "test",
         **keywords: Any,
     ) -> None:
         super().__init__(**keywords)
+        self.part = part
         self.class_names = list(class_names)
         self.scores = dict(scores or {})
         self._report: ClassificationReport | None = None
@@ -211,7 +228,7 @@ class ClassificationMetric(BaseMetric):
         place_of = {int(index): i for i, index in enumerate(torch.cat([one for one, _ in results]))}
         places = torch.tensor([place_of[index] for index in sorted(place_of)])
         found = joined([part for _, part in results]).select(places)
-        self._report = classification_report(found, self.class_names)
+        self._report = classification_report(found, self.class_names, self.part)
         return {
             "accuracy" if name == "fused" else f"accuracy_{name}": value
             for name, value in self._report.accuracy.items()

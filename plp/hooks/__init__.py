@@ -1,8 +1,9 @@
 """Hooks of the training loop."""
 
+from plp.errors import NotFiniteError
 from plp.hooks.epoch_seed import EpochSeedHook
 from plp.hooks.plan_diagnostics import PlanDiagnosticsHook
-from plp.hooks.progress import NotFiniteError, ProgressHook
+from plp.hooks.progress import ProgressHook
 from plp.hooks.quiet_runtime_info import QuietRuntimeInfoHook
 from plp.hooks.save import SaveHook
 

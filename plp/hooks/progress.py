@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from plp.errors import PlpError
+from plp.errors import NotFiniteError
 from plp.hooks.json_lines import add_row, drop_repeated, read_rows, write_rows
 from plp.progress import Progress, duration
 from plp.registry import HOOKS
@@ -21,10 +21,6 @@ _WAY_OUT = (
     "Lower the learning rate (--cfg-options optim_wrapper.optimizer.lr=...) or train with --amp no "
     "or --amp bf16. The last good state, if one was written, is kept."
 )
-
-
-class NotFiniteError(PlpError):
-    """The loss became NaN or infinite."""
 
 
 @HOOKS.register_module()

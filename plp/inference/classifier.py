@@ -13,6 +13,7 @@ from torch import Tensor
 from plp.engine.checkpoint import save_checkpoint
 from plp.engine.validation_scores import score_batch, scores_of, usual_score
 from plp.errors import ConfigError, DataError
+from plp.evaluation.finite import PREDICTION, check_logits, check_scores, not_finite
 from plp.inference.explanation import Explanation, explain
 from plp.inference.files import list_and_report
 from plp.inference.images import Named, as_images, decode
@@ -119,6 +120,7 @@ class Classifier:
 
         Raises:
             DataError: naming the first image that cannot be read.
+            NotFiniteError: for logits or scores that are NaN or infinite.
         """
         found = []
         for one in self.stream(images, top_k, batch_size=batch_size, workers=workers):
@@ -187,9 +189,9 @@ class Classifier:
                 pixels = chunk.pixels.to(self.device)
                 rows.append(score_batch(self.learner, self._scores, pixels))
         none = [torch.zeros(0)]
-        self._validation_scores = {
-            name: torch.cat([row[name] for row in rows] or none) for name in self._scores
-        }
+        found = {name: torch.cat([row[name] for row in rows] or none) for name in self._scores}
+        check_scores(found, "calibration")
+        self._validation_scores = found
         self._rejection = self._choose(self._rejection.recall if recall is None else recall)
         return self._rejection
 
@@ -236,9 +238,13 @@ class Classifier:
             return chunk.with_unreadable(())
         rejection = self._rejection  # one for the whole chunk, whoever calibrates meanwhile
         evidence = self._look(chunk.pixels)
-        logits = self.learner.logits_of(evidence)["logits"].float()
         with torch.no_grad():
             scores = self._scores[self.score](evidence)
+        lines = {name: value.float() for name, value in self.learner.logits_of(evidence).items()}
+        logits = lines.pop("logits")
+        bad = {name: not_finite(value) for name, value in (lines | {PREDICTION: logits}).items()}
+        check_logits(bad, "prediction", chunk.readable_names)
+        check_scores({self.score: scores}, "prediction")
         return chunk.with_unreadable(
             predictions(chunk.readable_names, logits, scores, self.class_names, top_k, rejection)
         )

@@ -16,6 +16,7 @@ from plp.branches.local_branch import LocalBranch
 from plp.branches.support import support_mask
 from plp.datasets.base import some
 from plp.errors import ConfigError
+from plp.evaluation.finite import check_logits, not_finite
 from plp.learners.prompt_learner import PromptLearner
 from plp.structures import Evidence
 from plp.transforms import CropGeometry, EvalTransform, Transform
@@ -112,6 +113,7 @@ def explain(
     solved: list[tuple[Tensor, Tensor]] = []  # a part of the classes each
     with listening(lambda name, *found: solved.append(found) if name == branch else None):
         evidence = learner.evidence(features)
+    check_logits({n: not_finite(one.scores) for n, one in evidence.items()}, "explanation", [name])
     label = _label(learner, class_name, evidence)
     text = learner.encode_text(features)[branch][..., label : label + 1, :, :]  # [..., 1, N, E]
     cosines = part.patch_cosines(features, text, learner.backbone.project_dense)[0, :, 0]  # [P, N]
