@@ -11,7 +11,7 @@ import plp
 from plp.datasets import Textile
 from plp.engine import config as configs
 from plp.engine.config import Choices, choose, load_config, merge_options
-from plp.engine.runner import _schedulers
+from plp.engine.rates import settled_schedulers
 
 pytestmark = pytest.mark.slow  # the default run keeps to minutes
 
@@ -93,7 +93,7 @@ def rates(config, epochs, steps=1):
     optimiser = kind([parameter], **settings)
     schedulers = [
         build_scheduler(found, optimiser, steps)
-        for found in _schedulers(config, dict(max_epochs=epochs))
+        for found in settled_schedulers(config, dict(max_epochs=epochs))
     ]
     seen = []
     for step in range(epochs * steps):

@@ -14,7 +14,7 @@ from plp.engine.choices import AMP, Choices
 from plp.engine.config_file import parse_config
 from plp.engine.config_paths import check_file, config_path
 from plp.engine.pixel_options import settle_pixel_options
-from plp.engine.schedule import check_optimizer, check_train_cfg
+from plp.engine.schedule import check_optimizer, check_schedules, check_train_cfg
 from plp.errors import ConfigError, did_you_mean
 from plp.registry import DATASETS
 
@@ -113,6 +113,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     settle_pixel_options(config, source, choices.trained_data)
     check_train_cfg(config)
     check_optimizer(config)
+    check_schedules(config)
     return config, source, recipe
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from plp.engine.data import Loaders
 from plp.engine.processes import DataParallelLearner, environment
+from plp.engine.rates import settled_schedulers
 from plp.errors import ConfigError, PlpError
 from plp.hooks.save import SealHook
 from plp.learners.prompt_learner import PromptLearner
@@ -219,7 +220,7 @@ def _learning(config: Config, learner: PromptLearner, name: str) -> dict[str, An
     return dict(
         train_cfg=train_cfg,
         optim_wrapper=optimizer,
-        param_scheduler=_schedulers(config, train_cfg),
+        param_scheduler=settled_schedulers(config, train_cfg),
     )
 
 
@@ -228,25 +229,3 @@ def _build_now(runner: PlpRunner) -> None:
     _ = runner.train_loop, runner.val_loop, runner.test_loop
     if runner.param_schedulers is not None:
         runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
-
-
-def _schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Settle schedules by epoch for a number of epochs that recipes and the user may have changed.
-
-    Those that name no end run to the last epoch, `T_max="max_epochs"` is their number, and what
-    would start after the last epoch is dropped.
-    """
-    schedulers = config.get("param_scheduler") or []
-    schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
-    epochs = train_cfg["max_epochs"]
-    settled = []
-    for scheduler in map(dict, schedulers):
-        by_epoch = scheduler.get("by_epoch", True)
-        if by_epoch and scheduler.get("begin", 0) >= epochs:
-            continue
-        if scheduler.get("T_max") == "max_epochs":
-            scheduler["T_max"] = epochs
-        elif by_epoch and "end" not in scheduler and "T_max" not in scheduler:
-            scheduler["end"] = epochs
-        settled.append(scheduler)
-    return settled

@@ -67,3 +67,23 @@ def most_epochs(config: Config) -> int:
     """Return how many epochs there may be, at least one; what is no number is refused later."""
     epochs = config.get("train_cfg", {}).get("max_epochs")
     return max(epochs, 1) if isinstance(epochs, int) else 1
+
+
+def check_schedules(config: Config) -> None:
+    """Refuse schedules that mmengine would never undo, see `check_restored`."""
+    if config.get("param_scheduler"):
+        from plp.engine.rates import check_restored  # takes torch and mmengine's optimizers
+
+        check_restored(config)
+
+
+def save_seconds(config: Config) -> float:
+    """Return the least seconds between two states that are written.
+
+    Raises:
+        ConfigError: for no number from 0 up.
+    """
+    seconds = config.get("save_seconds", 10.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ConfigError(f"expected save_seconds to be a number from 0 up, got {seconds!r}")
+    return float(seconds)

@@ -21,6 +21,7 @@ from plp.engine.identity import identity_of
 from plp.engine.image_contents import SHOTS, contents_of
 from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
+from plp.engine.rates import check_restored, rate_notes
 from plp.engine.report import leave_report, wants_report
 from plp.engine.result import (
     NAME,
@@ -31,7 +32,7 @@ from plp.engine.result import (
     write_result,
 )
 from plp.engine.runner import build_runner, check_schedule
-from plp.engine.schedule import most_epochs
+from plp.engine.schedule import most_epochs, save_seconds
 from plp.engine.setup import Setup, as_begun, check_texts, set_up
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.engine.validation_scores import scores_of_logits, validation_scores
@@ -131,7 +132,10 @@ def _train_in(
     with watch("fit"):
         fitted = fit(learner, loaders)
     epochs = check_schedule(config, learner)
-    notes = loaders.notes if epochs else loaders.few.notes + loaders.pixel_notes  # none on steps
+    notes = loaders.few.notes + loaders.pixel_notes  # where no step is taken: none on steps
+    if epochs:
+        check_restored(config, len(loaders.train))
+        notes = loaders.notes + rate_notes(config, epochs, len(loaders.train))
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=notes + processes.notes(),
@@ -141,7 +145,8 @@ def _train_in(
     state = read_state(folder, identity, resume)
     announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
     info = _checkpoint_info(config, run) | {SHOTS: contents.shot_stamps()}
-    save = SaveHook(info, identity, keep_best=select == "val", min_seconds=_save_seconds(config))
+    seconds = save_seconds(config)
+    save = SaveHook(info, identity, keep_best=select == "val", min_seconds=seconds)
     metrics = {
         "val": ClassificationMetric(few.class_names, part="validation"),
         "test": ClassificationMetric(few.class_names, scores_of_logits(learner)),
@@ -242,10 +247,3 @@ def _selection(config: Config, has_val: bool) -> str:
             f"train_cfg.val_begin={first} none of {epochs} is"
         )
     return select
-
-
-def _save_seconds(config: Config) -> float:
-    seconds = config.get("save_seconds", 10.0)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise ConfigError(f"expected save_seconds to be a number from 0 up, got {seconds!r}")
-    return float(seconds)

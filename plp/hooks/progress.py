@@ -27,8 +27,9 @@ _WAY_OUT = (
 class ProgressHook(Hook):
     """Logs losses, learning rate and time left, writes curves, stops at a loss that is not finite.
 
-    Curves go to `curves.jsonl` in the work directory, one JSON object an epoch, with the accuracy
-    on validation images where they were looked at; a resumed run drops the epochs it repeats.
+    Curves go to `curves.jsonl` in the work directory, one JSON object per epoch, with the rate of
+    its first step and the accuracy on validation images where they were looked at; a resumed run
+    drops the epochs it repeats.
 
     Time left is reckoned without the first step, into which falls whatever is prepared when it is
     first used. The test reports its progress, too.
@@ -44,6 +45,7 @@ class ProgressHook(Hook):
         self.every = every
         self._sums: dict[str, Any] = {}
         self._steps = 0
+        self._rate = self._epoch_rate = 0.0  # of the last step; of the epoch's first
         self._test = Progress("testing", 0)
 
     def before_train(self, runner: Any) -> None:
@@ -59,6 +61,12 @@ class ProgressHook(Hook):
     def before_train_epoch(self, runner: Any) -> None:
         """Begin new averages."""
         self._sums, self._steps = {}, 0
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Read the rate of this step: after it the schedule has moved on to the next."""
+        self._rate = float(runner.optim_wrapper.get_lr()["lr"][0])
+        if batch_idx == 0:
+            self._epoch_rate = self._rate
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -82,7 +90,7 @@ class ProgressHook(Hook):
             means = self._means(runner)
         _check_parameters(runner)
         if is_main_process():
-            row = {"epoch": runner.epoch + 1, "lr": _learning_rate(runner), **means}
+            row = {"epoch": runner.epoch + 1, "lr": self._epoch_rate, **means}
             add_row(self._curves, row)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
@@ -127,7 +135,7 @@ class ProgressHook(Hook):
             runner.max_epochs,
             step,
             losses,
-            _learning_rate(runner),
+            self._rate if step else self._epoch_rate,
             left if timed > 0 else "",
         )
         return means
@@ -149,7 +157,3 @@ def _check_parameters(runner: Any) -> None:
             raise NotFiniteError(
                 f"{name} became NaN or infinite in epoch {runner.epoch + 1}. {_WAY_OUT}"
             )
-
-
-def _learning_rate(runner: Any) -> float:
-    return float(runner.optim_wrapper.get_lr()["lr"][0])

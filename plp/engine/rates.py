@@ -1,0 +1,168 @@
+"""Learning rates of a run: its schedules settled, refused where mmengine never undoes them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.optim.scheduler import ConstantParamScheduler, LinearParamScheduler
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
+
+from plp.errors import ConfigError
+from plp.registry import PARAM_SCHEDULERS
+
+_MOST_STEPS = 20_000  # of a schedule by step that are gone through; longer ones are not
+
+
+def schedulers_of(config: Config) -> list[dict[str, Any]]:
+    """Return the schedules of a config, as it names them."""
+    found = config.get("param_scheduler") or []
+    return [dict(one) for one in ([found] if isinstance(found, Mapping) else found)]
+
+
+def settled_schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Settle schedules by epoch for a number of epochs that recipes and the user may have changed.
+
+    Those that name no end run to the last epoch, `T_max="max_epochs"` is their number, and what
+    would start after the last epoch is dropped.
+    """
+    epochs = train_cfg["max_epochs"]
+    settled = []
+    for scheduler in schedulers_of(config):
+        by_epoch = scheduler.get("by_epoch", True)
+        if by_epoch and scheduler.get("begin", 0) >= epochs:
+            continue
+        if scheduler.get("T_max") == "max_epochs":
+            scheduler["T_max"] = epochs
+        elif by_epoch and "end" not in scheduler and "T_max" not in scheduler:
+            scheduler["end"] = epochs
+        settled.append(scheduler)
+    return settled
+
+
+def check_restored(config: Config, steps: int | None = None) -> None:
+    """Refuse factors on the rate that mmengine never takes back.
+
+    `ConstantLR` and `LinearLR` reach their full rate in step `end - 1`. The first step only
+    multiplies, so that with `end = begin + 1` the rate stays multiplied for the whole run.
+
+    Args:
+        config: Config of the run.
+        steps: Steps per epoch; None where they are not known, and `convert_to_iter_based` is not
+            looked at.
+
+    Raises:
+        ConfigError: naming the schedule and the `end` that is meant.
+    """
+    for scheduler in schedulers_of(config):
+        length = _length(scheduler, steps)
+        if length != 1 or not _multiplies(scheduler):
+            continue
+        name, begin = scheduler["type"], scheduler.get("begin", 0)
+        name = name if isinstance(name, str) else name.__name__
+        key = "factor" if "factor" in scheduler else "start_factor"
+        factor = scheduler.get(key, 1 / 3)
+        raise ConfigError(
+            f"param_scheduler: {name} with begin={begin}, end={scheduler['end']} would multiply the"
+            f" rate by {factor:g} for the rest of the run: mmengine gives it back in step end - 1, "
+            f"and never in the first. For a single {_unit(scheduler)} of it write end={begin + 2}"
+        )
+
+
+def rate_notes(config: Config, epochs: int, steps: int) -> tuple[str, ...]:
+    """Say what is odd about the rates of a run: never what the config asks for, or zero.
+
+    Args:
+        config: Config of the run.
+        epochs: Epochs.
+        steps: Steps per epoch.
+    """
+    base = config.optim_wrapper.get("optimizer", {}).get("lr")
+    rates = _rates(config, float(base), epochs, steps) if base else None
+    if not rates:
+        return ()
+    notes = []
+    if max(rates) < base / 2:
+        notes.append(
+            f"the learning rate is at most {max(rates):.3g} in this run, "
+            f"{100 * max(rates) / base:.3g} % of optim_wrapper.optimizer.lr={base:g}: its warm-up "
+            f"takes as long as the run ({epochs} epochs, train_cfg.max_epochs)"
+        )
+    idle = sum(rate == 0 for rate in rates)
+    if idle:
+        notes.append(
+            f"{idle} of {len(rates)} epochs train at a learning rate of 0 and change nothing: look "
+            "at end, T_max and eta_min of param_scheduler"
+        )
+    return tuple(notes)
+
+
+def _rates(config: Config, base: float, epochs: int, steps: int) -> list[float] | None:
+    """Return the highest rate of each epoch, as mmengine makes it; None where that is unknown."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=base)
+    try:
+        schedulers = list(_built(config, optimizer, epochs, steps))
+    except Exception:  # what is wrong with a schedule is told when the Runner builds it
+        return None
+    by_step = not all(scheduler.by_epoch for scheduler in schedulers)
+    if by_step and epochs * steps > _MOST_STEPS:
+        return None
+    highest = []
+    for _ in range(epochs):
+        seen = []
+        for _ in range(steps if by_step else 1):
+            seen.append(float(optimizer.param_groups[0]["lr"]))
+            optimizer.step()  # else torch warns of the order
+            _step(one for one in schedulers if not one.by_epoch)
+        _step(one for one in schedulers if one.by_epoch)
+        highest.append(max(seen))
+    return highest
+
+
+def _built(
+    config: Config, optimizer: torch.optim.Optimizer, epochs: int, steps: int
+) -> Iterable[Any]:
+    """Build the schedules of the rate, as mmengine's Runner does."""
+    for scheduler in settled_schedulers(config, {"max_epochs": epochs}):
+        if issubclass(_kind(scheduler), LRSchedulerMixin):
+            by_epoch = scheduler.get("by_epoch", True)
+            scheduler.setdefault("end", epochs if by_epoch else epochs * steps)
+            kind: Any = _kind(scheduler)
+            del scheduler["type"]
+            if scheduler.pop("convert_to_iter_based", False):
+                yield kind.build_iter_from_epoch(optimizer, epoch_length=steps, **scheduler)
+            else:
+                yield kind(optimizer, **scheduler)
+
+
+def _step(schedulers: Iterable[Any]) -> None:
+    for scheduler in schedulers:
+        scheduler.step()
+
+
+def _kind(scheduler: Mapping[str, Any]) -> type:
+    kind = scheduler.get("type")
+    found = kind if isinstance(kind, type) else PARAM_SCHEDULERS.get(str(kind))
+    return found if isinstance(found, type) else object
+
+
+def _multiplies(scheduler: Mapping[str, Any]) -> bool:
+    try:
+        kind = _kind(scheduler)
+    except ConfigError:  # an unknown name is told when it is built
+        return False
+    return issubclass(kind, ConstantParamScheduler | LinearParamScheduler)
+
+
+def _length(scheduler: Mapping[str, Any], steps: int | None) -> int | None:
+    """Steps of a schedule that names its end; None where it does not, or they are not known."""
+    begin, end = scheduler.get("begin", 0), scheduler.get("end")
+    if not isinstance(begin, int | float) or not isinstance(end, int | float):
+        return None
+    if not scheduler.get("convert_to_iter_based", False):
+        return int(end - begin) if end - begin == 1 else None
+    return None if steps is None else int(end * steps) - int(begin * steps)
+
+
+def _unit(scheduler: Mapping[str, Any]) -> str:
+    return "epoch" if scheduler.get("by_epoch", True) else "step"
