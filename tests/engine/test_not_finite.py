@@ -95,7 +95,7 @@ def test_test_ood_and_prediction_of_a_finished_run(
     with pytest.raises(NotFiniteError, match=r"explanation: logits .* branch 'local': 1 of 1"):
         classifier.explain(photos / "ant" / "000.png")
     before = classifier.rejection
-    with pytest.raises(NotFiniteError, match=r"calibration: scores .* MSP: 12 of 36"):
+    with pytest.raises(NotFiniteError, match=r"calibration: scores .* MSP: \d+ of \d+"):
         classifier.calibrate(photos)
     assert classifier.rejection == before
 
