@@ -58,8 +58,9 @@ class NameTokens(NamedTuple):
         embeddings: Padded with zeros on the right to the longest text.
         lengths: Tokens of each text; on the CPU, because lengths decide what is computed. On a
             device they work too, and are waited for.
-        start: Embedding of the start token (SOS, [CLS]).
-        end: Embedding of the end token (EOS, [SEP]).
+        start: Embedding of the start token (SOS, [CLS]), [D]; or of the S tokens that stand before
+            every text, [S, D], none of them in some vocabularies.
+        end: Likewise of the end token (EOS, [SEP]).
         touching: Tokenises each text together with what stands directly before and after it, see
             `NamesInText`; None where only the tokens are known. The third argument is a tensor of
             the dtype and on the device wanted.
@@ -67,8 +68,8 @@ class NameTokens(NamedTuple):
 
     embeddings: Float[Tensor, "C S D"]
     lengths: Int[Tensor, " C"]
-    start: Float[Tensor, " D"]
-    end: Float[Tensor, " D"]
+    start: Float[Tensor, "*S D"]
+    end: Float[Tensor, "*S D"]
     touching: "Callable[[str, str, Tensor], NameTokens] | None" = None
 
 

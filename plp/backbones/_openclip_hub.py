@@ -103,6 +103,17 @@ def require_hub_model(name: str, cache_dir: str | None) -> None:
         require_network(constants.ENDPOINT, f"the config of the text tower {name}")
 
 
+def require_hub_tokenizer(name: str, cache_dir: str | None) -> None:
+    """Make sure that a tokenizer of the transformers library can be opened.
+
+    Raises:
+        WeightsError: if it is not cached and the hub is out of reach.
+    """
+    files = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
+    if not Path(name).is_dir() and not _cached(name, files, cache_dir):
+        require_network(constants.ENDPOINT, f"the tokenizer {name}")
+
+
 def require_network(url: str, what: str) -> None:
     """Ask a server for its head once, within `PROBE_SECONDS` whatever the resolver does.
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,18 +11,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.backbones._openclip_build import build_model
+from plp.backbones._openclip_hub import require_hub_tokenizer
 from plp.backbones._openclip_spec import resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.base import Backbone
-from plp.backbones.text_tower import TextTower
 from plp.check_cost import checking
 from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.seeds import check_seed
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
-from plp.towers.select import read_tower
+from plp.towers.select import read_text, read_tower
 from plp.towers.weights_state import weights_mark
 
 
@@ -107,7 +108,10 @@ class OpenCLIPBackbone(Backbone):
         self._encode = type(self._vision).encode
         if compile_vision is not None:
             self._encode = torch.compile(self._encode, backend=compile_vision)
-        self._text = TextTower(self.model, spec.config["text_cfg"])
+        self._text = read_text(
+            self.model, spec.config["text_cfg"], cache_dir,
+            partial(require_hub_tokenizer, cache_dir=cache_dir),
+        )  # fmt: skip
         self.streams, self.dense_dim = self._vision.streams, self._vision.dense_dim
         self.token_dim, self.context_length = self._text.width, self._text.context_length
         self._fingerprint = ("", "")  # mark of the weights it is of, digest
@@ -149,31 +153,30 @@ class OpenCLIPBackbone(Backbone):
         """Tokenise bare texts and look their token embeddings up (no start, end, position).
 
         Raises:
-            ConfigError: naming a text that is too long, or saying why the text tower takes none.
+            ConfigError: naming a text that is too long.
+            WeightsError: if the tokenizer's files are out of reach.
         """
         if isinstance(texts, str):
             raise ConfigError(
                 f"embed_words: expected a sequence of texts, got the string {texts!r}"
             )
-        ids = [self._text.tokens(text) for text in texts]
-        tokenizer = self._text.tokenizer
-        start, end = self._embed([tokenizer.sot_token_id, tokenizer.eot_token_id])
-        embeddings = start.new_zeros(len(ids), max(map(len, ids), default=0), len(start))
+        ids = [self._ids(text) for text in texts]
+        frame = self._text.tokens.frame
+        start, end = (self._embed(ids) for ids in (frame.start, frame.end))
+        if len(start) == 1 and len(end) == 1:  # as in most vocabularies
+            start, end = start[0], end[0]
+        embeddings = start.new_zeros(len(ids), max(map(len, ids), default=0), self.token_dim)
         for row, text in zip(embeddings, ids, strict=True):
             row[: len(text)] = self._embed(text)
         lengths = torch.tensor([len(text) for text in ids], dtype=torch.long)
         return NameTokens(embeddings, lengths, start, end, NamesInText(texts, self.embed_words))
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
-        """Encode prompts, each up to its end token and a shared beginning once.
-
-        Exact, because the tower is causal.
+        """Encode prompts: of a causal tower each up to its end token, a shared beginning once.
 
         Raises:
-            ConfigError: if a prompt is longer than `context_length`, or saying why the text tower
-                takes none.
+            ConfigError: if a prompt is longer than `context_length`.
         """
-        self._text.check()
         end = prompts.end.cpu()  # where prompts of plp have it
         longest = int(end.max()) + 1
         if longest > self.context_length:
@@ -192,6 +195,17 @@ class OpenCLIPBackbone(Backbone):
             f"arch={self.arch!r}, weights={self.source!r}, quick_gelu={self.quick_gelu}, "
             f"alias_first_block={self.alias_first_block}, image_size={self.image_size}"
         )
+
+    def _ids(self, text: str) -> list[int]:
+        """Return the token ids of a bare text; raise if it does not fit."""
+        ids, frame = self._text.tokens.ids(text), self._text.tokens.frame
+        limit = self.context_length - len(frame.start) - len(frame.end)
+        if len(ids) > limit:
+            raise ConfigError(
+                f"the text {text!r} has {len(ids)} tokens; expected at most {limit} "
+                f"({self.context_length} with start and end token). Shorten it."
+            )
+        return ids
 
     def _embed(self, ids: Sequence[int]) -> Float[Tensor, "S D"]:
         return self._text.embed(torch.tensor(ids, dtype=torch.long, device=self.device))

@@ -39,33 +39,45 @@ def assemble(
     num_prompts, num_before = before.shape[1:3]
     if after is None:
         after = before.new_zeros(1, num_prompts, 0, width)
+    start, end = _rows(names.start), _rows(names.end)
     parts = [
-        names.start.expand(num_classes, num_prompts, 1, width),
+        start.expand(num_classes, num_prompts, -1, -1),
         before.expand(num_classes, -1, -1, -1),
         names.embeddings[:, None].expand(-1, num_prompts, -1, -1),
         after.expand(num_classes, -1, -1, -1),
-        names.end.expand(num_classes, num_prompts, 1, width),
-        names.end.new_zeros(num_classes, num_prompts, 1, width),  # padding
+        end.expand(num_classes, num_prompts, -1, -1),
+        end.new_zeros(num_classes, num_prompts, 1, width),  # padding
     ]
     cut = names.lengths if cut is None else cut
-    index = _places(names.lengths, cut, num_before, longest, after.shape[2])  # [C, L]
+    sizes = (len(start) + num_before, longest, after.shape[2], len(end))
+    index = _places(names.lengths, cut, *sizes)  # [C, L]
     index = upload(index, names.embeddings.device)
     index = index[:, None, :, None].expand(-1, num_prompts, -1, width)  # [C, N, L, D]
     pool = torch.cat([part.to(before.dtype) for part in parts], dim=2)
-    end = 1 + num_before + names.lengths + after.shape[2]
-    shared = 1 + (num_before if len(before) == 1 else 0)  # the start token is the same everywhere
-    return PromptTokens(pool.gather(2, index), end[:, None].expand(-1, num_prompts), shared)
+    last = len(start) + num_before + names.lengths + after.shape[2] + len(end) - 1
+    shared = len(start) + (num_before if len(before) == 1 else 0)  # start tokens always are
+    return PromptTokens(pool.gather(2, index), last[:, None].expand(-1, num_prompts), shared)
+
+
+def _rows(tokens: Float[Tensor, "*S D"]) -> Float[Tensor, "S D"]:
+    """Return one token, or several, or none, as rows."""
+    return tokens if tokens.ndim == 2 else tokens[None]
 
 
 def _places(
-    lengths: Int[Tensor, " C"], cut: Int[Tensor, " C"], before: int, longest: int, after: int
+    lengths: Int[Tensor, " C"],
+    cut: Int[Tensor, " C"],
+    before: int,
+    longest: int,
+    after: int,
+    ends: int,
 ) -> Int[Tensor, "C L"]:
     """For each class and position, which token of the concatenated parts stands there."""
-    position = torch.arange(1 + before + longest + after + 1, device=lengths.device)
-    past_cut = position - 1 - before - cut[:, None]  # >= 0 behind the name's first part, [C, L]
-    past_name = position - 1 - before - after - lengths[:, None]  # >= 0 at the end token
+    position = torch.arange(before + longest + after + ends, device=lengths.device)
+    past_cut = position - before - cut[:, None]  # >= 0 behind the name's first part, [C, L]
+    past_name = position - before - after - lengths[:, None]  # >= 0 at the end tokens
     index = position.expand_as(past_cut)
-    index = torch.where(past_cut >= 0, 1 + before + longest + past_cut, index)  # after
+    index = torch.where(past_cut >= 0, before + longest + past_cut, index)  # after
     index = torch.where(past_cut >= after, position - after, index)  # the rest of the name
-    end = 1 + before + longest + after
-    return torch.where(past_name >= 0, end + past_name.clamp(max=1), index)  # end, then padding
+    end = before + longest + after
+    return torch.where(past_name >= 0, end + past_name.clamp(max=ends), index)  # end, then padding

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from plp.towers.attention import attend
@@ -39,9 +39,17 @@ class Block(ABC):
         query: Float[Tensor, "B Q V"],
         key: Float[Tensor, "B L V"],
         value: Float[Tensor, "B L V"],
+        mask: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "B Q V"]:
-        """Return the block's own attention; the queries are those of the first Q tokens."""
-        return attend(query, key, value, self.heads)
+        """Return the block's own attention.
+
+        Args:
+            query: Of the first Q tokens; in a text tower of any.
+            key: Of all tokens.
+            value: Of all tokens.
+            mask: True where a query may look, [B, 1, Q, L] or what broadcasts to it.
+        """
+        return attend(query, key, value, self.heads, mask=mask)
 
     def mix_values(
         self, query: Float[Tensor, "B Q V"], value: Float[Tensor, "B L V"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from open_clip.transformer import (
     Attention,
     AttentionalPooler,
@@ -103,18 +103,19 @@ class OpenCLIPBlock(Block):
         query: Float[Tensor, "B Q V"],
         key: Float[Tensor, "B L V"],
         value: Float[Tensor, "B L V"],
+        mask: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "B Q V"]:
         """Attend; with norms of queries and keys, or as scaled cosines, where it has them."""
         attention = self.attention
         if not isinstance(attention, Attention):
-            return attend(query, key, value, self.heads)
+            return attend(query, key, value, self.heads, mask=mask)
         q, k = (by_head(part, self.heads) for part in (query, key))
         if attention.logit_scale is not None:
             scale = attention.logit_scale.clamp(max=attention.logit_scale_max).exp()
             q, k = F.normalize(q, dim=-1) * scale * q.shape[-1] ** 0.5, F.normalize(k, dim=-1)
         else:
             q, k = attention.ln_q(q), attention.ln_k(k)
-        return attend(q, k, value, self.heads)
+        return attend(q, k, value, self.heads, mask=mask)
 
     def output(
         self, mixed: Float[Tensor, "B Q V"], normed: Float[Tensor, "B Q W"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from timm.layers import AttentionPoolLatent, apply_rot_embed_cat
 from timm.layers.attention import Attention, AttentionRope
 from timm.models.eva import Eva, EvaAttention, EvaBlock, EvaBlockPostNorm
@@ -139,15 +139,19 @@ class TimmBlock(Block):
         query: Float[Tensor, "B Q V"],
         key: Float[Tensor, "B L V"],
         value: Float[Tensor, "B L V"],
+        mask: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "B Q V"]:
         """Attend, with norms of queries and keys and positions where the block has them."""
         attention = self.attention
         q = self._rotate(attention.q_norm(by_head(query, self.heads)))
         k = self._rotate(attention.k_norm(by_head(key, self.heads)))
-        mask = self._bias()
+        bias = self._bias()
+        if bias is None:
+            return attend(q, k, value, self.heads, mask=mask)
+        bias = bias[:, :, : q.shape[2]].to(q.dtype)
         if mask is not None:
-            mask = mask[:, :, : q.shape[2]].to(q.dtype)
-        return attend(q, k, value, self.heads, mask=mask)
+            bias = bias.masked_fill(~mask, float("-inf"))
+        return attend(q, k, value, self.heads, mask=bias)
 
     def output(
         self, mixed: Float[Tensor, "B Q V"], normed: Float[Tensor, "B Q W"]

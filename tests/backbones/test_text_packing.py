@@ -7,8 +7,8 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from plp.backbones._activation import LeanQuickGELU
-from plp.backbones._packing import pack
 from plp.prompts import ClassContext, SharedContext, TemplatePrompt
+from plp.towers.packing import pack
 
 CLOSE = dict(atol=1e-5, rtol=1e-4)
 NAMES = ["cat", "old oak tree", "red car", "golden retriever", "dog"]

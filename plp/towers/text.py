@@ -1,0 +1,39 @@
+"""What a backbone needs from the reader of a text tower."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from plp.towers.tokens import Tokens
+
+
+class TextTower(ABC):
+    """Token embeddings of whole texts to text features. Holds the module, owns no parameter.
+
+    Attributes:
+        tokens: The tower's tokenizer.
+        width: D, width of a token embedding.
+        context_length: Most tokens a text may have, those around it included.
+    """
+
+    tokens: Tokens
+    width: int
+    context_length: int
+
+    @abstractmethod
+    def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:
+        """Look token embeddings up, without positions and without a graph."""
+
+    @abstractmethod
+    def encode(
+        self, embeddings: Float[Tensor, "C N L D"], end: Int[Tensor, "C N"], shared: int = 0
+    ) -> Float[Tensor, "C N E"]:
+        """Encode texts.
+
+        Args:
+            embeddings: Token embeddings, without positions; what lies behind a text's end is not
+                read.
+            end: Position of each text's last token; on the CPU.
+            shared: Tokens at the beginning of a prompt that all classes share.
+        """

@@ -1,0 +1,56 @@
+"""Encoders of the transformers library as text towers: BERT-like, T5, M2M100."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from open_clip.hf_model import HFTextEncoder
+from torch import Tensor
+
+from plp.towers.half_copy import HalfCopy
+from plp.towers.text import TextTower
+from plp.towers.tokens import Tokens
+from plp.upload import upload
+
+
+class EncoderText(TextTower):
+    """Reads open_clip's `HFTextEncoder`: an encoder with a mask of the padding, then a pooling.
+
+    Texts of one length go together: no padding is computed, no mask is needed, and a text's
+    feature does not depend on the lengths of its neighbours.
+
+    Args:
+        tower: The tower.
+        tokens: Its tokenizer.
+        context_length: Most tokens of a text.
+    """
+
+    def __init__(self, tower: HFTextEncoder, tokens: Tokens, context_length: int) -> None:
+        self.tower = tower
+        self.tokens = tokens
+        self.context_length = context_length
+        self._table: Any = tower.transformer.get_input_embeddings()
+        self.width = int(self._table.weight.shape[1])
+        self._half = HalfCopy()
+
+    def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:
+        """Look token embeddings up, scaled where the encoder scales them."""
+        return self._table(ids).detach()
+
+    def encode(
+        self, embeddings: Float[Tensor, "C N L D"], end: Int[Tensor, "C N"], shared: int = 0
+    ) -> Float[Tensor, "C N E"]:
+        """Encode texts; a shared beginning is computed for each, for all tokens see all others."""
+        x, ends = embeddings.flatten(0, 1), end.flatten()
+        network: Any = self._half.of(self.tower, x.device)
+        order: list[Tensor] = []
+        pooled: list[Tensor] = []
+        for last in ends.unique().tolist():
+            index = (ends == last).nonzero().squeeze(1)
+            part = x[:, : last + 1].index_select(0, upload(index, x.device))
+            seen = torch.ones(part.shape[:2], dtype=torch.long, device=x.device)
+            states = network.transformer(inputs_embeds=part, attention_mask=seen)
+            pooled.append(network.proj(network.pooler(states, seen)))
+            order.append(index)
+        back = upload(torch.cat(order).argsort(), x.device)
+        return torch.cat(pooled).index_select(0, back).unflatten(0, end.shape)

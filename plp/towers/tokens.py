@@ -1,0 +1,145 @@
+"""How a tokenizer lays a text out: what stands before it, behind it, and as padding."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+from plp.errors import ConfigError, WeightsError
+
+
+class Frame(NamedTuple):
+    """Ids around every text.
+
+    Attributes:
+        start: Before the text; none in T5's and Gemma's vocabularies.
+        end: Behind it.
+        pad: Fills the places up to the context length.
+    """
+
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+    pad: int
+
+
+class Tokens(ABC):
+    """A tokenizer, opened when it is first asked."""
+
+    @abstractmethod
+    def ids(self, text: str) -> list[int]:
+        """Return the ids of a bare text, without what stands around it."""
+
+    @property
+    @abstractmethod
+    def frame(self) -> Frame:
+        """Ids around every text."""
+
+
+class CLIPTokens(Tokens):
+    """CLIP's byte-pair encoding, which is part of open_clip.
+
+    Args:
+        options: open_clip's `tokenizer_kwargs`.
+    """
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self._options = json.dumps(dict(options or {}))
+
+    def ids(self, text: str) -> list[int]:
+        """Return the ids of a bare text."""
+        return _clip_tokenizer(self._options).encode(text)
+
+    @property
+    def frame(self) -> Frame:
+        """Start and end of text; zeros behind."""
+        tokenizer = _clip_tokenizer(self._options)
+        return Frame((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0)
+
+
+class HFTokens(Tokens):
+    """A tokenizer of the transformers library, cleaned and framed as open_clip does.
+
+    Args:
+        name: Folder, or name on the hub; of the latter, what the local cache holds is enough.
+        options: open_clip's `tokenizer_kwargs`: `clean`, `strip_sep_token`, `language`, ...
+        cache_dir: Where the hub's files are stored; None for the usual cache.
+        before_opening: Called once before its files are looked for, with its name; raises where
+            they are out of reach.
+
+    Raises:
+        WeightsError: when it is first asked, if its files are neither here nor to be had.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        cache_dir: str | None = None,
+        before_opening: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._name = name
+        self._before_opening = before_opening
+        self._options = dict(options or {})
+        self._cache_dir = cache_dir
+        self._opened: HFTokenizer | None = None
+        self._frame: Frame | None = None
+
+    def ids(self, text: str) -> list[int]:
+        """Return the ids of a bare text."""
+        return self._bare(self._tokenizer.clean_fn(text))
+
+    @property
+    def frame(self) -> Frame:
+        """What the tokenizer puts around a text, found on an example."""
+        if self._frame is None:
+            inner = self._tokenizer.tokenizer
+            bare, whole = self._bare("dog"), list(inner("dog").input_ids)
+            start = _place_of(bare, whole)
+            if start is None:
+                raise ConfigError(
+                    f"the tokenizer {self._name!r} changes a text by what it puts around it: "
+                    f"{bare} became {whole}. Prompts cannot be put together from parts"
+                )
+            end = whole[start + len(bare) :]
+            if self._tokenizer.strip_sep_token:
+                end = [0 if token == inner.sep_token_id else token for token in end]
+            pad = inner.pad_token_id if inner.pad_token_id is not None else 0
+            self._frame = Frame(tuple(whole[:start]), tuple(end), int(pad))
+        return self._frame
+
+    def _bare(self, text: str) -> list[int]:
+        return list(self._tokenizer.tokenizer(text, add_special_tokens=False).input_ids)
+
+    @property
+    def _tokenizer(self) -> HFTokenizer:
+        if self._opened is None:
+            if self._options.get("tokenizer_mode"):
+                raise ConfigError(
+                    f"tokenizer_mode={self._options['tokenizer_mode']!r} puts a class token behind "
+                    "the padding, which prompts cannot be laid out for; image features work"
+                )
+            self._before_opening(self._name)
+            try:
+                options = {**self._options, "cache_dir": self._cache_dir}
+                self._opened = HFTokenizer(self._name, **options)
+            except Exception as error:  # transformers and the hub raise whatever they like
+                reason = str(error).strip().partition("\n")[0]
+                raise WeightsError(
+                    f"cannot open the tokenizer {self._name}: {type(error).__name__}: {reason}"
+                ) from error
+        return self._opened
+
+
+@lru_cache
+def _clip_tokenizer(options: str) -> SimpleTokenizer:
+    return SimpleTokenizer(**json.loads(options))  # reads a vocabulary of 1.3 MB: once a process
+
+
+def _place_of(part: Sequence[int], whole: Sequence[int]) -> int | None:
+    for place in range(len(whole) - len(part) + 1):
+        if list(whole[place : place + len(part)]) == list(part):
+            return place
+    return None
