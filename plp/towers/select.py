@@ -20,7 +20,7 @@ from plp.towers.text_encoder import EncoderText
 from plp.towers.text_whole import WholeText
 from plp.towers.timm_map import FeatureMap
 from plp.towers.timm_vit import TimmViT, why_not_read
-from plp.towers.tokens import CLIPTokens, HFTokens, Tokens
+from plp.towers.tokens import CLIPTokens, HFTokens, NoTokens, Tokens
 from plp.towers.vision import VisionTower
 
 CLIP_VOCABULARY = 49408  # of CLIP's byte-pair encoding, start and end token included
@@ -77,9 +77,6 @@ def read_text(
         text_config: The `text_cfg` of its open_clip config.
         cache_dir: Where the hub's files are stored; None for the usual cache.
         before_opening: See `HFTokens`.
-
-    Raises:
-        ConfigError: for a tower whose vocabulary is smaller than its tokenizer's.
     """
     tower = getattr(model, "text", model)
     name = text_config.get("hf_tokenizer_name")
@@ -92,7 +89,7 @@ def read_text(
         return EncoderText(tower, tokens, length)
     vocabulary = tower.token_embedding.num_embeddings
     if isinstance(tokens, CLIPTokens) and vocabulary < CLIP_VOCABULARY:
-        raise ConfigError(
+        tokens = NoTokens(
             f"the text tower knows {vocabulary} tokens, and CLIP's byte-pair encoding has "
             f"{CLIP_VOCABULARY}. Set vocab_size, or name a tokenizer (hf_tokenizer_name)"
         )

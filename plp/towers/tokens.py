@@ -133,6 +133,26 @@ class HFTokens(Tokens):
         return self._opened
 
 
+class NoTokens(Tokens):
+    """No tokenizer that fits: texts are refused when they are first asked for.
+
+    Args:
+        why: What is wrong, and what to do.
+    """
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def ids(self, text: str) -> list[int]:
+        """Refuse."""
+        raise ConfigError(self._why)
+
+    @property
+    def frame(self) -> Frame:
+        """Refuse."""
+        raise ConfigError(self._why)
+
+
 @lru_cache
 def _clip_tokenizer(options: str) -> SimpleTokenizer:
     return SimpleTokenizer(**json.loads(options))  # reads a vocabulary of 1.3 MB: once a process

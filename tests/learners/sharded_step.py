@@ -102,9 +102,13 @@ def main(classes: int, images: int) -> None:
     make(os.environ.get("SHARDED_STEP_MISTAKE"))
     rank, processes = get_dist_info()
     for title, learner in learners.items():
-        encoded.clear()
         part = pixels[rank::processes], labels[rank::processes]
-        losses, gradients = step(DataParallelLearner(learner), learner, *part)
+        model = DataParallelLearner(learner)
+        step(
+            model, learner, *part
+        )  # its weights came anew from the first process: frozen texts too
+        encoded.clear()
+        losses, gradients = step(model, learner, *part)
         expected_losses, expected_gradients = whole[title]
         for name, loss in losses.items():
             torch.distributed.all_reduce(loss)

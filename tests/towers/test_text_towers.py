@@ -125,5 +125,7 @@ def test_a_text_that_does_not_fit_is_named(backbone):
 def test_a_small_vocabulary_without_a_tokenizer_is_refused():
     text = {**TEXT, "vocab_size": 1000}
     config = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": text}
+    backbone = OpenCLIPBackbone("tiny", None, model_config=config)
+    assert backbone.encode_image(torch.zeros(1, 3, 32, 32)).pooled.shape == (1, 24)
     with pytest.raises(ConfigError, match=r"knows 1000 tokens.*hf_tokenizer_name"):
-        OpenCLIPBackbone("tiny", None, model_config=config)
+        backbone.embed_words(["ox"])
