@@ -93,7 +93,7 @@ def read_text(
             f"the text tower knows {vocabulary} tokens, and CLIP's byte-pair encoding has "
             f"{CLIP_VOCABULARY}. Set vocab_size, or name a tokenizer (hf_tokenizer_name)"
         )
-    pool = getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", "argmax")
+    pool = str(getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", "argmax"))
     plain = {type(block) for block in tower.transformer.resblocks} == {ResidualAttentionBlock}
     causal = getattr(tower, "attn_mask", None) is not None
     appended = getattr(tower, "cls_emb", None) is not None
