@@ -321,7 +321,7 @@ class NameOnly(DataSource):
 @pytest.fixture
 def chosen(monkeypatch):
     """Settle a config for a data set by name, without the data set."""
-    monkeypatch.setattr(configs, "_source", lambda _, wanted: NameOnly(wanted.dataset))
+    monkeypatch.setattr(configs, "_source", lambda _, wanted, *__: NameOnly(wanted.dataset))
 
     def find(path, dataset="textile", shots=None):
         return choose(read(path), Choices(dataset=dataset, shots=shots))[0]

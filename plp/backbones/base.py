@@ -24,8 +24,10 @@ class Backbone(nn.Module):
         image_size: Side of the square input in pixels.
         interpolation: 'bicubic' or 'bilinear', as the weights were trained with.
         fingerprint: Hex digest that changes with the weights; the key of feature caches.
+        multilingual: Whether the text tower was trained on texts of many scripts.
     """
 
+    multilingual: bool = False
     embed_dim: int
     dense_dim: int
     token_dim: int

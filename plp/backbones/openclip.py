@@ -25,6 +25,9 @@ from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.select import read_text, read_tower
 from plp.towers.weights_state import weights_mark
 
+# Vocabularies of one language have 30 to 50 thousand tokens, those of many 250 thousand and more.
+_MANY_SCRIPTS = 100_000
+
 
 @BACKBONES.register_module()
 class OpenCLIPBackbone(Backbone):
@@ -114,6 +117,7 @@ class OpenCLIPBackbone(Backbone):
         )  # fmt: skip
         self.streams, self.dense_dim = self._vision.streams, self._vision.dense_dim
         self.token_dim, self.context_length = self._text.width, self._text.context_length
+        self.multilingual = self._text.vocabulary >= _MANY_SCRIPTS
         self._fingerprint = ("", "")  # mark of the weights it is of, digest
         self.freeze()
 

@@ -13,6 +13,7 @@ from plp.datasets import DataSource, source_config, source_names
 from plp.engine.choices import AMP, Choices
 from plp.engine.config_file import parse_config
 from plp.engine.config_paths import check_file, config_path
+from plp.engine.data_options import settle_class_names
 from plp.engine.pixel_options import settle_pixel_options
 from plp.engine.schedule import check_optimizer, check_schedules, check_train_cfg
 from plp.errors import ConfigError, did_you_mean
@@ -111,6 +112,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     ours = ("recipes", "shot_recipes")
     merge_options(config, {k: v for k, v in options.items() if k.split(".")[0] not in ours})
     settle_pixel_options(config, source, choices.trained_data)
+    settle_class_names(config)
     check_train_cfg(config)
     check_optimizer(config)
     check_schedules(config)

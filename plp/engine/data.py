@@ -21,6 +21,7 @@ from plp.datasets import (
 )
 from plp.datasets.class_subset import take_classes
 from plp.datasets.decoders import decoders
+from plp.datasets.names_file import rename_classes
 from plp.datasets.pixel_notes import pixel_notes
 from plp.datasets.readable import (
     glance_at,
@@ -83,7 +84,9 @@ def list_images(source: DataSource) -> Splits:
 
 
 def draw_from(splits: Splits, options: DataOptions, seed: int) -> FewShot:
-    """Draw the shots of a run from lists, see `draw`."""
+    """Draw the shots of a run from lists, see `draw`; classes are renamed first."""
+    if options.class_names:
+        splits = rename_classes(splits, options.class_names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         few = sample(splits, options.shots, seed, options.sampler)

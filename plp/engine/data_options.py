@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from mmengine.config import Config
 
 from plp.datasets.class_subset import PARTS, Part
+from plp.datasets.names_file import Pairs, check_pairs, read_names
 from plp.engine.pixel_options import check_pixel_options
 from plp.errors import ConfigError
 from plp.transforms.pixels import Reading, ValueRange
@@ -53,6 +54,9 @@ class DataOptions:
             followed by all that uses it; a checkpoint without it means False.
         value_range: Black and white of images of more than 8 bits, such as [0, 4095] for 12 bits;
             None for what a file says, else [0, 65535]. Kept and followed likewise.
+        class_names: Readable names of classes: a names file (see `read_names`) or {class: name}.
+            What the file says is kept in the config of the run; classes it leaves out keep their
+            names.
     """
 
     shots: int = 16
@@ -74,6 +78,7 @@ class DataOptions:
     two_labels: Literal["refuse", "report"] = "refuse"
     exif: bool | Literal["auto"] | None = False
     value_range: Sequence[int | float] | None = None
+    class_names: Sequence[Sequence[str]] | None = None
 
     @property
     def reading(self) -> Reading:
@@ -89,7 +94,9 @@ class DataOptions:
         if unknown := [key for key in given if key not in known]:
             raise ConfigError(f"data: unknown keys {unknown}. It takes: {', '.join(known)}")
         _check_values(given)
-        options = DataOptions(**given)
+        named = given.get("class_names")
+        pairs = None if named is None else _pairs(named)
+        options = DataOptions(**{**given, "class_names": pairs})
         if options.cache_features and options.views == "epoch":
             raise ConfigError(
                 "data.cache_features=True needs a number of views to cache, got "
@@ -102,6 +109,21 @@ class DataOptions:
 WITHOUT_EFFECT = ("num_workers", "verify", "feature_cache", "image_cache", "two_labels")
 
 _LEAST = {"shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "image_cache": 0}
+
+
+def settle_class_names(config: Config) -> None:
+    """Put what a names file says into the config, so that a checkpoint needs no file.
+
+    Raises:
+        ConfigError: if the file cannot be read or says something else.
+    """
+    named = (config.get("data") or {}).get("class_names")
+    if named is not None:
+        config.data.class_names = [list(pair) for pair in _pairs(named)]
+
+
+def _pairs(named: Any) -> Pairs:
+    return read_names(named) if isinstance(named, str) else check_pairs(named)
 
 
 def _check_values(given: Mapping[str, Any]) -> None:

@@ -49,6 +49,7 @@ from plp.evaluation.finite import check_state
 from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
+from plp.learners.readable_names import names_note
 from plp.report.command import train_command
 
 logger = logging.getLogger("plp")
@@ -138,7 +139,8 @@ def _train_in(
         notes = loaders.notes + rate_notes(config, epochs, len(loaders.train))
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
-        recipe=recipe, seed=seed, device=device, notes=notes + processes.notes(),
+        recipe=recipe, seed=seed, device=device,
+        notes=notes + names_note(few.name, learner) + processes.notes(),
     )  # fmt: skip
     select = _selection(config, loaders.val is not None)
     identity = identity_of(run, contents, select)

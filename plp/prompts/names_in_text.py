@@ -44,13 +44,16 @@ class NamesInText:
         """Return the tokens of `before + text + after` for every text, without a graph.
 
         Args:
-            before: What stands directly before every text.
+            before: What stands directly before every text; `{a}` in it is the article that goes
+                with the text.
             after: What stands directly after it.
             like: Any tensor of the dtype and on the device wanted.
         """
         tokens = self._known.get((before, after))
         if tokens is None:
-            tokens = self._embed_words([f"{before}{text}{after}" for text in self._texts])
+            tokens = self._embed_words(
+                [f"{with_article(before, text)}{text}{after}" for text in self._texts]
+            )
         if (before, after) not in self._known or _differ(tokens.embeddings, like):
             tokens = self._known[before, after] = _moved(tokens, like)
         return tokens
@@ -65,6 +68,19 @@ def _moved(tokens: NameTokens, like: Tensor) -> NameTokens:
         tensor.detach().to(like) for tensor in (tokens.embeddings, tokens.start, tokens.end)
     )
     return NameTokens(embeddings, tokens.lengths.cpu(), start, end)
+
+
+def with_article(before: str, text: str) -> str:
+    """Fill `{a}` with "a" or "an", by the first letter of a text.
+
+    By the letter, not the sound: "an hour" and "a unicorn" are not known.
+
+    Example:
+        >>> with_article('{a} ', 'electric guitar'), with_article('{a} ', 'Violin')
+        ('an ', 'a ')
+    """
+    vowel = text.lstrip()[:1].lower() in tuple("aeiou")
+    return before.replace("{a}", "an" if vowel else "a")
 
 
 def touching_piece(text: str) -> str:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
-from plp.prompts.names_in_text import in_text, touching_piece
+from plp.prompts.names_in_text import in_text, touching_piece, with_article
 from plp.prompts.rows import Groups
 from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS
@@ -28,7 +28,7 @@ class TemplatePrompt(Prompt):
             `template_set`). The tokens are those of the whole sentence: punctuation that touches
             `{}` is tokenised together with the name (see `NamesInText`). `{}` must not touch a
             letter or digit, which would make another word of the name ("a {}" and "a {}." are fine,
-            "a {}s" is not).
+            "a {}s" is not). In "{a} {}" the article goes with the name: "an oak", "a fir".
         embed_words: Looks token embeddings up; supplied when a learner is built.
 
     Raises:
@@ -48,7 +48,7 @@ class TemplatePrompt(Prompt):
             before, left, right, after = _split(template)
             self._touching.append((left, right))
             for key, text in dict(before=before, left=left, right=right, after=after).items():
-                tokens = embed_words([text])
+                tokens = embed_words([with_article(text, "")])
                 part = tokens.embeddings.detach()[0, : int(tokens.lengths[0])]  # [T, D]
                 self.register_buffer(f"{key}_{n}", part.clone(), persistent=False)
 
@@ -82,9 +82,15 @@ class TemplatePrompt(Prompt):
         return list(self.templates)
 
 
+_ARTICLE = "{a} "
+
+
 def _split(template: str) -> tuple[str, str, str, str]:
     """Return what stands before and after `{}`: words, what touches it on both sides, words."""
     before, found, after = template.partition("{}")
+    if found and before.endswith(_ARTICLE) and "{a}" not in before.removesuffix(_ARTICLE):
+        first, left, right, last = _split(before.removesuffix(_ARTICLE) + found + after)
+        return f"{first} {left}".strip(), _ARTICLE, right, last
     touching = (before[-1:] + " ")[0], (after[:1] + " ")[0]
     if not found or "{}" in after or any(letter.isalnum() for letter in touching):
         raise ValueError(

@@ -15,7 +15,8 @@ def template_set(name: str) -> tuple[str, ...]:
     """Return the templates of a set by name.
 
     Args:
-        name: 'one' ("a photo of a {}."), 'clip_7' (the seven that CLIP's authors selected for
+        name: 'one' ("a photo of a {}.", as published), 'article' (the same with "an" before a
+            vowel, plp's own), 'clip_7' (the seven that CLIP's authors selected for
             ImageNet) or 'clip_80' (all of their ImageNet templates, from open_clip).
 
     Raises:
@@ -27,6 +28,8 @@ def template_set(name: str) -> tuple[str, ...]:
     """
     if name == "one":
         return ("a photo of a {}.",)
+    if name == "article":
+        return ("a photo of {a} {}.",)
     if name == "clip_7":
         return CLIP_7
     if name == "clip_80":
@@ -34,5 +37,6 @@ def template_set(name: str) -> tuple[str, ...]:
 
         return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
     raise ValueError(
-        f"expected a list of templates or the name of a set (one, clip_7, clip_80), got {name!r}"
+        "expected a list of templates or the name of a set (one, article, clip_7, clip_80), "
+        f"got {name!r}"
     )

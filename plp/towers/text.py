@@ -14,11 +14,13 @@ class TextTower(ABC):
     Attributes:
         tokens: The tower's tokenizer.
         width: D, width of a token embedding.
+        vocabulary: How many tokens it knows.
         context_length: Most tokens a text may have, those around it included.
     """
 
     tokens: Tokens
     width: int
+    vocabulary: int
     context_length: int
 
     @abstractmethod

@@ -30,6 +30,7 @@ class CausalText(TextTower):
         self.tokens = tokens
         self.context_length = context_length
         self.width = tower.token_embedding.embedding_dim
+        self.vocabulary = tower.token_embedding.num_embeddings
         self._half = HalfCopy()
 
     def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:

@@ -30,7 +30,7 @@ class EncoderText(TextTower):
         self.tokens = tokens
         self.context_length = context_length
         self._table: Any = tower.transformer.get_input_embeddings()
-        self.width = int(self._table.weight.shape[1])
+        self.vocabulary, self.width = map(int, self._table.weight.shape)
         self._half = HalfCopy()
 
     def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:

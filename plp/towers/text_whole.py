@@ -40,6 +40,7 @@ class WholeText(TextTower):
         self.tokens = tokens
         self.context_length = context_length
         self.width = tower.token_embedding.embedding_dim
+        self.vocabulary = tower.token_embedding.num_embeddings
         self._half = HalfCopy()
         self._pool = pool
         self._causal = getattr(tower, "attn_mask", None) is not None

@@ -105,7 +105,8 @@ class Keys:
         config, source, _ = choose(loaded, job.choices)
         seed, options = run_seed(config), DataOptions.of(config)
         once = self._sources.setdefault((job.source, job.root), _ReadOnce(source))
-        place = (job.source, job.root, options.shots, seed, options.sampler, options.classes)
+        drawn = (options.shots, seed, options.sampler, options.classes, options.class_names)
+        place = (job.source, job.root, *drawn)
         if place not in self._data:
             few = draw(once, options, seed)
             once.check(options)
