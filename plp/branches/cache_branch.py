@@ -1,5 +1,6 @@
 """Labelled shots as a key-value cache beside the texts (Tip-Adapter)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -16,6 +17,8 @@ from plp.evaluation.finite import PREDICTION, check_logits, not_finite
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
 from plp.structures import Evidence, ImageFeatures, Shots
+
+_MOST_STEPS = 10_000  # of a search: more is no grid, and would fill the memory
 
 
 @final
@@ -66,7 +69,7 @@ class CacheBranch(Branch):
     ) -> None:
         super().__init__()
         for name, value in (("alpha", alpha), ("beta", beta)):
-            if value < 0:
+            if not 0 <= value < math.inf:
                 raise ValueError(f"expected {name} from 0 up, got {value}")
         self.prompt = PROMPTS.build_if_config(prompt, **inputs or {})
         self.alpha_grid = _grid("alpha_grid", alpha_grid)
@@ -152,7 +155,9 @@ class CacheBranch(Branch):
 
 
 def _grid(name: str, grid: Sequence[float | int]) -> list[float]:
-    if len(grid) != 2 or grid[0] <= 0.1 or int(grid[1]) < 1:
-        raise ValueError(f"expected {name} as (largest value above 0.1, steps), got {grid!r}")
+    if len(grid) != 2 or not 0.1 < grid[0] < math.inf or not 1 <= grid[1] <= _MOST_STEPS:
+        raise ValueError(
+            f"expected {name} as (largest value above 0.1, steps up to {_MOST_STEPS}), got {grid!r}"
+        )
     largest, steps = float(grid[0]), int(grid[1])
     return [0.1 + (largest - 0.1) * step / steps for step in range(steps)]

@@ -15,9 +15,23 @@ _MOST_STEPS = 20_000  # of a schedule by step that are gone through; longer ones
 
 
 def schedulers_of(config: Config) -> list[dict[str, Any]]:
-    """Return the schedules of a config, as it names them."""
+    """Return the schedules of a config, as it names them.
+
+    Raises:
+        ConfigError: for what is no dict, or begins before the run.
+    """
     found = config.get("param_scheduler") or []
-    return [dict(one) for one in ([found] if isinstance(found, Mapping) else found)]
+    listed = list(found) if isinstance(found, list | tuple) else [found]
+    for one in listed:
+        if not isinstance(one, Mapping):
+            raise ConfigError(f"expected param_scheduler to be dicts with a type, got {one!r}")
+        begin = one.get("begin", 0)
+        if isinstance(begin, bool) or not isinstance(begin, int | float) or not begin >= 0:
+            raise ConfigError(
+                f"expected begin of {one.get('type')} in param_scheduler to be a number from 0 up, "
+                f"got {begin!r}"
+            )
+    return list(map(dict, listed))
 
 
 def settled_schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -76,6 +90,9 @@ def rate_notes(config: Config, epochs: int, steps: int) -> tuple[str, ...]:
         config: Config of the run.
         epochs: Epochs.
         steps: Steps per epoch.
+
+    Raises:
+        ConfigError: if mmengine can make the schedules, but not go through the run with them.
     """
     base = config.optim_wrapper.get("optimizer", {}).get("lr")
     rates = _rates(config, float(base), epochs, steps) if base else None
@@ -107,10 +124,23 @@ def _rates(config: Config, base: float, epochs: int, steps: int) -> list[float] 
     by_step = not all(scheduler.by_epoch for scheduler in schedulers)
     if by_step and epochs * steps > _MOST_STEPS:
         return None
+    try:
+        return _gone_through(optimizer, schedulers, epochs, steps if by_step else 1)
+    except (ArithmeticError, ValueError) as error:
+        raise ConfigError(
+            f"param_scheduler does not last for a run of {epochs} epochs of {steps} steps: "
+            f"{error}. Look at its numbers of steps (total_steps) and its factors"
+        ) from error
+
+
+def _gone_through(
+    optimizer: torch.optim.Optimizer, schedulers: list[Any], epochs: int, steps: int
+) -> list[float]:
+    """Return the highest rate of each epoch; schedules by epoch need but one step in each."""
     highest = []
     for _ in range(epochs):
         seen = []
-        for _ in range(steps if by_step else 1):
+        for _ in range(steps):
             seen.append(float(optimizer.param_groups[0]["lr"]))
             optimizer.step()  # else torch warns of the order
             _step(one for one in schedulers if not one.by_epoch)

@@ -121,3 +121,29 @@ def test_refused_before_anything_is_read(train_tool, config_with, tmp_path):
     ended = train_tool(config=config_with("param_scheduler = dict(type='ConstantLR', end=1)\n"))
     assert "ConstantLR with begin=0, end=1" in ended.told()
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("schedulers", "words"),
+    [
+        ("ConstantLR", "expected param_scheduler to be dicts with a type, got 'ConstantLR'"),
+        ([3], "expected param_scheduler to be dicts with a type, got 3"),
+        ([dict(type="LinearLR", begin=-1, end=1)], "begin of LinearLR .* from 0 up, got -1"),
+        ([dict(type="LinearLR", begin="1")], "begin of LinearLR .* from 0 up, got '1'"),
+    ],
+)
+def test_what_is_no_schedule_is_refused_before_anything_is_built(schedulers, words):
+    with pytest.raises(ConfigError, match=words):
+        check_schedules(Config(dict(param_scheduler=schedulers)))
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        dict(type="OneCycleLR", eta_max=0.1, total_steps=2, by_epoch=False),
+        dict(type="ConstantLR", factor=0, end=2),
+    ],
+)
+def test_a_schedule_that_ends_before_the_run_is_refused(scheduler):
+    with pytest.raises(ConfigError, match="does not last for a run of 4 epochs of 3 steps"):
+        rate_notes(config(scheduler), epochs=4, steps=3)

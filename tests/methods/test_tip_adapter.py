@@ -1,12 +1,14 @@
 """Tip-Adapter: logits = s cos(f, t_c) + alpha sum_m exp(-beta (1 - f k_m)) [label of m is c]."""
 
 import copy
+import math
 import pickle
 
 import pytest
 import torch
 from references import NAMES, assert_method, cosines, cross_entropy, table, unit
 
+from plp.errors import ConfigError
 from plp.structures import Shots
 
 KEYS = "branches.cache.keys"
@@ -133,6 +135,12 @@ def test_a_search_that_ends_at_its_end_says_so(build, shots):
     own = Shots(shots[0].pooled, shots[0].labels)  # the cache knows them: the more of it the better
     (line,) = learner.tune(own)
     assert line.endswith("%, the last of alpha_grid: try a wider one"), line
+
+
+@pytest.mark.parametrize("grid", [(math.nan, 5), (math.inf, 5), (3.0, math.inf), (3.0, 1e30)])
+def test_a_grid_of_no_numbers_is_refused(build, grid):
+    with pytest.raises(ConfigError, match="expected beta_grid as "):
+        build("tip_adapter/vitb16_16shot", {"model.branches.cache.beta_grid": grid})
 
 
 def test_the_searched_grid_is_the_published_one(build):
