@@ -19,7 +19,8 @@ def own_ood_folder(out: str | Path | None, checkpoint: str | Path) -> Iterator[P
     """Choose the folder of a test and keep other tests out of it until this ends.
 
     Args:
-        out: The folder asked for; None: `ood` beside the checkpoint, numbered where that is taken.
+        out: The folder asked for; None: `ood` beside the checkpoint, numbered where that is taken
+            or a link.
         checkpoint: Checkpoint file, or the work directory of its run.
 
     Raises:
@@ -46,10 +47,13 @@ def _asked(folder: Path) -> FolderLock:
 def _beside(checkpoint: Path) -> FolderLock:
     checkpoints.load_checkpoint(checkpoint)  # before a folder is named after it
     beside = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    number = 1
-    while (lock := _lock_free(beside / ("ood" if number == 1 else f"ood_{number}"))) is None:
+    number = 0
+    while True:
         number += 1
-    return lock
+        folder = beside / ("ood" if number == 1 else f"ood_{number}")
+        # A link may come from a stranger and lead anywhere: nothing is written through it.
+        if not folder.is_symlink() and (lock := _lock_free(folder)) is not None:
+            return lock
 
 
 def _lock_free(folder: Path) -> FolderLock | None:

@@ -211,6 +211,10 @@ def test_tests_of_one_run_write_to_folders_of_their_own(trained):
         with refused(second, "test"), own_ood_folder(second, trained):
             pass
         (second / OOD_RESULT).touch()
+    (trained / "ood").symlink_to(trained.parent, target_is_directory=True)  # not followed
+    with own_ood_folder(None, trained) as beside:
+        assert beside.name == "ood_3"
+    (trained / "ood").unlink()
     with own_ood_folder(None, trained) as third:
         assert third == first
     with pytest.raises(ConfigError, match=r"holds ood\.json already"), own_ood_folder(second, ""):
