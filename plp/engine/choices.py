@@ -75,10 +75,11 @@ class Choices(NamedTuple):
             value = given[name]
             if value is None:
                 continue
-            if found.setdefault(key, value) != value:
+            stands = found.setdefault(key, value)
+            if stands is not value and stands != value:  # NaN is not even equal to itself
                 raise ConfigError(
                     f"--{name.replace('_', '-')} sets {key} to {value!r}, --cfg-options to "
-                    f"{found[key]!r}: leave one out"
+                    f"{stands!r}: leave one out"
                 )
         return found
 
