@@ -1,5 +1,6 @@
 """Folders that are laid out for annotations, not for classes: refused, with what was found."""
 
+import re
 from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
@@ -15,11 +16,13 @@ _KINDS = frozenset(
     ("images", "image", "imgs", "img", "jpegimages", "jpegs", "rgb", "mask", "label", "annotation",
      "annots", "annot", "anns", "annos", "anno", "bbox", "boxes", "polygons", "seg", "imagesets",
      "groundtruths", "instances", "semantic", "panoptic", "trimap", "xmls", "xml", "json", "jsons",
-     "csv", "txt", "yolo", "coco", "voc", "depth", "depths", "keypoints", "metadata")
+     "csv", "txt", "yolo", "coco", "voc", "depth", "depths", "keypoints", "metadata", "unlabeled",
+     "unlabelled", "devkit")
 )  # fmt: skip
 _TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".parquet", ".json", ".jsonl", ".xml", ".yaml", ".yml",
            ".mat", ".txt")  # fmt: skip
 _TEXTS = ("readme", "license", "licence", "requirements", "copying", "notes")
+_BETWEEN_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_]+")
 _MOST_FOLDERS = 3  # named of each part
 
 
@@ -43,13 +46,38 @@ def refuse_annotations(root: Path, classes: Collection[str]) -> None:
     Raises:
         DataError: naming what was found, a table if there is one, and the layout expected.
     """
-    if classes and all(part_of(name) or is_annotation(name) for name in classes):
+    twins = named_after_parts(classes)
+    if classes and all(part_of(name) or is_annotation(name) or name in twins for name in classes):
         raise DataError(_message(root, sorted(classes)))
 
 
+def named_after_parts(names: Collection[str]) -> frozenset[str]:
+    """Return the names that tell parts apart and nothing else, such as `cars_train`, `cars_test`.
+
+    Example:
+        >>> sorted(named_after_parts(["trainA", "testA", "bus"]))
+        ['testA', 'trainA']
+        >>> named_after_parts(["steam_train", "crash_test", "toy_train"])
+        frozenset()
+    """
+    alike: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = _BETWEEN_WORDS.sub(" ", name).casefold().split()
+        for place in (0, len(words) - 1) if len(words) > 1 else ():
+            if part := part_of(words[place]):
+                rest = tuple(words[:place] + words[place + 1 :])
+                alike.setdefault(rest, {})[name] = part
+    groups = [found for found in alike.values() if {"train"} < set(found.values())]
+    return frozenset(name for found in groups for name in found)
+
+
 def annotation_note(name: str, classes: Collection[str]) -> str:
-    """Return a warning about classes called like annotation folders; '' if none is."""
+    """Return a warning about classes called like annotation folders or parts; '' if none is."""
     odd = sorted(one for one in classes if is_annotation(one))
+    parts = {one: part for one in classes if (part := part_of(one))}
+    if {"train"} < set(parts.values()):
+        odd += sorted(parts)
+    odd += sorted(named_after_parts(classes))
     if not odd:
         return ""
     return (

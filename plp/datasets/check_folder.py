@@ -29,10 +29,16 @@ def check_folder(root: str | Path, read: bool = False) -> Check:
     items = [item for part in lists.values() for item in part]
     by_class = Counter(item.label for item in items)
     names = [f"{name} ({by_class[label]})" for label, name in enumerate(splits.class_names)]
+    twice = find_duplicates(splits)
     details = (
         f"images: {splits.root}", f"classes: {len(names)}, {some(names, most=20)}", *splits.notes,
-        *find_duplicates(splits).notes,
+        *twice.notes,
     )  # fmt: skip
     counts = {part: len(listed) for part, listed in lists.items() if listed}
     problem = broken(items, splits, [], read)
+    if twice.conflicts and not problem:
+        problem = (
+            "training refuses an image in two classes: leave it in one of them, or add "
+            "--cfg-options data.two_labels=report"
+        )
     return Check(source.name, Found.UNFIT if problem else Found.WHOLE, counts, {}, problem, details)

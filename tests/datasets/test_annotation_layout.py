@@ -25,6 +25,9 @@ LAYOUTS = {
     "roboflow coco": ({"train": 6, "valid": 6, "test": 6}, ("train/_annotations.coco.json",)),
     "parts of masks": ({f"{p}/{n}": 6 for p in ("train", "test") for n in ("images", "masks")}, ()),
     "flat and annotated": ({".": 6, "Labels": 6}, ("labels.csv",)),
+    "prefixed parts": ({"cars_train": 6, "cars_test": 6}, ("devkit/cars_meta.mat",)),
+    "parts of two domains": ({f"{p}{d}": 6 for p in ("train", "test") for d in "AB"}, ()),
+    "coco, all of it": ({f"{p}2017": 6 for p in ("train", "val", "test", "unlabeled")}, ()),
     "unlabelled test": ({"train/cat": 6, "train/dog": 6, "test": 6}, ()),
 }  # fmt: skip
 
@@ -62,6 +65,23 @@ def test_classes_may_have_such_names_beside_others(tmp_path, make_images, classe
     splits = Folder(tmp_path).splits()
     assert len(splits.class_names) == 2
     assert any("often hold images or masks" in note for note in splits.notes)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("train", "test", "samples"), ("cars_train", "cars_test", "samples")],
+)
+def test_parts_beside_another_folder_are_warned_of(tmp_path, make_images, classes):
+    make_images(tmp_path, dict.fromkeys(classes, 6))
+    notes = Folder(tmp_path).splits().notes
+    assert any(f"'{classes[0].replace('_', ' ')}'" in note and "Move" in note for note in notes)
+
+
+def test_classes_may_end_in_names_of_parts(tmp_path, make_images):
+    make_images(tmp_path, dict.fromkeys(("steam_train", "toy_train", "crash_test"), 6))
+    splits = Folder(tmp_path).splits()
+    assert len(splits.class_names) == 3
+    assert not any("Move" in note for note in splits.notes)
 
 
 def test_a_level_too_high_names_the_right_root(tmp_path, make_images):

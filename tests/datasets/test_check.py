@@ -1,5 +1,7 @@
 """`tools/data.py check`: what is there, what is missing, what to do."""
 
+import shutil
+
 import pytest
 from image_trees import grow, write_split
 
@@ -153,19 +155,29 @@ def test_an_ood_set_that_is_not_there(tmp_path):
     assert check_benchmark("places", tmp_path).found is Found.NOTHING
 
 
-def test_a_folder_of_one_s_own(tmp_path, capsys):
-    grow(tmp_path, [f"{name}/{i}.jfif" for name in ("cat", "dog") for i in range(6)])
+def test_a_folder_of_one_s_own(tmp_path, make_images, capsys):
+    make_images(tmp_path, {"cat": 6, "dog": 6})
     (tmp_path / "cat" / "IMG_1.HEIC").write_bytes(b"x")
     main(["check", "folder", "--root", str(tmp_path), "--read"])
     told = capsys.readouterr().out
     assert ": ok (train " in told
     assert "classes: 2, 'cat (6)', 'dog (6)'" in told
     assert "1 HEIC image ('cat/IMG_1.HEIC')" in told
-    (tmp_path / "dog" / "0.jfif").unlink()  # it is a link
-    (tmp_path / "dog" / "0.jfif").write_bytes(b"x")
+    (tmp_path / "dog" / "000.png").write_bytes(b"x")
     with pytest.raises(SystemExit):
         main(["check", "folder", "--root", str(tmp_path), "--read"])
     assert "1 of 12 images cannot be read" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["check", "folder", "--root", str(tmp_path / "cat")])
     assert "no sub-folder" in capsys.readouterr().out
+
+
+def test_a_folder_that_training_refuses_is_not_ok(tmp_path, make_images, capsys):
+    make_images(tmp_path, {"cat": 6, "dog": 6})
+    shutil.copy(tmp_path / "cat" / "001.png", tmp_path / "dog" / "same.png")
+    with pytest.raises(SystemExit):
+        main(["check", "folder", "--root", str(tmp_path)])
+    told = capsys.readouterr().out
+    assert ": cannot be used (train " in told
+    assert "1 image stands in several classes: " in told
+    assert "data.two_labels=report" in told
