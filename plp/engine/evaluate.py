@@ -55,8 +55,6 @@ def evaluate_checkpoint(
     config, recipe, seed, device, options, few, duplicates = restored.setup
     learner = restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))
-    for note in loaders.pixel_notes:
-        logger.warning(note)
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device, notes=loaders.notes,

@@ -123,8 +123,11 @@ def test_off_is_kept_followed_and_warned_of_with_a_count(
     assert [r.getMessage() for r in caplog.records if "36 of 48 images" in r.getMessage()]
     assert outputs(tmp_path / "on", listed) != outputs(tmp_path / "on", stripped)
     choices = Choices("folder", str(turned), 4)
-    _, result = evaluate_checkpoint(tiny_config, off, choices, device="cpu")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "plp"):
+        _, result = evaluate_checkpoint(tiny_config, off, choices, device="cpu")
     assert result["config"]["data"]["exif"] is False
+    assert caplog.text.count("carry an EXIF orientation") == 1
     caplog.clear()
     asked = choices._replace(options={"data.exif": True})
     with caplog.at_level(logging.WARNING, "plp"):
