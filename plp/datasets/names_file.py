@@ -67,9 +67,9 @@ def rename_classes(splits: Splits, pairs: Pairs) -> Splits:
     for one, name in pairs:
         known = spaced.get(one.replace("_", " "))
         if known is None:
+            near, there = did_you_mean(one, splits.class_names), some(list(splits.class_names))
             raise ConfigError(
-                f"data.class_names: {splits.name} has no class {one!r}."
-                f"{did_you_mean(one, splits.class_names)} Its classes: {some(splits.class_names)}"
+                f"data.class_names: {splits.name} has no class {one!r}.{near} Its classes: {there}"
             )
         names[known] = name
     return splits._replace(class_names=tuple(names.get(one, one) for one in splits.class_names))

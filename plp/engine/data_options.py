@@ -78,7 +78,7 @@ class DataOptions:
     two_labels: Literal["refuse", "report"] = "refuse"
     exif: bool | Literal["auto"] | None = False
     value_range: Sequence[int | float] | None = None
-    class_names: Sequence[Sequence[str]] | None = None
+    class_names: tuple[tuple[str, str], ...] | None = None
 
     @property
     def reading(self) -> Reading:
