@@ -123,8 +123,9 @@ class Tally:
         if compared and self.new:
             total = count(sum(self.new.values()), "image")
             found.append(
-                f"{name}: {total} that plp 0.1 did not read ({_numbers(self.new)}): this folder's "
-                "lists and draws differ from those of older runs"
+                f"{name}: {total} that earlier versions of plp did not read "
+                f"({_numbers(self.new)}): this folder's lists and draws differ from those of "
+                "older runs"
             )
         return tuple(found)
 

@@ -33,6 +33,7 @@ from plp.engine.result import (
 )
 from plp.engine.runner import build_runner, check_schedule
 from plp.engine.schedule import most_epochs, save_seconds
+from plp.engine.selection import selection_notes, selection_of
 from plp.engine.setup import Setup, as_begun, check_texts, set_up
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
 from plp.engine.validation_scores import scores_of_logits, validation_scores
@@ -43,7 +44,6 @@ from plp.engine.work_dir import (
     saved_data,
     telling_what_is_kept,
 )
-from plp.errors import ConfigError
 from plp.evaluation import ClassificationMetric, ClassificationReport, classification_report
 from plp.evaluation.finite import check_state
 from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
@@ -140,9 +140,12 @@ def _train_in(
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device,
-        notes=notes + names_note(few.name, learner) + processes.notes(),
+        notes=(
+            *notes, *selection_notes(config, learner, epochs), *names_note(few.name, learner),
+            *processes.notes(),
+        ),
     )  # fmt: skip
-    select = _selection(config, loaders.val is not None)
+    select = selection_of(config, loaders.val is not None)
     identity = identity_of(run, contents, select)
     state = read_state(folder, identity, resume)
     announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
@@ -233,19 +236,3 @@ def _validate(
     report = classification_report(found, class_names, "validation")
     entries = report_entries(report)
     return {"accuracy": entries["accuracy"], "num_images": entries["num_test_images"]}
-
-
-def _selection(config: Config, has_val: bool) -> str:
-    select = config.get("selection", "last")
-    if select not in ("last", "val"):
-        raise ConfigError(f"expected selection 'last' or 'val', got {select!r}")
-    if select == "val" and not has_val:
-        raise ConfigError("selection='val' needs validation images, and this data set has none")
-    section = config.get("train_cfg") or {}
-    epochs, first = section.get("max_epochs", 0), section.get("val_begin", 1)
-    if select == "val" and 0 < epochs < first:
-        raise ConfigError(
-            f"selection='val' takes the best of the epochs that are validated, and with "
-            f"train_cfg.val_begin={first} none of {epochs} is"
-        )
-    return select

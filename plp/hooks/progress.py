@@ -45,6 +45,7 @@ class ProgressHook(Hook):
         self.every = every
         self._sums: dict[str, Any] = {}
         self._steps = 0
+        self._rates = (0.0, 0.0)  # lowest and highest of all parameters
         self._rate = self._epoch_rate = 0.0  # of the last step; of the epoch's first
         self._test = Progress("testing", 0)
 
@@ -64,7 +65,8 @@ class ProgressHook(Hook):
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Read the rate of this step: after it the schedule has moved on to the next."""
-        self._rate = float(runner.optim_wrapper.get_lr()["lr"][0])
+        rates = [float(rate) for rate in runner.optim_wrapper.get_lr()["lr"]]
+        self._rate, self._rates = rates[0], (min(rates), max(rates))
         if batch_idx == 0:
             self._epoch_rate = self._rate
 
@@ -130,15 +132,23 @@ class ProgressHook(Hook):
         left = f"  {rate:.2f} s a step  {duration(rate * (runner.max_iters - done))} left"
         losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         logger.info(
-            "epoch %d/%d %s %s  lr %.2g%s",
+            "epoch %d/%d %s %s  lr %s%s",
             runner.epoch + 1,
             runner.max_epochs,
             step,
             losses,
-            self._rate if step else self._epoch_rate,
+            self._shown_rate(self._rate if step else self._epoch_rate),
             left if timed > 0 else "",
         )
         return means
+
+    def _shown_rate(self, rate: float) -> str:
+        """Return a rate as text; of parameters with rates of their own, the lowest and highest."""
+        low, high = self._rates
+        if low == high or not self._rate:
+            return f"{rate:.2g}"
+        part = rate / self._rate  # all groups follow one schedule
+        return f"{low * part:.2g} to {high * part:.2g}"
 
     def _means(self, runner: Any) -> dict[str, float]:
         means = {name: float(value) / self._steps for name, value in self._sums.items()}

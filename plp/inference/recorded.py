@@ -1,5 +1,6 @@
 """The config of a run as its own checkpoint records it, for tests that repeat nothing."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from plp.engine.checkpoint import load_checkpoint
 from plp.engine.choices import Choices, Classes
 from plp.engine.config import merge_options
 from plp.engine.header_trust import check_header, names_own_data
+from plp.engine.result import NAME
 from plp.errors import CheckpointError, ConfigError, DataError
 from plp.inference.loading import config_of, import_recorded_modules, refuse_code
 
@@ -38,7 +40,7 @@ def recorded_config(
         DataError: if the images of the training are no longer there.
     """
     saved = load_checkpoint(checkpoint)
-    config = config_of(saved)
+    config = Config(config_of(saved)._cfg_dict.to_dict(), filename=_config_file(checkpoint))
     if not isinstance(config.get("dataset"), dict):
         raise CheckpointError(
             f"{checkpoint} does not record its data set: give the config of its training before it"
@@ -54,6 +56,16 @@ def recorded_config(
     elif choices.data_root is None and (root := config.dataset.get("root")) is not None:
         _check_root(root, trust_header or names_own_data(saved.info, checkpoint))
     return config
+
+
+def _config_file(checkpoint: str | Path) -> str | None:
+    """Return the name of the config that a work directory's result states, for tables."""
+    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    try:
+        stated = json.loads((folder / NAME).read_text(encoding="utf-8")).get("config_file")
+    except (OSError, ValueError, AttributeError):  # a checkpoint on its own
+        return None
+    return stated if isinstance(stated, str) else None
 
 
 def _check_dataset(section: Any, choices: Choices, classes: Classes) -> None:

@@ -11,6 +11,7 @@ from plp.errors import DataError
 from plp.results.earlier import SET_ASIDE
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
 from plp.results.origins import notes_on_folders, notes_on_makers
+from plp.results.repeated import notes_on_repeated
 from plp.results.run import RESULT, Run, read_run
 from plp.results.unsolved import notes_on_transport
 from plp.results.variants import tell_apart
@@ -68,7 +69,7 @@ def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Colle
     ood = [run for run in found if isinstance(run, OODRun)]
     told = (
         *notes, *older, *apart.notes, *notes_on_folders(found), *notes_on_makers(found),
-        *notes_on_transport(runs),
+        *notes_on_transport(runs), *notes_on_repeated(runs),
     )  # fmt: skip
     return Collection(runs, ood, told)
 

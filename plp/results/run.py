@@ -44,6 +44,7 @@ class Run(NamedTuple):
         settings: What it was set to; None where it is not known.
         options: What its command set beside its config; None where it is not known.
         origin: Where it comes from; None where it is not known.
+        repeated: Test images that are also training images, by content.
         unsolved: Largest share of transport problems of a branch that have not converged.
     """
 
@@ -70,6 +71,7 @@ class Run(NamedTuple):
     settings: Settings | None = None
     options: tuple[str, ...] | None = None
     origin: Origin | None = None
+    repeated: int = 0
     unsolved: float = 0.0
 
     @property
@@ -155,6 +157,7 @@ def read_run(
         settings=settings_of(result),
         options=options_of(result),
         origin=origin_of(result),
+        repeated=(result.get("duplicates") or {}).get("test_in_train", 0),
         unsolved=unsolved_share(result),
     )
 

@@ -10,6 +10,7 @@ from tiny_runs import CLASSES, Ended, make_photos, read_result
 from plp.cli import predict as predict_cli
 from plp.cli.options import run_tool
 
+NEW = "6 images that earlier versions of plp did not read"
 SAID = "not read: 3 files with other suffixes (3 .txt: "
 HEIC = "install pillow-heif, or convert"
 
@@ -39,7 +40,12 @@ def predict(capsys, *flags) -> Ended:
 def test_train_and_predict(messy, train_tool, trained, capsys, tmp_path):
     ended = train_tool("--shots", 2, "--cfg-options", "train_cfg.max_epochs=1", data=messy)
     assert ended.status == 0, ended.err
-    for text in (SAID, HEIC, "3 folders of tools", "6 images that plp 0.1 did not read"):
+    for text in (
+        SAID,
+        HEIC,
+        "3 folders of tools",
+        "6 images that earlier versions of plp did not read",
+    ):
         assert ended.out.count(text) == 1, text
     result = read_result(tmp_path / "work")
     assert sum(SAID in note for note in result["notes"]) == 1

@@ -1,0 +1,23 @@
+"""Runs some of whose test images are training images, named in front of their tables."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from plp.wording import count
+
+if TYPE_CHECKING:
+    from plp.results.run import Run
+
+
+def notes_on_repeated(runs: "Sequence[Run]") -> list[str]:
+    """Return a note on each dataset whose test images stand among its training images."""
+    worst: dict[str, list[int]] = {}
+    for run in runs:
+        if run.repeated > 0:
+            worst.setdefault(run.dataset, []).append(run.repeated)
+    return [
+        f"{dataset}: {count(max(repeated), 'test image')} or copies of them are also training "
+        f"images in {count(len(repeated), 'run')}: their accuracy is too high. The notes of each "
+        "run say more."
+        for dataset, repeated in worst.items()
+    ]
