@@ -39,7 +39,7 @@ MOMENTS = {
     "test": [("plp.engine.evaluate", "restore_learner", 1),
              ("plp.engine.evaluate", "predict_loader", 1), ("plp.files", "os.replace", 1)],
     "predict": [("plp.cli.predict", "list_and_report", 1), ("plp.cli.predict", "load_asked", 1),
-                ("plp.inference.reading", "decode", 4), ("plp.files", "os.fsync", 1),
+                ("plp.inference.reading", "look_at", 4), ("plp.files", "os.fsync", 1),
                 ("plp.files", "os.replace", 1)],
     "predict --save": [("plp.inference.classifier", "score_batch", 1),
                        ("plp.files", "os.replace", 1)],
