@@ -211,8 +211,8 @@ SLOWLY = """
 import sys, time
 from plp.cli.main import main
 from plp.inference import reading
-decode = reading.decode
-reading.decode = lambda named: (time.sleep(0.5), decode(named))[1]
+look_at = reading.look_at
+reading.look_at = lambda *named: (time.sleep(0.5), look_at(*named))[1]
 sys.exit(main(sys.argv[1:]))
 """
 

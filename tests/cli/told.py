@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from plp.cli import main as door
+from plp.printable import lines_without_controls, printable
 
 REFUSED, STOPPED = 2, 130
 _NOBODY = 65534
@@ -111,8 +112,9 @@ def check_told(
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """Return how a message may write a text: as it is, or as Python quotes it."""
-    return text, repr(text)[1:-1], text.encode("utf-8", "backslashreplace").decode()
+    """Return how a message may write a text: as it is, as Python quotes it, or escaped."""
+    escaped = printable(text), lines_without_controls(text)
+    return text, repr(text)[1:-1], text.encode("utf-8", "backslashreplace").decode(), *escaped
 
 
 def check_nothing_written(
