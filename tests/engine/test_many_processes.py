@@ -33,8 +33,8 @@ STOP = "custom_imports = dict(imports=['stop_hook'])\n" + (
 
 @pytest.fixture(scope="module")
 def odd_photos(tmp_path_factory):
-    """Of which 7 are to validate and 19 to test: neither can be shared out evenly."""
-    counts = dict(zip(CLASSES, (12, 12, 14), strict=True))
+    """Of which 9 are to validate and 19 to test: neither can be shared out evenly."""
+    counts = dict(zip(CLASSES, (12, 13, 16), strict=True))
     return make_photos(tmp_path_factory.mktemp("data") / "insects", counts)
 
 
@@ -136,7 +136,7 @@ def test_processes_share_the_encoding_of_features_on_disk(config_with, odd_photo
         assert [one.code for one in ended] == [0, 0], ended
         ends.append(ended[0].printed)
         shards = (tmp_path / "cache").rglob("*.safetensors")
-        keys = [key for shard in shards for key in feature_store._keys(shard)]
+        keys = [key for shard in shards for key in feature_store.keys_of(shard)]
         assert len(keys) == len(set(keys)), "an image was encoded twice"
     assert re.search(r"features of (\d+) images: \1 from the cache .+, 0 encoded", ends[1])
     assert_close_end(tmp_path / "full", tmp_path / "empty")

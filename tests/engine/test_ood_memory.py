@@ -13,6 +13,7 @@ from processes import context
 from tiny_runs import CLASSES
 
 from plp.datasets import ImageDataset, Item
+from plp.datasets.decoding import Decoded, Traits
 from plp.datasets.images import Sample
 from plp.engine.build import build_learner
 from plp.engine.config import load_config
@@ -44,7 +45,10 @@ class Blank(ImageDataset):
         super().__init__(items, ".", ClipEval(8))
         self.pixels = torch.zeros(3, 8, 8, dtype=torch.uint8)
 
-    def __getitem__(self, which):
+    def look(self, index):
+        return Decoded(None, Traits())
+
+    def sample(self, which, image):
         return Sample(images=self.pixels, labels=self.items[which.item].label, indices=which.item)
 
 
