@@ -62,7 +62,7 @@ def chosen(monkeypatch):
     """Return the config of a method for a data set by name, without the data set."""
     source = Textile()
 
-    def named(_, wanted):
+    def named(_, wanted, *_options):
         source.name = wanted.dataset
         return source
 
