@@ -1,36 +1,26 @@
 """Any model of open_clip as a frozen backbone: CLIP, OpenCLIP, MetaCLIP, DFN, EVA, ..."""
 
-import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from plp.backbones._openclip_build import build_model
 from plp.backbones._openclip_hub import require_hub_tokenizer
 from plp.backbones._openclip_spec import resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
-from plp.backbones.base import Backbone
-from plp.check_cost import checking
+from plp.backbones.tower_backbone import TowerBackbone, exponentiated
 from plp.errors import ConfigError
-from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.seeds import check_seed
-from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.select import read_text, read_tower
-from plp.towers.weights_state import weights_mark
-
-# Vocabularies of one language have 30 to 50 thousand tokens, those of many 250 thousand and more.
-_MANY_SCRIPTS = 100_000
 
 
 @BACKBONES.register_module()
-class OpenCLIPBackbone(Backbone):
+class OpenCLIPBackbone(TowerBackbone):
     """A model of open_clip, in float32, with dense streams where its vision tower has them.
 
     Dense streams: 'vv' (SOT-GLP), 'value' (GalLoP, LoCoOp), 'tokens' (the last block's patches) of
@@ -106,92 +96,28 @@ class OpenCLIPBackbone(Backbone):
         self.model: Any = build_model(spec.config, self.quick_gelu, image_size, seed, cache_dir)
         if checkpoint is not None:
             load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)
-        self._set_geometry(spec.config, spec.preprocess)
-        self._vision = read_tower(self.model.visual, alias_first_block)
-        self._encode = type(self._vision).encode
-        if compile_vision is not None:
-            self._encode = torch.compile(self._encode, backend=compile_vision)
-        self._text = read_text(
+        text = read_text(
             self.model, spec.config["text_cfg"], cache_dir,
             partial(require_hub_tokenizer, cache_dir=cache_dir),
         )  # fmt: skip
-        self.streams, self.dense_dim = self._vision.streams, self._vision.dense_dim
-        self.token_dim, self.context_length = self._text.width, self._text.context_length
-        self.multilingual = self._text.vocabulary >= _MANY_SCRIPTS
-        self._fingerprint = ("", "")  # mark of the weights it is of, digest
+        self._set_towers(read_tower(self.model.visual, alias_first_block), text)
+        if compile_vision is not None:
+            self._encode = torch.compile(self._encode, backend=compile_vision)
+        self._set_geometry(
+            self._side(),
+            int(spec.config["embed_dim"]),
+            *(spec.preprocess[key] for key in ("interpolation", "mean", "std")),
+            exponentiated(self.model.logit_scale),
+        )
         self.freeze()
 
     @property
-    def fingerprint(self) -> str:
-        """SHA-256 over all weights and over what else changes image features."""
-        mark = weights_mark(self.model)
-        if self._fingerprint[0] != mark:
-            options = (self.alias_first_block, self.quick_gelu, self.image_size)
-            with checking():
-                self._fingerprint = mark, _digest(repr(options), self.model.state_dict())
-        return self._fingerprint[1]
+    def _label(self) -> str:
+        return f"{type(self).__name__} {self.arch!r}"
 
-    def encode_image(
-        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
-    ) -> ImageFeatures:
-        """Encode normalised images in one pass of the vision tower, without a graph.
-
-        Raises:
-            ConfigError: for images of another size, or a stream this tower does not have.
-        """
-        self._vision.check(streams, f"{type(self).__name__} {self.arch!r}")
-        if images.shape[-2:] != (self.image_size, self.image_size):
-            raise ConfigError(
-                f"expected images of {self.image_size} x {self.image_size}, got "
-                f"{images.shape[-2]} x {images.shape[-1]}. Resize them, or build the backbone with "
-                "image_size."
-            )
-        with torch.no_grad():
-            return self._encode(self._vision, images, streams)
-
-    def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
-        """Map dense features into the joint space by the projection of the pooled feature."""
-        return self._vision.project(dense)
-
-    def embed_words(self, texts: Sequence[str]) -> NameTokens:
-        """Tokenise bare texts and look their token embeddings up (no start, end, position).
-
-        Raises:
-            ConfigError: naming a text that is too long.
-            WeightsError: if the tokenizer's files are out of reach.
-        """
-        if isinstance(texts, str):
-            raise ConfigError(
-                f"embed_words: expected a sequence of texts, got the string {texts!r}"
-            )
-        ids = [self._ids(text) for text in texts]
-        frame = self._text.tokens.frame
-        start, end = (self._embed(ids) for ids in (frame.start, frame.end))
-        if len(start) == 1 and len(end) == 1:  # as in most vocabularies
-            start, end = start[0], end[0]
-        embeddings = start.new_zeros(len(ids), max(map(len, ids), default=0), self.token_dim)
-        for row, text in zip(embeddings, ids, strict=True):
-            row[: len(text)] = self._embed(text)
-        lengths = torch.tensor([len(text) for text in ids], dtype=torch.long)
-        return NameTokens(embeddings, lengths, start, end, NamesInText(texts, self.embed_words))
-
-    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
-        """Encode prompts: of a causal tower each up to its end token, a shared beginning once.
-
-        Raises:
-            ConfigError: if a prompt is longer than `context_length`.
-        """
-        end = prompts.end.cpu()  # where prompts of plp have it
-        longest = int(end.max()) + 1
-        if longest > self.context_length:
-            c, n = (end == end.max()).nonzero()[0].tolist()
-            raise ConfigError(
-                f"prompt {n} of class {c} has {longest} tokens with start and end; "
-                f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
-                "a shorter class name."
-            )
-        cut = prompts.embeddings[:, :, :longest]
-        return self._text.encode(cut, end, prompts.shared)
+    @property
+    def _image_options(self) -> tuple[Any, ...]:
+        return self.alias_first_block, self.quick_gelu, self.image_size
 
     def extra_repr(self) -> str:
         """Name the weights and what was decided about them."""
@@ -200,40 +126,12 @@ class OpenCLIPBackbone(Backbone):
             f"alias_first_block={self.alias_first_block}, image_size={self.image_size}"
         )
 
-    def _ids(self, text: str) -> list[int]:
-        """Return the token ids of a bare text; raise if it does not fit."""
-        ids, frame = self._text.tokens.ids(text), self._text.tokens.frame
-        limit = self.context_length - len(frame.start) - len(frame.end)
-        if len(ids) > limit:
-            raise ConfigError(
-                f"the text {text!r} has {len(ids)} tokens; expected at most {limit} "
-                f"({self.context_length} with start and end token). Shorten it."
-            )
-        return ids
-
-    def _embed(self, ids: Sequence[int]) -> Float[Tensor, "S D"]:
-        return self._text.embed(torch.tensor(ids, dtype=torch.long, device=self.device))
-
-    def _set_geometry(self, config: Mapping[str, Any], preprocess: Mapping[str, Any]) -> None:
+    def _side(self) -> int:
         sides = self.model.visual.image_size
         height, width = sides if isinstance(sides, list | tuple) else (sides, sides)
         if height != width:
             raise ConfigError(f"{self.arch} takes images of {height} x {width}; expected a square")
-        self.image_size = int(height)
-        self.embed_dim = int(config["embed_dim"])
-        self.interpolation = preprocess["interpolation"]
-        scale = self.model.logit_scale.detach().exp().reshape(())
-        self.register_buffer("mean", torch.tensor(preprocess["mean"]), persistent=False)
-        self.register_buffer("std", torch.tensor(preprocess["std"]), persistent=False)
-        self.register_buffer("logit_scale", scale, persistent=False)
-
-
-def _digest(options: str, state: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(options.encode())
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+        return int(height)
 
 
 def _check_compiler(backend: str | None) -> None:

@@ -1,0 +1,172 @@
+"""What every backbone shares that is made of readers of two towers, whatever library built them."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from plp.backbones.base import Backbone
+from plp.check_cost import checking
+from plp.errors import ConfigError
+from plp.prompts.names_in_text import NamesInText
+from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.towers.text import TextTower
+from plp.towers.vision import VisionTower
+from plp.towers.weights_state import weights_mark
+
+# Vocabularies of one language have 30 to 50 thousand tokens, those of many 250 thousand and more.
+_MANY_SCRIPTS = 100_000
+
+
+class TowerBackbone(Backbone):
+    """A library's model behind `plp.towers`: a reader of its image tower, one of its text tower.
+
+    A subclass builds the model, then calls `_set_towers`, `_set_geometry` and `freeze`. Features,
+    prompts, checks and the fingerprint are here.
+
+    Attributes:
+        model: The library's model: all weights, and nothing else has any.
+    """
+
+    model: Any
+    _vision: VisionTower
+    _text: TextTower
+    _encode: Callable[[VisionTower, Tensor, Sequence[str]], ImageFeatures]
+    _fingerprint: tuple[str, str] = ("", "")  # mark of the weights it is of, digest
+
+    @property
+    @abstractmethod
+    def _label(self) -> str:
+        """What the backbone is called in messages."""
+
+    @property
+    @abstractmethod
+    def _image_options(self) -> tuple[Any, ...]:
+        """What else than weights changes image features, for the fingerprint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all weights and over what else changes image features."""
+        mark = weights_mark(self.model)
+        if self._fingerprint[0] != mark:
+            with checking():
+                digest = _digest(repr(self._image_options), self.model.state_dict())
+            self._fingerprint = mark, digest
+        return self._fingerprint[1]
+
+    def encode_image(
+        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
+    ) -> ImageFeatures:
+        """Encode normalised images in one pass of the vision tower, without a graph.
+
+        Raises:
+            ConfigError: for images of another size, or a stream this tower does not have.
+        """
+        self._vision.check(streams, self._label)
+        if images.shape[-2:] != (self.image_size, self.image_size):
+            raise ConfigError(
+                f"expected images of {self.image_size} x {self.image_size}, got "
+                f"{images.shape[-2]} x {images.shape[-1]}. Resize them, or build the backbone with "
+                "image_size."
+            )
+        with torch.no_grad():
+            return self._encode(self._vision, images, streams)
+
+    def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Map dense features into the joint space by the projection of the pooled feature."""
+        return self._vision.project(dense)
+
+    def embed_words(self, texts: Sequence[str]) -> NameTokens:
+        """Tokenise bare texts and look their token embeddings up (no start, end, position).
+
+        Raises:
+            ConfigError: naming a text that is too long.
+            WeightsError: if the tokenizer's files are out of reach.
+        """
+        if isinstance(texts, str):
+            raise ConfigError(
+                f"embed_words: expected a sequence of texts, got the string {texts!r}"
+            )
+        ids = [self._ids(text) for text in texts]
+        frame = self._text.tokens.frame
+        start, end = (self._embed(ids) for ids in (frame.start, frame.end))
+        if len(start) == 1 and len(end) == 1:  # as in most vocabularies
+            start, end = start[0], end[0]
+        embeddings = start.new_zeros(len(ids), max(map(len, ids), default=0), self.token_dim)
+        for row, text in zip(embeddings, ids, strict=True):
+            row[: len(text)] = self._embed(text)
+        lengths = torch.tensor([len(text) for text in ids], dtype=torch.long)
+        return NameTokens(embeddings, lengths, start, end, NamesInText(texts, self.embed_words))
+
+    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
+        """Encode prompts: of a causal tower each up to its end token, a shared beginning once.
+
+        Raises:
+            ConfigError: if a prompt is longer than `context_length`.
+        """
+        end = prompts.end.cpu()  # where prompts of plp have it
+        longest = int(end.max()) + 1
+        if longest > self.context_length:
+            c, n = (end == end.max()).nonzero()[0].tolist()
+            raise ConfigError(
+                f"prompt {n} of class {c} has {longest} tokens with start and end; "
+                f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
+                "a shorter class name."
+            )
+        cut = prompts.embeddings[:, :, :longest]
+        return self._text.encode(cut, end, prompts.shared)
+
+    def _set_towers(self, vision: VisionTower, text: TextTower) -> None:
+        """Take the readers, and what follows from them."""
+        self._vision, self._text = vision, text
+        self._encode = type(vision).encode
+        self.streams, self.dense_dim = vision.streams, vision.dense_dim
+        self.token_dim, self.context_length = text.width, text.context_length
+        self.multilingual = text.vocabulary >= _MANY_SCRIPTS
+
+    def _set_geometry(
+        self,
+        image_size: int,
+        embed_dim: int,
+        interpolation: str,
+        mean: Sequence[float],
+        std: Sequence[float],
+        logit_scale: Float[Tensor, ""],
+    ) -> None:
+        """Take what images are prepared by, and the factor on cosines (exponentiated)."""
+        self.image_size, self.embed_dim = image_size, embed_dim
+        self.interpolation = interpolation
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("std", torch.tensor(std), persistent=False)
+        self.register_buffer("logit_scale", logit_scale, persistent=False)
+
+    def _ids(self, text: str) -> list[int]:
+        """Return the token ids of a bare text; raise if it does not fit."""
+        ids, frame = self._text.tokens.ids(text), self._text.tokens.frame
+        limit = self.context_length - len(frame.start) - len(frame.end)
+        if len(ids) > limit:
+            raise ConfigError(
+                f"the text {text!r} has {len(ids)} tokens; expected at most {limit} "
+                f"({self.context_length} with start and end token). Shorten it."
+            )
+        return ids
+
+    def _embed(self, ids: Sequence[int]) -> Float[Tensor, "S D"]:
+        return self._text.embed(torch.tensor(ids, dtype=torch.long, device=self.device))
+
+
+def exponentiated(logarithm: nn.Parameter | Tensor) -> Float[Tensor, ""]:
+    """Return the factor on cosines that a model keeps the logarithm of."""
+    return logarithm.detach().exp().reshape(())
+
+
+def _digest(options: str, state: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(options.encode())
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
