@@ -103,11 +103,14 @@ class OpenCLIPBackbone(TowerBackbone):
         self._set_towers(read_tower(self.model.visual, alias_first_block), text)
         if compile_vision is not None:
             self._encode = torch.compile(self._encode, backend=compile_vision)
+        seen = spec.preprocess
         self._set_geometry(
-            self._side(),
-            int(spec.config["embed_dim"]),
-            *(spec.preprocess[key] for key in ("interpolation", "mean", "std")),
-            exponentiated(self.model.logit_scale),
+            image_size=self._side(),
+            embed_dim=int(spec.config["embed_dim"]),
+            interpolation=seen["interpolation"],
+            mean=seen["mean"],
+            std=seen["std"],
+            logit_scale=exponentiated(self.model.logit_scale),
         )
         self.freeze()
 
