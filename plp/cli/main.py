@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from plp import __version__
+from plp.cli.interrupts import heeded_interrupts, kept_interrupts
 from plp.errors import Interrupted, did_you_mean
 
 logger = logging.getLogger("plp")
@@ -96,12 +97,14 @@ def tool(name: str, argv: Sequence[str] | None = None) -> int:
     """Run a command as a file of `tools/` does, under the name of that file."""
     _end_promptly()
     try:
-        from plp.cli.options import run_tool
+        with kept_interrupts():
+            with heeded_interrupts():
+                from plp.cli.options import run_tool
 
-        command = COMMANDS[name]
-        return run_tool(
-            lambda words: _call(name, command, words), argv, prints_data=command.prints_data
-        )
+            command = COMMANDS[name]
+            return run_tool(
+                lambda words: _call(name, command, words), argv, prints_data=command.prints_data
+            )
     except KeyboardInterrupt:  # before `run_tool` is there to report it
         print(Interrupted.USUAL, file=sys.stderr)
         return 130
@@ -115,13 +118,16 @@ def _end_promptly() -> None:
 
 def _call(name: str, command: Command, argv: Sequence[str] | None) -> None:
     """Read the flags, say that plp is starting, then import what does the work."""
-    flags = importlib.import_module(command.flags)
+    with heeded_interrupts():
+        flags = importlib.import_module(command.flags)
     arguments = flags.parser().parse_args(argv)
     if check := getattr(flags, "check", None):  # what is refused anyway is refused at once
         check(arguments)
     if command.long and os.environ.get("RANK", "0") == "0":  # of torchrun's processes the first
         logger.info("plp %s, %s: importing torch and the rest", __version__, name)
-    importlib.import_module(command.module).main(argv)
+    with heeded_interrupts():
+        module = importlib.import_module(command.module)
+    module.main(argv)
 
 
 def usage() -> str:

@@ -143,10 +143,14 @@ def test_a_signal(seconds, root, world, place):
         "print('up', flush=True); from plp.cli.main import main; raise SystemExit(main())",
         "train", *argv, "--cfg-options", "train_cfg.max_epochs=100000", stderr=subprocess.STDOUT,
     )  # fmt: skip
-    assert process.stdout.readline().startswith("up")  # before, the signal is Python's own affair
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=200)[0]
+    try:
+        assert process.stdout.readline().startswith("up")  # before, the signal is Python's affair
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=200)[0]
+    finally:
+        process.kill()  # a process that goes on would write into the world of all later tests
+        process.wait()
     assert process.returncode in (STOPPED, -signal.SIGINT), said
     if process.returncode == STOPPED:
         assert "Traceback" not in said
