@@ -22,14 +22,6 @@ def project_packed(
     return F.linear(tokens, attention.in_proj_weight[rows], bias)
 
 
-def project_in(
-    attention: Any, tokens: Float[Tensor, "M L W"], first: int, last: int
-) -> list[Float[Tensor, "M L W"]]:
-    """Apply parts of the packed projection, one tensor each; see `project_packed`."""
-    packed = project_packed(attention, tokens, first, last)
-    return list(packed.chunk(last - first, dim=-1))
-
-
 def by_head(part: Float[Tensor, "..."], heads: int) -> Float[Tensor, "M h L d"]:
     """Split [M, L, W] into heads; a tensor that is split already comes back as it is."""
     return part if part.ndim == 4 else part.unflatten(-1, (heads, -1)).transpose(1, 2)

@@ -33,7 +33,11 @@ class ImageTower(ABC):
 
     @abstractmethod
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
-        """Return the tokens that enter the first block."""
+        """Return the tokens, with their positions where these are added to them."""
+
+    def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Return what enters the first block: the tokens behind a norm, where one stands there."""
+        return tokens
 
     @abstractmethod
     def blocks(self, device: torch.device) -> Sequence[Block]:

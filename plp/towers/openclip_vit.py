@@ -4,21 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
-from open_clip.transformer import (
-    Attention,
-    AttentionalPooler,
-    CustomResidualAttentionBlock,
-    ResidualAttentionBlock,
-    VisionTransformer,
-)
+from jaxtyping import Float
+from open_clip.transformer import AttentionalPooler, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from plp.towers.attention import attend, by_head, project_in
 from plp.towers.block import Block
 from plp.towers.half_copy import HalfCopy
 from plp.towers.image import ImageTower
+from plp.towers.openclip_block import OpenCLIPBlock
+from plp.towers.parts import require_plain
 
 
 class OpenCLIPViT(ImageTower):
@@ -42,12 +37,16 @@ class OpenCLIPViT(ImageTower):
         self.grid = tuple(visual.grid_size)
 
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
-        """Patches behind the class token, positions added, first norm."""
+        """Patches behind the class token, positions added."""
         visual = self.visual
         patches = visual.conv1(images).flatten(2).transpose(1, 2)
         class_token = visual.class_embedding.to(patches.dtype).expand(images.shape[0], 1, -1)
         x = torch.cat([class_token, patches], dim=1)
-        return visual.ln_pre(x + visual.positional_embedding.to(x.dtype))
+        return x + visual.positional_embedding.to(x.dtype)
+
+    def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Apply the norm in front of the first block."""
+        return self.visual.ln_pre(tokens)
 
     def blocks(self, device: torch.device) -> Sequence[Block]:
         """Return a reader of each residual block."""
@@ -76,67 +75,9 @@ class OpenCLIPViT(ImageTower):
         return features if self.visual.proj is None else features @ self.visual.proj
 
 
-class OpenCLIPBlock(Block):
-    """Reader of open_clip's two residual blocks: CLIP's, and the one with further norms.
-
-    Args:
-        block: The block.
-    """
-
-    def __init__(self, block: ResidualAttentionBlock | CustomResidualAttentionBlock) -> None:
-        self.block = block
-        self.attention: Any = block.attn
-        self.heads = block.attn.num_heads
-
-    def normed(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
-        """Apply the norm in front of the attention."""
-        return self.block.ln_1(x)
-
-    def project(
-        self, normed: Float[Tensor, "B L W"], first: int, last: int
-    ) -> list[Float[Tensor, "B L V"]]:
-        """Apply parts of the packed projection."""
-        return project_in(self.attention, normed, first, last)
-
-    def mix(
-        self,
-        query: Float[Tensor, "B Q V"],
-        key: Float[Tensor, "B L V"],
-        value: Float[Tensor, "B L V"],
-        mask: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "B Q V"]:
-        """Attend; with norms of queries and keys, or as scaled cosines, where it has them."""
-        attention = self.attention
-        if not isinstance(attention, Attention):
-            return attend(query, key, value, self.heads, mask=mask)
-        q, k = (by_head(part, self.heads) for part in (query, key))
-        if attention.logit_scale is not None:
-            scale = attention.logit_scale.clamp(max=attention.logit_scale_max).exp()
-            q, k = F.normalize(q, dim=-1) * scale * q.shape[-1] ** 0.5, F.normalize(k, dim=-1)
-        else:
-            q, k = attention.ln_q(q), attention.ln_k(k)
-        return attend(q, k, value, self.heads, mask=mask)
-
-    def output(
-        self, mixed: Float[Tensor, "B Q V"], normed: Float[Tensor, "B Q W"]
-    ) -> Float[Tensor, "B Q W"]:
-        """Project heads back, then scale."""
-        if isinstance(self.attention, Attention):
-            if self.attention.head_scale is not None:
-                split = mixed.unflatten(-1, (self.heads, -1))
-                mixed = (split * self.attention.head_scale[:, 0]).flatten(-2)
-            mixed = self.block.ln_attn(self.attention.out_proj(self.attention.ln_inner(mixed)))
-            return self.block.ls_1(mixed)
-        return self.block.ls_1(self.attention.out_proj(mixed))
-
-    def feed_forward(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
-        """Add the MLP."""
-        return x + self.block.ls_2(self.block.mlp(self.block.ln_2(x)))
-
-
 def _of_one_key(pooler: AttentionalPooler, dense: Float[Tensor, "B P W"]) -> Tensor:
     """Return what a pooler makes of each patch alone: its value, behind the output projection."""
-    attention: nn.MultiheadAttention = pooler.attn
+    attention: nn.MultiheadAttention = require_plain(pooler.attn, nn.MultiheadAttention)
     width = attention.embed_dim
     if attention.in_proj_weight is None:  # keys of another width than the queries
         weight = attention.v_proj_weight

@@ -6,10 +6,11 @@ from typing import Any
 from open_clip.hf_model import HFTextEncoder
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from open_clip.transformer import VisionTransformer
 from torch import nn
 
 from plp.errors import ConfigError
+from plp.towers.openclip_text import OpenCLIPText
 from plp.towers.openclip_vit import OpenCLIPViT
 from plp.towers.pooled import PooledOnly
 from plp.towers.resnet import ResNetTower
@@ -17,6 +18,7 @@ from plp.towers.streams import TransformerStreams
 from plp.towers.text import TextTower
 from plp.towers.text_causal import CausalText
 from plp.towers.text_encoder import EncoderText
+from plp.towers.text_mask import TextMask
 from plp.towers.text_whole import WholeText
 from plp.towers.timm_map import FeatureMap
 from plp.towers.timm_vit import TimmViT, why_not_read
@@ -94,9 +96,13 @@ def read_text(
             f"{CLIP_VOCABULARY}. Set vocab_size, or name a tokenizer (hf_tokenizer_name)"
         )
     pool = str(getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", "argmax"))
-    plain = {type(block) for block in tower.transformer.resblocks} == {ResidualAttentionBlock}
     causal = getattr(tower, "attn_mask", None) is not None
     appended = getattr(tower, "cls_emb", None) is not None
-    if causal and plain and not appended and pool in ("argmax", "eos"):
-        return CausalText(tower, tokens, length)
-    return WholeText(tower, tokens, length, pool)
+    if causal and not appended and pool in ("argmax", "eos"):
+        return CausalText(OpenCLIPText(tower), tokens, length)
+    mask = TextMask(
+        causal,
+        padding=bool(getattr(tower, "use_pad_mask", False)),
+        class_sees_itself=bool(getattr(tower, "correct_cls_mask", True)),
+    )
+    return WholeText(OpenCLIPText(tower), tokens, length, pool, mask)

@@ -45,7 +45,7 @@ class TransformerStreams(VisionTower):
     def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
         """Encode images of the tower's own size."""
         tower, prefix = self.tower, self.tower.prefix
-        x = tower.embed(images)
+        x = tower.first_norm(tower.embed(images))
         dense = {"vv": x[:, prefix:]} if "vv" in streams else {}
         blocks = tower.blocks(x.device)
         for index, block in enumerate(blocks):
@@ -63,7 +63,7 @@ class TransformerStreams(VisionTower):
             if last and "value" in streams:
                 added = block.output(value[:, prefix:], normed[:, prefix:])
                 dense["value"] = block.feed_forward(x[:, prefix:] + added)
-            x = block.feed_forward(x[:, :rows] + attended)
+            x = block.finish(x[:, :rows], normed[:, :rows], attended)
         if "tokens" in streams:
             dense["tokens"] = x[:, prefix:]
         pooled = tower.pool(x)
@@ -80,8 +80,8 @@ def _attention(
 ) -> tuple[Float[Tensor, "B R W"], Float[Tensor, "B L V"]]:
     """Return the attention output of the first `rows` tokens, and the values of all."""
     if rows == normed.shape[1]:
-        query, key, value = block.project(normed, 0, 3)
+        query, key, value = block.qkv(normed, 0, 3)
     else:
-        (query,) = block.project(normed[:, :rows], 0, 1)
-        key, value = block.project(normed, 1, 3)
+        (query,) = block.qkv(normed[:, :rows], 0, 1)
+        key, value = block.qkv(normed, 1, 3)
     return block.output(block.mix(query, key, value), normed[:, :rows]), value

@@ -11,17 +11,18 @@ from plp.towers.tokens import Tokens
 class TextTower(ABC):
     """Token embeddings of whole texts to text features. Holds the module, owns no parameter.
 
-    Attributes:
+    Args:
         tokens: The tower's tokenizer.
+        context_length: Most tokens a text may have, those around it included.
         width: D, width of a token embedding.
         vocabulary: How many tokens it knows.
-        context_length: Most tokens a text may have, those around it included.
     """
 
-    tokens: Tokens
-    width: int
-    vocabulary: int
-    context_length: int
+    def __init__(self, tokens: Tokens, context_length: int, width: int, vocabulary: int) -> None:
+        self.tokens = tokens
+        self.context_length = context_length
+        self.width = width
+        self.vocabulary = vocabulary
 
     @abstractmethod
     def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:

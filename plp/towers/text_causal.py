@@ -1,15 +1,12 @@
-"""open_clip's text transformer where it is causal and read at the end token: cut and packed."""
-
-from typing import Any
+"""A causal text tower that is read at the end token: cut and packed."""
 
 from jaxtyping import Float, Int
-from open_clip.transformer import ResidualAttentionBlock
-from torch import Tensor, nn
+from torch import Tensor
 
-from plp.towers.attention import attend, project_packed
-from plp.towers.half_copy import HalfCopy
+from plp.towers.block import Block
 from plp.towers.packing import Packing, pack
 from plp.towers.text import TextTower
+from plp.towers.text_blocks import TextBlocks
 from plp.towers.tokens import Tokens
 
 
@@ -20,22 +17,18 @@ class CausalText(TextTower):
     computed; and a beginning that texts share is the same in all of them.
 
     Args:
-        tower: The module that holds embeddings, blocks and projection.
+        text: The tower's description.
         tokens: Its tokenizer.
         context_length: Most tokens of a text.
     """
 
-    def __init__(self, tower: Any, tokens: Tokens, context_length: int) -> None:
-        self.tower = tower
-        self.tokens = tokens
-        self.context_length = context_length
-        self.width = tower.token_embedding.embedding_dim
-        self.vocabulary = tower.token_embedding.num_embeddings
-        self._half = HalfCopy()
+    def __init__(self, text: TextBlocks, tokens: Tokens, context_length: int) -> None:
+        super().__init__(tokens, context_length, text.width, text.vocabulary)
+        self.text = text
 
     def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:
         """Look token embeddings up."""
-        return self.tower.token_embedding(ids).detach()
+        return self.text.embed(ids)
 
     def encode(
         self, embeddings: Float[Tensor, "C N L D"], end: Int[Tensor, "C N"], shared: int = 0
@@ -50,45 +43,29 @@ class CausalText(TextTower):
             end: Position of each text's end token; on the CPU.
             shared: Tokens at the beginning of a prompt that all classes share.
         """
-        tower, length = self.tower, embeddings.shape[2]
+        length = embeddings.shape[2]
         texts = pack(end, length, shared).to(embeddings.device)
-        positions = tower.positional_embedding[:length].to(embeddings.dtype)
+        positions = self.text.positions(length).to(embeddings.dtype)
         x = texts.collect((embeddings + positions).flatten(0, 1))  # [U, D]
-        transformer: Any = self._half.of(tower.transformer, x.device)
-        *blocks, last = transformer.resblocks
+        *blocks, last = self.text.blocks(x.device)
         for block in blocks:
             x = _block(block, x, texts)
-        x = tower.ln_final(_last_block(last, x, texts))  # [M, D]
-        projection = tower.text_projection
-        if projection is not None:
-            x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
-        return x.unflatten(0, end.shape)
+        return self.text.finish(_last_block(last, x, texts)).unflatten(0, end.shape)
 
 
-def _block(
-    block: ResidualAttentionBlock, x: Float[Tensor, "U D"], texts: Packing
-) -> Float[Tensor, "U D"]:
-    packed = project_packed(block.attn, block.ln_1(x), 0, 3)
-    query, key, value = texts.spread(packed).chunk(3, dim=-1)
-    mixed = texts.collect(attend(query, key, value, block.attn.num_heads, causal=True))
-    return _finish(block, x, mixed)
+def _block(block: Block, x: Float[Tensor, "U D"], texts: Packing) -> Float[Tensor, "U D"]:
+    normed = block.normed(x)
+    query, key, value = texts.spread(block.qkv_together(normed, 0, 3)).chunk(3, dim=-1)
+    mixed = texts.collect(block.mix(query, key, value, causal=True))
+    return block.finish(x, normed, block.output(mixed, normed))
 
 
-def _last_block(
-    block: ResidualAttentionBlock, x: Float[Tensor, "U D"], texts: Packing
-) -> Float[Tensor, "M D"]:
+def _last_block(block: Block, x: Float[Tensor, "U D"], texts: Packing) -> Float[Tensor, "M D"]:
     """Compute the end tokens alone; they attend to the whole of their texts."""
-    normed = block.ln_1(x)
-    query = project_packed(block.attn, normed.index_select(0, texts.ends), 0, 1)
-    packed = project_packed(block.attn, normed, 1, 3)
-    key, value = texts.spread(packed).chunk(2, dim=-1)
+    normed = block.normed(x)
+    own = normed.index_select(0, texts.ends)
+    (query,) = block.qkv(own, 0, 1)
+    key, value = texts.spread(block.qkv_together(normed, 1, 3)).chunk(2, dim=-1)
     seen = texts.real[:, None, None]  # [M, 1, 1, L]
-    mixed = attend(query[:, None], key, value, block.attn.num_heads, mask=seen)[:, 0]
-    return _finish(block, x.index_select(0, texts.ends), mixed)
-
-
-def _finish(
-    block: ResidualAttentionBlock, x: Float[Tensor, "U D"], mixed: Float[Tensor, "U D"]
-) -> Float[Tensor, "U D"]:
-    x = x + block.ls_1(block.attn.out_proj(mixed))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+    mixed = block.mix(query[:, None], key, value, seen)[:, 0]
+    return block.finish(x.index_select(0, texts.ends), own, block.output(mixed, own))

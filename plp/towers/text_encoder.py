@@ -27,10 +27,9 @@ class EncoderText(TextTower):
 
     def __init__(self, tower: HFTextEncoder, tokens: Tokens, context_length: int) -> None:
         self.tower = tower
-        self.tokens = tokens
-        self.context_length = context_length
         self._table: Any = tower.transformer.get_input_embeddings()
-        self.vocabulary, self.width = map(int, self._table.weight.shape)
+        vocabulary, width = map(int, self._table.weight.shape)
+        super().__init__(tokens, context_length, width, vocabulary)
         self._half = HalfCopy()
 
     def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from timm.layers import AttentionPoolLatent, apply_rot_embed_cat
 from timm.layers.attention import Attention, AttentionRope
 from timm.models.eva import Eva, EvaAttention, EvaBlock, EvaBlockPostNorm
@@ -19,10 +19,11 @@ from timm.models.vision_transformer_relpos import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from plp.towers.attention import attend, by_head
+from plp.towers.attention import by_head
 from plp.towers.block import Block
 from plp.towers.half_copy import HalfCopy
 from plp.towers.image import ImageTower
+from plp.towers.parts import Matrix
 
 _TRUNKS = (VisionTransformer, Eva, VisionTransformerRelPos)
 _BLOCKS = (ViTBlock, ResPostBlock, EvaBlock, EvaBlockPostNorm, RelPosBlock, ResPostRelPosBlock)
@@ -57,7 +58,11 @@ class TimmViT(ImageTower):
                 return x
             return torch.cat([trunk.cls_token.expand(len(x), -1, -1), x], dim=1)
         x = trunk._pos_embed(x)
-        return trunk.norm_pre(x[0] if isinstance(trunk, Eva) else x)
+        return x[0] if isinstance(trunk, Eva) else x
+
+    def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Apply the norm in front of the first block, where there is one."""
+        return getattr(self.trunk, "norm_pre", _same)(tokens)
 
     def blocks(self, device: torch.device) -> Sequence[Block]:
         """Return a reader of each block, with the positions that act inside it."""
@@ -116,13 +121,13 @@ class TimmBlock(Block):
         self.rope, self.shared_bias = rope, bias
         self._norm_last = isinstance(block, _NORM_LAST)
 
-    def normed(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+    def normed(self, x: Float[Tensor, "*batch W"]) -> Float[Tensor, "*batch W"]:
         """Apply the norm in front of the attention, where it stands there."""
         return x if self._norm_last else self.block.norm1(x)
 
     def project(
-        self, normed: Float[Tensor, "B L W"], first: int, last: int
-    ) -> list[Float[Tensor, "B L V"]]:
+        self, normed: Float[Tensor, "*batch W"], first: int, last: int
+    ) -> list[Float[Tensor, "*batch V"]]:
         """Apply parts of the packed projection, or the single ones."""
         attention = self.attention
         if attention.qkv is None:
@@ -134,28 +139,29 @@ class TimmBlock(Block):
         packed = F.linear(normed, attention.qkv.weight[rows], None if bias is None else bias[rows])
         return list(packed.chunk(last - first, dim=-1))
 
-    def mix(
-        self,
-        query: Float[Tensor, "B Q V"],
-        key: Float[Tensor, "B L V"],
-        value: Float[Tensor, "B L V"],
-        mask: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "B Q V"]:
-        """Attend, with norms of queries and keys and positions where the block has them."""
+    def packed(self) -> Matrix | None:
+        """Return the packed projection, where q, k and v are no modules."""
+        if self.attention.qkv is None:
+            return None
+        own = getattr(self.attention, "q_bias", None) is None  # EVA's bias lies in three parts
+        return Matrix(self.attention.qkv, bias="bias" if own else None)
+
+    def compared(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Norm queries and keys, and turn them by their positions, where the block does."""
         attention = self.attention
-        q = self._rotate(attention.q_norm(by_head(query, self.heads)))
-        k = self._rotate(attention.k_norm(by_head(key, self.heads)))
-        bias = self._bias()
-        if bias is None:
-            return attend(q, k, value, self.heads, mask=mask)
-        bias = bias[:, :, : q.shape[2]].to(q.dtype)
-        if mask is not None:
-            bias = bias.masked_fill(~mask, float("-inf"))
-        return attend(q, k, value, self.heads, mask=bias)
+        q = attention.q_norm(by_head(query, self.heads))
+        k = attention.k_norm(by_head(key, self.heads))
+        return self._rotate(q), self._rotate(k)
+
+    def bias(self, queries: int, keys: int) -> Float[Tensor, "1 h Q L"] | None:
+        """Return relative positions, where the block has them."""
+        own = getattr(self.attention, "rel_pos", None)
+        bias = self.shared_bias if own is None else own.get_bias()
+        return None if bias is None else bias[:, :, :queries]
 
     def output(
-        self, mixed: Float[Tensor, "B Q V"], normed: Float[Tensor, "B Q W"]
-    ) -> Float[Tensor, "B Q W"]:
+        self, mixed: Float[Tensor, "*batch V"], normed: Float[Tensor, "*batch W"]
+    ) -> Float[Tensor, "*batch W"]:
         """Norm, gate, output projection, and the block's scale or last norm."""
         attention, block = self.attention, self.block
         mixed = getattr(attention, "norm", _same)(mixed)
@@ -167,14 +173,18 @@ class TimmBlock(Block):
             return block.norm1(added)
         return _scaled(block, "1", added)
 
-    def feed_forward(self, x: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
-        """Add the MLP."""
+    def mlp_normed(self, x: Float[Tensor, "*batch W"]) -> Float[Tensor, "*batch W"]:
+        """Apply the norm in front of the MLP, where it stands there."""
+        return x if self._norm_last else self.block.norm2(x)
+
+    def mlp(self, normed: Float[Tensor, "*batch W"]) -> Float[Tensor, "*batch W"]:
+        """Apply the MLP, and the block's scale or last norm."""
         block = self.block
         if self._norm_last:
-            return x + block.norm2(block.mlp(x))
-        return x + _scaled(block, "2", block.mlp(block.norm2(x)))
+            return block.norm2(block.mlp(normed))
+        return _scaled(block, "2", block.mlp(normed))
 
-    def _of_all_heads(self, part: Float[Tensor, "B L U"]) -> Float[Tensor, "B L V"]:
+    def _of_all_heads(self, part: Float[Tensor, "*batch U"]) -> Float[Tensor, "*batch V"]:
         """Repeat keys and values that several heads of queries share."""
         groups = self.attention.proj.in_features // part.shape[-1]
         if groups == 1:
@@ -191,10 +201,6 @@ class TimmBlock(Block):
         half = getattr(self.attention, "rotate_half", False)
         turned = apply_rot_embed_cat(part[:, :, prefix:], self.rope, half=half)
         return torch.cat([part[:, :, :prefix], turned], dim=2).type_as(part)
-
-    def _bias(self) -> Float[Tensor, "1 h L L"] | None:
-        own = getattr(self.attention, "rel_pos", None)
-        return self.shared_bias if own is None else own.get_bias()
 
 
 def why_not_read(trunk: nn.Module) -> str | None:

@@ -166,7 +166,7 @@ class SlowStreams:
         return self.tower.finish(block.feed_forward(x + added)[:, prefix:])
 
     def v_v(self, batch: Tensor) -> Tensor:
-        x, prefix = self.tower.embed(batch), self.tower.prefix
+        x, prefix = self.tower.first_norm(self.tower.embed(batch)), self.tower.prefix
         stream = x.clone()
         for block in self.blocks:
             normed = block.normed(x)
@@ -176,7 +176,7 @@ class SlowStreams:
         return self.tower.finish(stream[:, prefix:])
 
     def _input_of_last(self, batch: Tensor) -> Tensor:
-        x = self.tower.embed(batch)
+        x = self.tower.first_norm(self.tower.embed(batch))
         for block in self.blocks[:-1]:
             normed = block.normed(x)
             query, key, value = block.project(normed, 0, 3)
