@@ -1,4 +1,4 @@
-"""The contract of a backbone: a frozen dual encoder."""
+"""The contract of a backbone: a frozen dual encoder, or an image tower alone."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -25,8 +25,11 @@ class Backbone(nn.Module):
         interpolation: 'bicubic' or 'bilinear', as the weights were trained with.
         fingerprint: Hex digest that changes with the weights; the key of feature caches.
         multilingual: Whether the text tower was trained on texts of many scripts.
+        has_text: Whether there is a text tower. Without one `token_dim` and `context_length` are 0,
+            and texts are refused (`plp.learners.without_texts`).
     """
 
+    has_text: bool = True
     multilingual: bool = False
     embed_dim: int
     dense_dim: int

@@ -17,6 +17,8 @@ class Branch(nn.Module):
 
     Attributes:
         prompt: The prompts whose texts the branch compares images with; None for one without text.
+            A class whose `__init__` takes `prompt` with the default None can do without: on a
+            backbone without texts it is built so.
         stream: The dense stream it needs, None if it looks at the pooled feature only.
         has_pairs: Whether its evidence has similarity, support and plan of single pairs.
         needs_shots: Whether `fit` must see the training images before training.

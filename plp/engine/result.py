@@ -159,7 +159,7 @@ def describe_run(
         "device": _device_name(device),
         "versions": versions(),
         "git_commit": git_commit(),
-        "notes": list(notes),
+        "notes": [*notes, *learner.notes],
     }
 
 

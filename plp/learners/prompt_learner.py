@@ -26,6 +26,7 @@ from plp.learners.precision import autocast
 from plp.learners.rows import rows_of
 from plp.learners.state import leave_backbone_out
 from plp.learners.texts import Texts
+from plp.learners.without_texts import served_parts
 from plp.losses.base import LossInputs, LossTerm
 from plp.prompts.base import Prompt
 from plp.reader import asked_for
@@ -53,7 +54,8 @@ class PromptLearner(BaseModel):
             state dict (`branches.<name>...`).
         class_names: Names of the C classes, in label order. Underscores are read as spaces.
         references: Frozen branches scored beside the fusion, without part in it, such as the
-            zero-shot classifier a result is compared with.
+            zero-shot classifier a result is compared with. Those with texts are left out where the
+            backbone has none (`notes`).
         losses: Loss terms, or their configs, by name, beside the branches' own.
         fusion: 'mean' or 'sum' of the branches' scores.
         objective: 'branches' trains each branch on its own scores; 'fused' trains the fused scores
@@ -62,8 +64,11 @@ class PromptLearner(BaseModel):
         precision: 'fp32', 'bf16' or 'fp16' for the two towers. Prompts stay fp32; cosines,
             transport and losses are always fp32.
 
+    Attributes:
+        notes: What was left out because the backbone has no texts, see `served_parts`.
+
     Raises:
-        ConfigError: for no branches, a stream the backbone does not have, bad class names, two
+        ConfigError: for no branches, branches with texts on a backbone without, a stream the backbone does not have, bad class names, two
             results under one name, or a fused objective that a branch's own loss does not go with.
     """
 
@@ -82,14 +87,16 @@ class PromptLearner(BaseModel):
         super().__init__(dict(type="BaseDataPreprocessor", non_blocking=True))
         check_arguments(branches, precision, fusion, objective)
         check_losses(losses)
+        parts = served_parts(backbone, branches, references)
+        self.notes = parts.notes
         self.precision = precision
         self.fusion = fusion
         self.objective = objective
         self.backbone: Backbone = BACKBONES.build_if_config(backbone)
         self._texts = Texts(self.backbone, self._autocast, text_chunk)
         self._set_names(class_names)
-        self.branches = Branches(branches, self.backbone, len(self.class_names))
-        self.references = Branches(references or {}, self.backbone, len(self.class_names))
+        self.branches = Branches(parts.branches, self.backbone, len(self.class_names))
+        self.references = Branches(parts.references, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
         check_parts(self.branches, self.references, losses or {}, objective)
         self.losses = nn.ModuleDict(
@@ -261,7 +268,7 @@ class PromptLearner(BaseModel):
 
     @property
     def names(self) -> NameTokens:
-        """Token embeddings of the class names."""
+        """Token embeddings of the class names; there are none where the backbone has no texts."""
         return NameTokens(
             self.name_embeddings, self.name_lengths, self.name_start, self.name_end,
             self._names_in_text,
@@ -288,17 +295,22 @@ class PromptLearner(BaseModel):
 
     def _set_names(self, class_names: Sequence[str]) -> None:
         names = checked(class_names)
+        self._texts.forget()
+        if not self.backbone.has_text:
+            self.class_names = names
+            return
         tokens = name_tokens(names, self.backbone.embed_words)
         self.class_names = names
         self.name_lengths = tokens.lengths  # no buffer: it does not move to a device
         self._names_in_text = tokens.touching
         for key in ("embeddings", "start", "end"):
             self.register_buffer(f"name_{key}", getattr(tokens, key), persistent=False)
-        self._texts.forget()
 
     def _encoded(
         self, prompts: Mapping[str, Prompt], features: ImageFeatures | None = None
     ) -> dict[str, Float[Tensor, "..."]]:
+        if not prompts:
+            return {}
         pooled = None if features is None else features.pooled
         key = (self.backbone.device, self.precision)
         return self._texts.encode(prompts, self.names, pooled, key)
