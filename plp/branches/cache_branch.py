@@ -32,8 +32,13 @@ class CacheBranch(Branch):
     chosen on validation images (never on test images): the best accuracy of a grid, of several
     points the one with the lowest cross-entropy.
 
+    Without a prompt the text term is 0: what is left is a kernel classifier of the shots, for
+    backbones without texts. alpha then changes no prediction, only how sure it is, and is the one
+    of the lowest cross-entropy.
+
     Args:
-        prompt: Prompt of the texts, or its config; several templates are averaged as texts.
+        prompt: Prompt of the texts, or its config; several templates are averaged as texts. None
+            for no text term.
         alpha: Weight of the cache in logits, in training and where nothing can be tuned.
         beta: Sharpness of the cache.
         learn_keys: Tip-Adapter-F.
@@ -55,7 +60,7 @@ class CacheBranch(Branch):
 
     def __init__(
         self,
-        prompt: Prompt | Mapping[str, Any],
+        prompt: Prompt | Mapping[str, Any] | None = None,
         alpha: float = 1.0,
         beta: float = 5.5,
         learn_keys: bool = False,
@@ -89,8 +94,12 @@ class CacheBranch(Branch):
         return f"cache of {len(keys)} keys, {len(shots.pooled)} views each"
 
     def tune(self, val: Shots, text: Float[Tensor, "C N E"] | None) -> str:
-        """Search alpha and beta on validation images."""
-        if text is None:
+        """Search alpha and beta on validation images.
+
+        Raises:
+            ValueError: if there is a prompt and no texts of it.
+        """
+        if text is None and self.prompt is not None:
             raise ValueError("expected texts, got none")
         with torch.no_grad():
             pooled = F.normalize(val.pooled[0].float().to(self.keys.device), dim=-1)
@@ -117,17 +126,18 @@ class CacheBranch(Branch):
     def forward(
         self,
         features: ImageFeatures,
-        text: Float[Tensor, "C N E"],
+        text: Float[Tensor, "C N E"] | None,
         project_dense: ProjectDense,
         patch_scores: bool = False,
         pairs: bool = True,
     ) -> Evidence:
-        """Score every class for every image; before `fit` from the texts alone."""
+        """Score every class for every image; before `fit` from the texts alone, if any."""
         with torch.autocast(features.pooled.device.type, enabled=False):
             pooled = F.normalize(features.pooled.float(), dim=-1)
             cosines = self._of_texts(pooled, text)
             scores = cosines + self.alpha / self.logit_scale * self._of_cache(pooled, self.beta)
-        return Evidence(scores, scores[..., None], cosines[..., None])
+        similarity = scores if text is None else cosines
+        return Evidence(scores, scores[..., None], similarity[..., None])
 
     def loss(
         self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
@@ -144,7 +154,9 @@ class CacheBranch(Branch):
             self.keys = nn.Parameter(keys, requires_grad=self.keys.requires_grad)
             self.labels = self.labels.new_zeros(rows)
 
-    def _of_texts(self, pooled: Float[Tensor, "B E"], text: Tensor) -> Float[Tensor, "B C"]:
+    def _of_texts(self, pooled: Float[Tensor, "B E"], text: Tensor | None) -> Float[Tensor, "B C"]:
+        if text is None:
+            return pooled.new_zeros(len(pooled), self.num_classes)
         text = F.normalize(text.float(), dim=-1).mean(dim=-2, keepdim=True)
         text = F.normalize(text, dim=-1)
         return cosine(pooled[:, None], text)[:, 0, :, 0]

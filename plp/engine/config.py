@@ -17,7 +17,6 @@ from plp.engine.data_options import settle_class_names
 from plp.engine.pixel_options import settle_pixel_options
 from plp.engine.schedule import check_optimizer, check_schedules, check_train_cfg
 from plp.errors import ConfigError, did_you_mean
-from plp.learners.without_texts import check_model_texts
 from plp.registry import DATASETS
 
 KNOWN_KEYS = (
@@ -95,7 +94,6 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
         if choices.amp not in AMP:
             raise ConfigError(f"expected --amp {', '.join(AMP)}, got {choices.amp!r}")
         config.model.precision = AMP[choices.amp]
-    check_model_texts(config.model)
     source = _source(config, choices, options)
     name = source.recipe if choices.recipe_of is None else choices.recipe_of
     own = _entry(config.get("recipes"), name, "recipes")

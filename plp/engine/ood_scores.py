@@ -30,7 +30,8 @@ def choose_scores(
 
     A score of the prediction has the score's own name, one of a reference the reference's in front:
     `MCM`, `zero_shot.MCM`. With 'all', scores that need patches or pairs are left out (and that is
-    said) where no branch has them; references without them only give the other scores.
+    said) where no branch has them, and so are scores of texts where the backbone has none;
+    references without them only give the other scores.
 
     Args:
         learner: The trained learner.
@@ -42,8 +43,9 @@ def choose_scores(
             sees patches.
 
     Raises:
-        ConfigError: for an unknown score or branch, a temperature that is not above 0, or a score
-            that looks at patches, or at pairs of patch and prompt, where no branch does.
+        ConfigError: for an unknown score or branch, a temperature that is not above 0, a score
+            that looks at patches, or at pairs of patch and prompt, where no branch does, or one of
+            texts where there are none.
     """
     branches = learner.branches
     for name in (pooled, dense):
@@ -61,10 +63,13 @@ def choose_scores(
     scorings = {}
     for name in chosen:
         score = SCORES.build(dict(type=name), pooled=pooled, dense=dense or "local", **inputs)
-        if not _can_read(score, None if dense is None else cast(Branch, branches[dense])):
+        branch = None if dense is None else cast(Branch, branches[dense])
+        textless = score.needs_texts and not learner.backbone.has_text
+        if textless or not _can_read(score, branch):
+            why = _no_texts(name, learner) if textless else _needs(score, name, learner)
             if not everything:
-                raise ConfigError(_needs(score, name, learner))
-            logger.warning("left out: %s", _needs(score, name, learner))
+                raise ConfigError(why)
+            logger.warning("left out: %s", why)
             continue
         scorings[name] = Scoring(score)
     own_scores = {name: scoring.score for name, scoring in scorings.items()}
@@ -96,6 +101,14 @@ def _can_read(score: Score, dense: Branch | None) -> bool:
     if score.needs_patches and dense.stream is None:
         return False
     return dense.has_pairs or not score.needs_pairs
+
+
+def _no_texts(name: str, learner: PromptLearner) -> str:
+    works = [one for one in SCORES.names() if not SCORES.get(one).needs_texts]
+    return (
+        f"score {name} compares images with texts, and {type(learner.backbone).__name__} has no "
+        f"text tower. Scores that work: {', '.join(works)}"
+    )
 
 
 def _needs(score: Score, name: str, learner: PromptLearner) -> str:

@@ -18,6 +18,7 @@ from plp.engine.pixel_options import reading_of
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
+from plp.learners.without_texts import check_model_texts
 from plp.printable import printable
 
 
@@ -54,6 +55,7 @@ def set_up(
     if not isinstance(config, Config):
         config = load_config(config)
     config, source, recipe = choose(config, choices or Choices())
+    check_model_texts(config.model)  # before data are listed
     seed = run_seed(config)
     device = check_device(device, config.model.get("precision", "fp32"))
     forget_peak(device)

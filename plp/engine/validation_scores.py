@@ -43,9 +43,9 @@ def scores_of_logits(learner: PromptLearner) -> dict[str, LogitsToScore]:
 def usual_score(scores: dict[str, Score]) -> str:
     """Return the score to reject with where nobody says which: the one of the published methods.
 
-    GL-MCM where a branch looks at patches (GalLoP, SOT-GLP), else MCM.
+    GL-MCM where a branch looks at patches (GalLoP, SOT-GLP), else MCM; MSP without texts.
     """
-    return next(name for name in ("GlobalLocalMCM", "MCM", *scores) if name in scores)
+    return next(name for name in ("GlobalLocalMCM", "MCM", "MSP", *scores) if name in scores)
 
 
 @torch.no_grad()

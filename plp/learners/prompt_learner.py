@@ -68,8 +68,9 @@ class PromptLearner(BaseModel):
         notes: What was left out because the backbone has no texts, see `served_parts`.
 
     Raises:
-        ConfigError: for no branches, branches with texts on a backbone without, a stream the backbone does not have, bad class names, two
-            results under one name, or a fused objective that a branch's own loss does not go with.
+        ConfigError: for no branches, branches with texts on a backbone without, a stream the
+            backbone does not have, bad class names, two results under one name, or a fused
+            objective that a branch's own loss does not go with.
     """
 
     def __init__(

@@ -19,7 +19,13 @@ class Score(EvidenceReader):
     is in the evidence only if it was asked for, by
     `learner.evidence(images, **plp.reader.asked_for([score]))`. Tools leave out a score whose
     branch has no patches, or no pairs.
+
+    Attributes:
+        needs_texts: Whether it is of cosines with texts, so that a backbone without texts has no
+            such score.
     """
+
+    needs_texts: bool = False
 
     @abstractmethod
     def forward(self, evidence: Mapping[str, Evidence]) -> Float[Tensor, " B"]:

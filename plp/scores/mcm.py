@@ -12,6 +12,8 @@ from plp.structures import Evidence
 
 
 class _Matching(Score):
+    needs_texts = True
+
     def __init__(
         self, temperature: float = 1.0, pooled: str = "global", dense: str = "local"
     ) -> None:
