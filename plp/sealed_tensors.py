@@ -24,12 +24,12 @@ class Sealed(NamedTuple):
     Attributes:
         tensors: Tensors by name.
         texts: The texts of its metadata by name, without the digest.
-        checked: Whether it had a digest, which fits; False for a file of an older plp.
+        digest: The digest that stands in it, which fits; None in a file of an older plp.
     """
 
     tensors: dict[str, Tensor]
     texts: dict[str, str]
-    checked: bool
+    digest: str | None
 
 
 def pack(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
@@ -40,6 +40,12 @@ def pack(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
         texts: Anything else, by name.
     """
     return save(dict(tensors), {**texts, DIGEST: _digest(tensors, texts)})
+
+
+def stated_digest(path: Path) -> str | None:
+    """Return the digest that stands in a file written by `pack`, without reading the rest."""
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).get(DIGEST)
 
 
 def unpack(path: Path) -> Sealed:
@@ -61,7 +67,7 @@ def unpack(path: Path) -> Sealed:
     lost = stated is None and any(_HEX.fullmatch(text) for text in texts.values())  # a damaged name
     if lost or (stated is not None and stated != _digest(tensors, texts)):
         raise DamagedError("its content does not match the digest that was written with it")
-    return Sealed(tensors, texts, checked=stated is not None)
+    return Sealed(tensors, texts, digest=stated)
 
 
 def _digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:

@@ -108,7 +108,7 @@ class ShardChecks:
         if self._altered.get(shard) == state:
             return False
         try:
-            if not unpack(shard).checked:
+            if unpack(shard).digest is None:
                 note_unchecked("files of the feature cache", shard)
         except OSError:
             return True

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.checksums import note_unchecked
+from plp.engine.beside import warn_of_another
 from plp.engine.run_places import CHECKPOINT, find_checkpoint
 from plp.errors import CheckpointError, PlpError, describe_os_error
 from plp.files import write_bytes
@@ -97,8 +98,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     _check_header(path, header)
     state = found.tensors
     _check_finite(path, state)
-    if not found.checked:
+    if found.digest is None:
         note_unchecked("checkpoints", path)
+    else:
+        warn_of_another(path, found.digest)
     scores = {k.removeprefix(_SCORES): state.pop(k) for k in [*state] if k.startswith(_SCORES)}
     return Checkpoint(state, tuple(header["class_names"]), header, scores)
 

@@ -51,6 +51,7 @@ from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
 from plp.learners.readable_names import names_note
 from plp.report.command import train_command
+from plp.sealed_tensors import stated_digest
 
 logger = logging.getLogger("plp")
 
@@ -206,6 +207,7 @@ def _train_in(
         check_state(learner.state_dict(), "training")
         path, info = folder / checkpoints.NAME, info | {"epoch": epoch}
         checkpoints.save_checkpoint(path, learner, info, scores)
+        result["checkpoint_digest"] = stated_digest(path)
         write_result(folder / NAME, result)
         if with_report:
             leave_report(folder, result, report, learner, options, loaders.few, scores)

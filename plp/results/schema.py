@@ -158,6 +158,9 @@ _OWN = {
               "tested; null without such images"),
         Entry("content_hash", "text, or missing", _is_text,
               "SHA-256 of what the shots contain, in order", needed=False),
+        Entry("checkpoint_digest", "text, or missing", _is_text,
+              "digest in the checkpoint that was tested, to tell it from another in its place",
+              needed=False),
         *_TESTED,
     ),
     "test": (
