@@ -12,7 +12,7 @@ data = dict(
     batch_size=16,
     views=1,
     cache_features=True,
-    train_transform=dict(_delete_=True, type="ClipEval"),
+    train_transform=dict(_delete_=True, type="BackboneEval"),
 )
 optim_wrapper = dict(optimizer=dict(lr=8.0, weight_decay=1e-4))  # chosen as configs/README.md says
 train_cfg = dict(max_epochs=30, val_interval=10)

@@ -9,6 +9,7 @@ import torch
 from plp.backbones._activation import use_lean_quick_gelu
 from plp.backbones._openclip_hub import require_hub_model
 from plp.errors import ConfigError
+from plp.transforms.size import SizeLike, plain_size, read_size, spell_size
 
 _MOST_LAYERS, _LARGEST = 1000, 2**20  # of a tower; of a vocabulary, a width, an image
 
@@ -16,7 +17,7 @@ _MOST_LAYERS, _LARGEST = 1000, 2**20  # of a tower; of a vocabulary, a width, an
 def build_model(
     config: Mapping[str, Any],
     quick_gelu: bool,
-    image_size: int | None,
+    image_size: SizeLike | None,
     seed: int,
     cache_dir: str | None,
 ) -> Any:
@@ -30,9 +31,10 @@ def build_model(
     vision, text = dict(config["vision_cfg"]), dict(config["text_cfg"])
     _check_sizes(config, "model_config")
     if image_size is not None:
-        if image_size < 1:
-            raise ConfigError(f"image_size: expected at least 1 pixel, got {image_size}")
+        image_size = plain_size(read_size("image_size", image_size))
+        _check_sizes(image_size, "image_size")
         vision["image_size"] = image_size
+    _check_square(vision)
     if vision.get("timm_model_name"):
         vision["timm_model_pretrained"] = False
     if text.get("hf_model_name"):
@@ -52,6 +54,20 @@ def build_model(
         model.visual.set_input_size(image_size)
     use_lean_quick_gelu(model)
     return model.float()
+
+
+def _check_square(vision: Mapping[str, Any]) -> None:
+    """Refuse two sides for a ResNet, whose pooling open_clip builds for a square map.
+
+    Raises:
+        ConfigError: naming both sides.
+    """
+    size = vision.get("image_size", 224)
+    if isinstance(vision.get("layers"), list | tuple) and not isinstance(size, int):
+        raise ConfigError(
+            f"open_clip's ResNets take square images, for the positions of their attention "
+            f"pooling form a square: expected one image_size, got {spell_size(size)}"
+        )
 
 
 def _check_sizes(value: Any, key: str) -> None:

@@ -16,6 +16,8 @@ from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 from plp.backbones._openclip_hub import CONFIG_FILE, WEIGHT_FILES, hub_file, tag_file
 from plp.backbones._quick_gelu import Activation, check_activation
 from plp.errors import ConfigError, WeightsError
+from plp.transforms.preprocessing import Preprocessing
+from plp.transforms.size import Size
 
 HUB = "hf-hub:"
 FOLDER = "local-dir:"
@@ -80,6 +82,28 @@ def resolve(
         weights=path, source=str(path), activation=_arch_activation(arch, spec.config, published)
     )
     return _with_side_config(spec, path.parent / CONFIG_FILE)
+
+
+def preprocessing_of(stated: Mapping[str, Any], size: Size) -> Preprocessing:
+    """Return open_clip's preprocessing in plp's terms.
+
+    Args:
+        stated: mean, std, interpolation, resize_mode and fill_color. The size in it is not read:
+            open_clip replaces it by the tower's.
+        size: Height and width of the tower's input.
+
+    Raises:
+        ConfigError: for an entry that open_clip would refuse too.
+    """
+    interpolation = stated.get("interpolation") or "bicubic"
+    return Preprocessing(
+        size=size,
+        mean=stated["mean"],
+        std=stated["std"],
+        resize_mode=stated.get("resize_mode") or "shortest",
+        interpolation="bicubic" if interpolation == "random" else interpolation,  # of training
+        fill_color=stated.get("fill_color") or 0,
+    )
 
 
 def _architecture(
@@ -162,7 +186,7 @@ def _tags(arch: str) -> list[Mapping[str, Any]]:
 def _usual_preprocess(arch: str) -> dict[str, Any]:
     """Return the preprocessing that the published weights of an arch agree on, or CLIP's."""
     usual = asdict(PreprocessCfg())
-    for key in ("mean", "std", "interpolation", "resize_mode"):
+    for key in ("mean", "std", "interpolation", "resize_mode", "fill_color"):
         values = {tag[key] for tag in _tags(arch) if key in tag}
         if len(values) == 1:
             usual[key] = values.pop()

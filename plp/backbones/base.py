@@ -7,13 +7,17 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from plp.errors import ConfigError
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.transforms.preprocessing import Preprocessing
+from plp.transforms.size import Size, spell_size
 
 
 class Backbone(nn.Module):
     """A frozen image-text model. Gradient flows through the text tower into prompts, nowhere else.
 
-    Sub-classes set the attributes below in `__init__`, and call `self.freeze()` at its end.
+    Sub-classes set the attributes below in `__init__`, preprocessing and logits by
+    `self.set_preprocessing(...)` and `self.set_logits(...)`, and call `self.freeze()` at its end.
 
     Attributes:
         embed_dim: E, width of the joint space.
@@ -21,8 +25,7 @@ class Backbone(nn.Module):
         token_dim: D, width of a token embedding.
         context_length: Most tokens a text may have, start and end tokens included.
         streams: Names of the dense streams this backbone can yield.
-        image_size: Side of the square input in pixels.
-        interpolation: 'bicubic' or 'bilinear', as the weights were trained with.
+        preprocessing: How the weights want images prepared: size, resizing, mean, deviation.
         fingerprint: Hex digest that changes with the weights; the key of feature caches.
         multilingual: Whether the text tower was trained on texts of many scripts.
         has_text: Whether there is a text tower. Without one `token_dim` and `context_length` are 0,
@@ -36,17 +39,31 @@ class Backbone(nn.Module):
     token_dim: int
     context_length: int
     streams: tuple[str, ...] = ()
-    image_size: int
-    interpolation: str = "bicubic"
+    preprocessing: Preprocessing
 
     mean: Tensor  # [3], of pixel values in [0, 1]; buffers
     std: Tensor  # [3]
     logit_scale: Tensor  # [], the factor on cosines (already exponentiated); a buffer
+    logit_bias: Tensor | None  # [], added to them by models of a sigmoid loss (SigLIP); a buffer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("logit_bias", None, persistent=False)
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
         """Hex digest that changes with the weights."""
+
+    @property
+    def image_size(self) -> Size:
+        """Height and width of the images it takes, in pixels."""
+        return self.preprocessing.size
+
+    @property
+    def interpolation(self) -> str:
+        """How images are resized, 'bicubic' or 'bilinear', as the weights were trained with."""
+        return self.preprocessing.interpolation
 
     @abstractmethod
     def encode_image(
@@ -73,6 +90,39 @@ class Backbone(nn.Module):
     @abstractmethod
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts; not normalised; differentiable with respect to `prompts.embeddings`."""
+
+    def set_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """Keep how images are prepared; mean and standard deviation become buffers."""
+        self.preprocessing = preprocessing
+        for name in ("mean", "std"):
+            value = torch.tensor(getattr(preprocessing, name))
+            self.register_buffer(name, value, persistent=False)
+
+    def set_logits(
+        self, scale: float | Float[Tensor, "..."], bias: float | Float[Tensor, "..."] | None = None
+    ) -> None:
+        """Keep what turns cosines into the model's own logits, as buffers.
+
+        Args:
+            scale: Factor on cosines, exponentiated.
+            bias: Added to them by a model that was trained with a sigmoid loss; None for others.
+        """
+        for name, value in (("logit_scale", scale), ("logit_bias", bias)):
+            kept = None if value is None else torch.as_tensor(value).detach().float().reshape(())
+            self.register_buffer(name, kept if kept is None else kept.clone(), persistent=False)
+
+    def check_size(self, images: Float[Tensor, "B 3 H X"]) -> None:
+        """Refuse images of another size than the backbone's; some libraries take them silently.
+
+        Raises:
+            ConfigError: naming height and width of both.
+        """
+        if tuple(images.shape[-2:]) != self.image_size:
+            raise ConfigError(
+                f"expected images of {spell_size(self.image_size)} pixels (height x width), got "
+                f"{spell_size(images.shape[-2:])}. Resize them, or build the backbone with "
+                "image_size."
+            )
 
     def normalise(self, images: UInt8[Tensor, "B 3 H X"]) -> Float[Tensor, "B 3 H X"]:
         """Turn uint8 pixels into what `encode_image` takes, on the images' device."""

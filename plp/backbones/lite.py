@@ -25,6 +25,8 @@ from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.weights_state import weights_mark
+from plp.transforms.preprocessing import Preprocessing
+from plp.transforms.size import SizeLike, plain_size, read_size
 
 _CPU_CHUNK = 16 * 224 * 224  # pixels
 _STRIDE = 32  # pixels a cell of the map before pooling
@@ -47,8 +49,8 @@ class LiteBackbone(Backbone):
     attention: the one dense stream is `grid`, whose mean is the pooled feature.
 
     Args:
-        image_size: Side of the input, a multiple of 32; 224 (the size of the weights' training)
-            gives 7 x 7 patches, larger inputs give more.
+        image_size: Side of the input, or its height and width, multiples of 32; 224 (the size of
+            the weights' training) gives 7 x 7 patches, larger inputs give more.
         ridge: Penalty of the fit; 1 lies in the flat optimum of a held-out check on ImageNet's
             classes, see `fit_text_map`.
         logit_scale: Factor on cosines. On Caltech-101's and Imagewoof's images 30 gives the lowest
@@ -56,7 +58,7 @@ class LiteBackbone(Backbone):
         cache_dir: Where the fitted map is kept. None: `$PLP_CACHE_DIR`, else `~/.cache/plp`.
 
     Shape:
-        E = W = 1280, D = 384, P = (image_size / 32)^2.
+        E = W = 1280, D = 384, P = (image_size / 32)^2, or height * width / 32^2.
 
     Raises:
         ConfigError: for an image size or a constant out of range.
@@ -79,34 +81,34 @@ class LiteBackbone(Backbone):
 
     def __init__(
         self,
-        image_size: int = 224,
+        image_size: SizeLike = 224,
         ridge: float = 1.0,
         logit_scale: float = 30.0,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
-        _check_size("image_size", image_size)
+        for side in image_size if isinstance(image_size, list | tuple) else [image_size]:
+            _check_size("image_size", side)
+        size = read_size("image_size", image_size)
         _check_positive(ridge=ridge, logit_scale=logit_scale)
         files = find_lite_files()
         image = load_image_tower(files.image)
         self.image_tower = image.network
         self.text_tower = MiniLM(files.text)
-        self.image_size = image_size
+        self.set_preprocessing(Preprocessing(size, mean=(0.5,) * 3, std=(0.5,) * 3))
         self.embed_dim = self.dense_dim = image.classifier.shape[1]
         self.token_dim = self.text_tower.width
         self.context_length = self.text_tower.max_tokens
 
         key = _fit_key(files.digest, ridge)
-        self._fingerprint = hashlib.sha256(f"{key} {image_size}".encode()).hexdigest()
+        self._fingerprint = hashlib.sha256(f"{key} {plain_size(size)}".encode()).hexdigest()
         text_map = cached_text_map(
             user_cache(cache_dir), key, lambda: self._fit(image.classifier, ridge)
         )
         self._register("text_centre", text_map.centre)
         self._register("text_weight", text_map.weight)
         self._register("image_centre", image.expected)
-        self._register("mean", torch.full((3,), 0.5))
-        self._register("std", torch.full((3,), 0.5))
-        self._register("logit_scale", torch.tensor(float(logit_scale)))
+        self.set_logits(float(logit_scale))
         self.freeze()
         self._mark_of_files = weights_mark(self)
 

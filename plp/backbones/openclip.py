@@ -9,7 +9,7 @@ import torch
 
 from plp.backbones._openclip_build import build_model
 from plp.backbones._openclip_hub import require_hub_tokenizer
-from plp.backbones._openclip_spec import resolve
+from plp.backbones._openclip_spec import preprocessing_of, resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.tower_backbone import TowerBackbone, exponentiated
@@ -17,6 +17,7 @@ from plp.errors import ConfigError
 from plp.registry import BACKBONES
 from plp.seeds import check_seed
 from plp.towers.select import read_text, read_tower
+from plp.transforms.size import SizeLike, plain_size, read_size
 
 
 @BACKBONES.register_module()
@@ -41,8 +42,8 @@ class OpenCLIPBackbone(TowerBackbone):
             contradicts what is known is refused; where nothing is known, a value is needed.
         model_config: An open_clip model config (embed_dim, vision_cfg, text_cfg, ...) in place of
             a registered arch.
-        image_size: Side of the input, if another than the arch's own: the position embedding of a
-            vision transformer is interpolated, as open_clip does.
+        image_size: Side of the input, or its height and width, if another than the arch's own: the
+            position embedding of a vision transformer is interpolated, as open_clip does.
         seed: Of the random weights. The global random state is not touched.
         cache_dir: Where downloads are stored and looked for; None for the usual caches.
         compile_vision: Backend of `torch.compile` for the vision tower, such as 'inductor'; None
@@ -74,7 +75,7 @@ class OpenCLIPBackbone(TowerBackbone):
         alias_first_block: bool = True,
         quick_gelu: bool | None = None,
         model_config: Mapping[str, Any] | None = None,
-        image_size: int | None = None,
+        image_size: SizeLike | None = None,
         seed: int = 0,
         cache_dir: str | os.PathLike[str] | None = None,
         compile_vision: str | None = None,
@@ -103,14 +104,12 @@ class OpenCLIPBackbone(TowerBackbone):
         self._set_towers(read_tower(self.model.visual, alias_first_block), text)
         if compile_vision is not None:
             self._encode = torch.compile(self._encode, backend=compile_vision)
-        seen = spec.preprocess
+        size = read_size(f"the image size of {arch}", self.model.visual.image_size)
         self._set_geometry(
-            image_size=self._side(),
+            preprocessing_of(spec.preprocess, size),
             embed_dim=int(spec.config["embed_dim"]),
-            interpolation=seen["interpolation"],
-            mean=seen["mean"],
-            std=seen["std"],
             logit_scale=exponentiated(self.model.logit_scale),
+            logit_bias=self.model.logit_bias,
         )
         self.freeze()
 
@@ -120,21 +119,14 @@ class OpenCLIPBackbone(TowerBackbone):
 
     @property
     def _image_options(self) -> tuple[Any, ...]:
-        return self.alias_first_block, self.quick_gelu, self.image_size
+        return self.alias_first_block, self.quick_gelu, plain_size(self.image_size)
 
     def extra_repr(self) -> str:
         """Name the weights and what was decided about them."""
         return (
             f"arch={self.arch!r}, weights={self.source!r}, quick_gelu={self.quick_gelu}, "
-            f"alias_first_block={self.alias_first_block}, image_size={self.image_size}"
+            f"alias_first_block={self.alias_first_block}, image_size={plain_size(self.image_size)}"
         )
-
-    def _side(self) -> int:
-        sides = self.model.visual.image_size
-        height, width = sides if isinstance(sides, list | tuple) else (sides, sides)
-        if height != width:
-            raise ConfigError(f"{self.arch} takes images of {height} x {width}; expected a square")
-        return int(height)
 
 
 def _check_compiler(backend: str | None) -> None:

@@ -17,6 +17,7 @@ from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.text import TextTower
 from plp.towers.vision import VisionTower
 from plp.towers.weights_state import weights_mark
+from plp.transforms.preprocessing import Preprocessing
 
 # Vocabularies of one language have 30 to 50 thousand tokens, those of many 250 thousand and more.
 _MANY_SCRIPTS = 100_000
@@ -67,12 +68,7 @@ class TowerBackbone(Backbone):
             ConfigError: for images of another size, or a stream this tower does not have.
         """
         self._vision.check(streams, self._label)
-        if images.shape[-2:] != (self.image_size, self.image_size):
-            raise ConfigError(
-                f"expected images of {self.image_size} x {self.image_size}, got "
-                f"{images.shape[-2]} x {images.shape[-1]}. Resize them, or build the backbone with "
-                "image_size."
-            )
+        self.check_size(images)
         with torch.no_grad():
             return self._encode(self._vision, images, streams)
 
@@ -130,19 +126,22 @@ class TowerBackbone(Backbone):
 
     def _set_geometry(
         self,
-        image_size: int,
+        preprocessing: Preprocessing,
         embed_dim: int,
-        interpolation: str,
-        mean: Sequence[float],
-        std: Sequence[float],
         logit_scale: Float[Tensor, ""],
+        logit_bias: Tensor | None = None,
     ) -> None:
-        """Take what images are prepared by, and the factor on cosines (exponentiated)."""
-        self.image_size, self.embed_dim = image_size, embed_dim
-        self.interpolation = interpolation
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("std", torch.tensor(std), persistent=False)
-        self.register_buffer("logit_scale", logit_scale, persistent=False)
+        """Take how images are prepared, and what turns cosines into the model's own logits.
+
+        Args:
+            preprocessing: Size, resizing, mean, standard deviation.
+            embed_dim: E.
+            logit_scale: Factor on cosines, exponentiated.
+            logit_bias: What a model trained with a sigmoid loss adds; None for others.
+        """
+        self.embed_dim = embed_dim
+        self.set_preprocessing(preprocessing)
+        self.set_logits(logit_scale, logit_bias)
 
     def _ids(self, text: str) -> list[int]:
         """Return the token ids of a bare text; raise if it does not fit."""

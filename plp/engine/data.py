@@ -39,6 +39,7 @@ from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
 from plp.transforms import Transform
+from plp.transforms.size import plain_size
 
 logger = logging.getLogger("plp")
 
@@ -95,8 +96,12 @@ def draw_from(splits: Splits, options: DataOptions, seed: int) -> FewShot:
 
 def transform_for(backbone: Backbone, config: Mapping[str, Any]) -> Transform:
     """Build a transform that yields images of the size a backbone takes."""
+    how = backbone.preprocessing
     return TRANSFORMS.build(
-        dict(config), size=backbone.image_size, interpolation=backbone.interpolation
+        dict(config),
+        size=plain_size(how.size),
+        interpolation=how.interpolation,
+        preprocessing=how,
     )
 
 

@@ -41,7 +41,8 @@ class DataOptions:
         augment: Where training images are resized: 'cpu' (by PIL, as published) or 'device' (the
             same crops of `FewShotTrain`, many at a time; see `Crops.resized`).
         train_transform: Config of the training transform.
-        eval_transform: Config of the transform for validation and test.
+        eval_transform: Config of the transform for validation and test; `BackboneEval` is that of
+            the backbone's weights.
         verify: Open every image before training, so that all unreadable ones are named at once; an
             image whose features are on disk has been read before.
         on_error: At validation or test images that cannot be read: 'stop', or 'skip' them, name
@@ -72,7 +73,7 @@ class DataOptions:
     image_cache: int = 0
     augment: Literal["cpu", "device"] = "cpu"
     train_transform: dict[str, Any] = field(default_factory=lambda: dict(type="FewShotTrain"))
-    eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="ClipEval"))
+    eval_transform: dict[str, Any] = field(default_factory=lambda: dict(type="BackboneEval"))
     verify: bool = True
     on_error: Literal["stop", "skip"] = "stop"
     two_labels: Literal["refuse", "report"] = "refuse"

@@ -21,6 +21,16 @@ def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> di
         for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
     }
     data = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
-    config["data"] = same_in_all_runs(data)
+    config["data"] = _by_transforms(same_in_all_runs(data))
     own = {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")}
     return own | config | {CONTENTS: contents.identity(select)}
+
+
+def _by_transforms(data: dict[str, Any]) -> dict[str, Any]:
+    """Write CLIP's transform for the backbone's own, as configs of older versions have it.
+
+    Which one it was is said by `transforms`.
+    """
+    return {
+        k: {"type": "ClipEval"} if v == {"type": "BackboneEval"} else v for k, v in data.items()
+    }

@@ -94,7 +94,7 @@ def _batches(classifier: Classifier, images: Any) -> Iterator[Tensor]:
 def _noise(classifier: Classifier, images: int) -> Tensor:
     size = classifier.learner.backbone.image_size
     generator = torch.Generator().manual_seed(images)
-    return torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (images, 3, *size), dtype=torch.uint8, generator=generator)
 
 
 def _difference(

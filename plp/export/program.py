@@ -42,7 +42,7 @@ class ClassifierProgram(nn.Module):
         ConfigError: for prompts that see images (CoCoOp): their texts cannot be encoded beforehand.
 
     Shape:
-        pixels [B, 3, size, size], uint8, resized and cropped, not normalised. Returns a dict:
+        pixels [B, 3, height, width], uint8, resized and cropped, not normalised. Returns a dict:
         `probabilities` [B, C], `ood_score` [B], and `accepted` [B] if there is a threshold.
     """
 
@@ -74,7 +74,7 @@ class ClassifierProgram(nn.Module):
         self.cpu().eval()
 
     @torch.no_grad()
-    def forward(self, pixels: UInt8[Tensor, "B 3 size size"]) -> dict[str, Tensor]:
+    def forward(self, pixels: UInt8[Tensor, "B 3 H X"]) -> dict[str, Tensor]:
         """Classify and score a batch."""
         backbone = self.backbone
         parts = cast(list[Branch], list(self.branches))

@@ -16,7 +16,7 @@ def trace(program: ClassifierProgram) -> ExportedProgram:
         ExportError: if a part looks at values or at the number of images, naming what torch says.
     """
     size = program.backbone.image_size
-    pixels = torch.zeros(_IMAGES, 3, size, size, dtype=torch.uint8)
+    pixels = torch.zeros(_IMAGES, 3, *size, dtype=torch.uint8)
     try:
         with torch.no_grad():
             traced = torch.export.export(

@@ -85,7 +85,7 @@ class Classifier:
         self._rejection = self._choose(recall)
         size = learner.backbone.image_size
         with torch.no_grad():  # encodes the texts, and whatever else is made on first use
-            self._look(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+            self._look(torch.zeros(1, 3, *size, dtype=torch.uint8))
 
     @property
     def class_names(self) -> tuple[str, ...]:

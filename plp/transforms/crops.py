@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int, UInt8
 from torch import Tensor
 
 from plp.transforms.resampling import weights, whole_numbers
+from plp.transforms.size import Size, SizeLike, read_size
 from plp.upload import upload
 
 # Bytes of a pixel on the way through the first pass: its place as an int64, its three values in
@@ -62,13 +63,14 @@ class Crops(NamedTuple):
             for part, (height, width) in zip(parts, self.sizes, strict=True)
         ]
 
-    def resized(self, size: int, interpolation: str) -> UInt8[Tensor, "B 3 size size"]:
-        """Resize with antialiasing and mirror, where the pixels are: what PIL makes of them.
+    def resized(self, size: SizeLike, interpolation: str) -> UInt8[Tensor, "B 3 H X"]:
+        """Resize to a size (height, width; or a side) with antialiasing and mirror, where the pixels are: what PIL makes of them.
 
         Rows are resized first, then columns, to the bit as PIL does it. (PIL 13 begins with the
         columns at some sizes. This is then off from it wherever the first pass overshoots and is
         clipped: at sharp edges by 17 of 255 and more, see docs/performance.md.)
         """
+        size = read_size("size", size)
         home = self.pixels.device
         pixels = self.pixels.cpu() if home.type == "mps" else self.pixels  # which has no float64
         most = _CPU_BYTES if pixels.device.type == "cpu" else _GPU_BYTES
@@ -95,22 +97,22 @@ def _parts(sizes: Sequence[Sequence[int]], most: int) -> Iterator[tuple[int, int
 def _resized(
     pixels: UInt8[Tensor, "all 3"],
     sizes: Sequence[Sequence[int]],
-    size: int,
+    size: Size,
     interpolation: str,
     most: int,
-) -> UInt8[Tensor, "b 3 size size"]:
+) -> UInt8[Tensor, "b 3 H X"]:
     """Resize a part of a batch: first along rows, some at a time, then along columns."""
     heights, widths = upload(torch.tensor(sizes), pixels.device).unbind(-1)
     tall, wide = (max(one[axis] for one in sizes) for axis in (0, 1))
     areas = heights * widths
     starts = areas.cumsum(0) - areas
-    along = weights(widths, wide, size, interpolation)  # [b, size, wide]
+    along = weights(widths, wide, size[1], interpolation)  # [b, X, wide]
     strip = max(most // (len(sizes) * wide * _PIXEL), 1)
     strips = []
     for first in range(0, tall, strip):
         rows = _rows(pixels, starts, widths, range(first, min(first + strip, tall)), wide)
         strips.append(whole_numbers(torch.einsum("biw,bhwc->bhic", along, rows)))
-    down = weights(heights, tall, size, interpolation)  # [b, size, tall]
+    down = weights(heights, tall, size[0], interpolation)  # [b, H, tall]
     return whole_numbers(torch.einsum("bjh,bhic->bcji", down, torch.cat(strips, 1))).to(torch.uint8)
 
 

@@ -14,6 +14,7 @@ from plp.registry import TRANSFORMS
 from plp.transforms.base import Transform
 from plp.transforms.pixels import to_rgb
 from plp.transforms.random_crop import RandomCrop, draw_crop
+from plp.transforms.size import SizeLike
 
 
 @TRANSFORMS.register_module()
@@ -24,7 +25,8 @@ class FewShotTrain(Transform):
     The training transform of CoOp, GalLoP and SOT-GLP.
 
     Args:
-        size: Side of the output in pixels.
+        size: Side of the output in pixels, or its height and width. The crop's own proportions
+            stay between 3:4 and 4:3 whatever they are, as in torchvision and open_clip.
         interpolation: 'bicubic' or 'bilinear'.
         scale: Least and most area of the crop, as shares of the image.
         flip: Probability of a mirror image; 0 where left and right matter (digits, traffic signs).
@@ -36,7 +38,7 @@ class FewShotTrain(Transform):
 
     def __init__(
         self,
-        size: int,
+        size: SizeLike,
         interpolation: str = "bicubic",
         scale: Sequence[float] = (0.08, 1.0),
         flip: float = 0.5,
@@ -53,18 +55,18 @@ class FewShotTrain(Transform):
         """Draw what to look at in an image of `width` x `height` pixels."""
         return draw_crop(width, height, self.scale, self.flip, generator)
 
-    def __call__(self, image: Image.Image) -> UInt8[Tensor, "3 size size"]:
+    def __call__(self, image: Image.Image) -> UInt8[Tensor, "3 H X"]:
         """Cut, resize and mirror by torch's global generator."""
         image = to_rgb(image)
         crop = self.draw(*image.size, torch.default_generator)
         resized = F.resized_crop(
-            image, crop.top, crop.left, crop.height, crop.width, [self.size] * 2, self.mode
+            image, crop.top, crop.left, crop.height, crop.width, list(self.size), self.mode
         )
         return F.pil_to_tensor(F.hflip(resized) if crop.flip else resized)
 
     def describe(self) -> str:
         """Return all settings in one line."""
         return (
-            f"FewShotTrain(size={self.size}, interpolation={self.interpolation}, "
+            f"FewShotTrain(size={self.plain_size}, interpolation={self.interpolation}, "
             f"scale={self.scale[0]:g}-{self.scale[1]:g}, flip={self.flip:g})"
         )

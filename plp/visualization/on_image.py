@@ -26,7 +26,7 @@ def on_image(
 ) -> Float[np.ndarray, "height width"]:
     """Lay a map over patches on the image that the patches were cut from.
 
-    Patches divide the square of `crop` evenly. What the crop left out is NaN: the model has not
+    Patches divide the window of `crop` evenly. What the crop left out is NaN: the model has not
     seen it.
 
     Args:
@@ -37,14 +37,14 @@ def on_image(
         smooth: Interpolate between the centres of patches (bilinear); else each patch is flat.
 
     Example:
-        >>> crop = CropGeometry(resize_width=4, resize_height=2, left=1, top=0, size=2)
+        >>> crop = CropGeometry(resize_width=4, resize_height=2, left=1, top=0, width=2, height=2)
         >>> on_image(np.array([[1.0, 2.0], [3.0, 4.0]]), crop, width=4, height=2)
         array([[nan,  1.,  2., nan],
                [nan,  3.,  4., nan]])
     """
     rows, columns = values.shape
-    x = _patch_coordinate(width, crop.resize_width, crop.left, crop.size, columns)
-    y = _patch_coordinate(height, crop.resize_height, crop.top, crop.size, rows)
+    x = _patch_coordinate(width, crop.resize_width, crop.left, crop.width, columns)
+    y = _patch_coordinate(height, crop.resize_height, crop.top, crop.height, rows)
     seen = np.outer((y >= 0) & (y < rows), (x >= 0) & (x < columns))
     if smooth:
         found = _interpolation(y, rows) @ values @ _interpolation(x, columns).T
@@ -58,6 +58,9 @@ def patch_box(
 ) -> Box:
     """Return where a patch lies in the image that it was cut from.
 
+    Of a patch that reaches into padding it is the part on the image; of one in padding alone
+    nothing is left, and the box has no area.
+
     Args:
         patch: Its number, row by row.
         grid: Rows and columns of patches.
@@ -66,18 +69,20 @@ def patch_box(
         height: Likewise.
 
     Example:
-        >>> crop = CropGeometry(resize_width=4, resize_height=2, left=1, top=0, size=2)
+        >>> crop = CropGeometry(resize_width=4, resize_height=2, left=1, top=0, width=2, height=2)
         >>> patch_box(3, (2, 2), crop, width=40, height=20)
         Box(left=20.0, top=10.0, right=30.0, bottom=20.0)
     """
     row, column = divmod(patch, grid[1])
     across, down = width / crop.resize_width, height / crop.resize_height
-    x, y = crop.size / grid[1], crop.size / grid[0]
+    x, y = crop.width / grid[1], crop.height / grid[0]
+    left, right = ((crop.left + place * x) * across for place in (column, column + 1))
+    top, bottom = ((crop.top + place * y) * down for place in (row, row + 1))
     return Box(
-        (crop.left + column * x) * across,
-        (crop.top + row * y) * down,
-        (crop.left + (column + 1) * x) * across,
-        (crop.top + (row + 1) * y) * down,
+        min(max(left, 0.0), width),
+        min(max(top, 0.0), height),
+        max(min(right, width), 0.0),
+        max(min(bottom, height), 0.0),
     )
 
 

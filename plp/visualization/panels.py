@@ -142,6 +142,8 @@ def mark_patches(
         box = patch_box(patch, explanation.grid, crop_of(explanation), *size)
         corner = (box.left - 0.5, box.top - 0.5)  # of axes whose pixel centres are whole numbers
         extent = (box.right - box.left, box.bottom - box.top)
+        if min(extent) <= 0:  # a patch of padding only
+            continue
         axis.add_patch(
             Rectangle(corner, *extent, fill=False, edgecolor=MARK, linewidth=1.3, path_effects=halo)
         )

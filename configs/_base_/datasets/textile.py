@@ -7,5 +7,5 @@ data = dict(
     eval_batch_size=64,
     num_workers=2,
     train_transform=dict(type="FewShotTrain"),
-    eval_transform=dict(type="ClipEval"),
+    eval_transform=dict(type="BackboneEval"),
 )
