@@ -10,6 +10,7 @@ import torch
 
 from plp.prompts import SharedContext
 from plp.structures import NameTokens
+from plp.transforms import Preprocessing
 
 TOKEN_DIM, DENSE_DIM, EMBED_DIM, NUM_CLASSES = 8, 6, 5, 3
 
@@ -150,9 +151,14 @@ CASES: dict[str, dict[str, list[dict]]] = {
         "Entropy": [dict(logit_scale=10.0), dict(logit_scale=10.0, temperature=2.0)],
     },
     "transform": {
+        "BackboneEval": [
+            dict(preprocessing=Preprocessing((24, 24), (0.5,) * 3, (0.5,) * 3, mode))
+            for mode in ("shortest", "squash", "longest")
+        ],
         "ClipEval": [dict(size=24)],
         "FewShotTrain": [dict(size=24), dict(size=24, scale=(0.5, 1.0), flip=0.0)],
+        "Letterbox": [dict(size=24), dict(size=24, fill=(1, 2, 3))],
         "ResizedCenterCrop": [dict(size=24), dict(size=24, resize=40)],
-        "Squash": [dict(size=24, interpolation="bilinear")],
+        "Squash": [dict(size=24, interpolation="bilinear"), dict(size=24, resize=(30, 24))],
     },
 }

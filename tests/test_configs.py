@@ -125,7 +125,7 @@ def build(tiny_options, lite):
 
 
 def pixels_of(learner, images):
-    side = 96 if learner.backbone.image_size == 96 else 64
+    side = 96 if learner.backbone.image_size == (96, 96) else 64
     generator = torch.Generator().manual_seed(0)
     shape = (images, 3, side, side)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
@@ -418,10 +418,12 @@ def test_variants_of_sotglp(chosen):
     published, without = settle("vitb16_16shot_published.py"), settle("vitb16_16shot_noproj.py")
     assert plain.model.branches.local.score_scale == "published_code"
     assert plain.model.backbone.alias_first_block is True
-    assert (plain.data.sampler, plain.data.eval_transform.type) == ("exact", "ClipEval")
+    assert (plain.data.sampler, plain.data.eval_transform.type) == ("exact", "BackboneEval")
     assert paper.model.branches.local.score_scale == "paper"
     assert paper.model.backbone.alias_first_block is False
     assert published.data.sampler == "stratified"
-    assert published.data.eval_transform.type == "ClipEval", "the published code's _transform(224)"
+    assert published.data.eval_transform.type == "BackboneEval", (
+        "CLIP's is the code's _transform(224)"
+    )
     assert all(one.data.drop_last for one in (plain, paper, published, without))
     assert without.model.branches.local.projection == dict(type="IdentityProjection")

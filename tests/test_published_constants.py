@@ -161,7 +161,7 @@ def test_sotglps_table_of_rates_batches_and_prompts(name, chosen):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_all_test_with_clips_own_crop_and_train_on_full_batches(path, chosen):
     config = chosen(path, "dtd")
-    assert config.data.eval_transform.type == "ClipEval"
+    assert config.data.eval_transform.type == "BackboneEval", "of CLIP's weights: ClipEval"
     if config.train_cfg.max_epochs:
         assert config.data.drop_last == (path.parent.name != "tip_adapter_f")
 

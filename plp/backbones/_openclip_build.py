@@ -50,10 +50,25 @@ def build_model(
             model = kind(**{**config, "vision_cfg": vision, "text_cfg": text})
     except (TypeError, AssertionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"open_clip cannot build this model config: {error}") from error
-    if image_size is not None and hasattr(model.visual, "set_input_size"):
-        model.visual.set_input_size(image_size)
     use_lean_quick_gelu(model)
     return model.float()
+
+
+def set_input_size(model: Any, image_size: SizeLike) -> None:
+    """Let a timm tower take images of another size, its weights loaded; no other needs this.
+
+    Raises:
+        ConfigError: if timm refuses the size.
+    """
+    if not hasattr(model.visual, "set_input_size"):
+        return
+    size = read_size("image_size", image_size)
+    try:
+        model.visual.set_input_size(size)
+    except (TypeError, AssertionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"timm cannot build this image tower for images of {spell_size(size)}: {error}"
+        ) from error
 
 
 def _check_square(vision: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 from plp.backbones._openclip_hub import CONFIG_FILE, WEIGHT_FILES, hub_file, tag_file
 from plp.backbones._quick_gelu import Activation, check_activation
 from plp.errors import ConfigError, WeightsError
-from plp.transforms.preprocessing import Preprocessing
+from plp.transforms.preprocessing import Preprocessing, read_channels
 from plp.transforms.size import Size
 
 HUB = "hf-hub:"
@@ -95,11 +95,11 @@ def preprocessing_of(stated: Mapping[str, Any], size: Size) -> Preprocessing:
     Raises:
         ConfigError: for an entry that open_clip would refuse too.
     """
-    interpolation = stated.get("interpolation") or "bicubic"
+    interpolation: Any = stated.get("interpolation") or "bicubic"
     return Preprocessing(
         size=size,
-        mean=stated["mean"],
-        std=stated["std"],
+        mean=read_channels("mean", stated["mean"]),
+        std=read_channels("std", stated["std"]),
         resize_mode=stated.get("resize_mode") or "shortest",
         interpolation="bicubic" if interpolation == "random" else interpolation,  # of training
         fill_color=stated.get("fill_color") or 0,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from plp.backbones._openclip_build import build_model
+from plp.backbones._openclip_build import build_model, set_input_size
 from plp.backbones._openclip_hub import require_hub_tokenizer
 from plp.backbones._openclip_spec import preprocessing_of, resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
@@ -97,6 +97,8 @@ class OpenCLIPBackbone(TowerBackbone):
         self.model: Any = build_model(spec.config, self.quick_gelu, image_size, seed, cache_dir)
         if checkpoint is not None:
             load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)
+        if image_size is not None:
+            set_input_size(self.model, image_size)
         text = read_text(
             self.model, spec.config["text_cfg"], cache_dir,
             partial(require_hub_tokenizer, cache_dir=cache_dir),
@@ -109,7 +111,7 @@ class OpenCLIPBackbone(TowerBackbone):
             preprocessing_of(spec.preprocess, size),
             embed_dim=int(spec.config["embed_dim"]),
             logit_scale=exponentiated(self.model.logit_scale),
-            logit_bias=self.model.logit_bias,
+            logit_bias=getattr(self.model, "logit_bias", None),
         )
         self.freeze()
 

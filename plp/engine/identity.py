@@ -31,6 +31,5 @@ def _by_transforms(data: dict[str, Any]) -> dict[str, Any]:
 
     Which one it was is said by `transforms`.
     """
-    return {
-        k: {"type": "ClipEval"} if v == {"type": "BackboneEval"} else v for k, v in data.items()
-    }
+    own, clips = {"type": "BackboneEval"}, {"type": "ClipEval"}
+    return {key: clips if value == own else value for key, value in data.items()}

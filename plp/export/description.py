@@ -6,9 +6,12 @@ import plp
 from plp.errors import ConfigError
 from plp.export.program import ClassifierProgram
 from plp.inference.classifier import Classifier
-from plp.transforms import ClipEval, EvalTransform, ResizedCenterCrop, Squash
+from plp.transforms import ClipEval, EvalTransform, Letterbox, ResizedCenterCrop, Squash
+from plp.transforms.size import Size, plain_size
 
-FORMAT = 1
+# 2: sizes may be [height, width], and "sides" may be "long", with a "fill_color". A square whose
+# short side or both are resized is written as in 1.
+FORMAT = 2
 INPUT = "pixels"
 
 
@@ -28,7 +31,7 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
         "input": {
             "name": INPUT,
             "dtype": "uint8",
-            "shape": ["batch", 3, transform.size, transform.size],
+            "shape": ["batch", 3, *transform.size],
             "channels": "RGB",
             "range": [0, 255],
             "normalised_inside": True,
@@ -38,7 +41,7 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
             "value_range": classifier.reading.value_range,
             "transform": transform.describe(),
             "resize": _resize(transform),
-            "crop": transform.size,
+            "crop": _sides(transform.size),
             "interpolation": transform.interpolation,
         },
         "outputs": {name: outputs[name] for name in program.output_names},
@@ -59,14 +62,23 @@ def _resize(transform: Any) -> dict[str, Any]:
     """
     match transform:
         case ResizedCenterCrop():
-            return {"sides": "short", "size": transform.resize}
+            return {"sides": "short", "size": _sides(transform.resize)}
         case ClipEval():
-            return {"sides": "short", "size": transform.size}
+            return {"sides": "short", "size": _sides(transform.size)}
         case Squash():
-            return {"sides": "both", "size": transform.size}
+            return {"sides": "both", "size": _sides(transform.resize)}
+        case Letterbox():
+            size = _sides(transform.resize)
+            return {"sides": "long", "size": size, "fill_color": transform.fill}
     kind = "" if isinstance(transform, EvalTransform) else "random "
     raise ConfigError(
-        f"expected ClipEval, ResizedCenterCrop or Squash as the transform of the tests, got the "
-        f"{kind}transform {transform!r}: the description beside the file could not say how to "
-        "prepare an image"
+        f"expected ClipEval, ResizedCenterCrop, Squash or Letterbox as the transform of the tests, "
+        f"got the {kind}transform {transform!r}: the description beside the file could not say how "
+        "to prepare an image"
     )
+
+
+def _sides(size: Size) -> int | list[int]:
+    """Return the side of a square, else height and width, as JSON has them."""
+    plain = plain_size(size)
+    return plain if isinstance(plain, int) else list(plain)

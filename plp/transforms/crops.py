@@ -64,7 +64,9 @@ class Crops(NamedTuple):
         ]
 
     def resized(self, size: SizeLike, interpolation: str) -> UInt8[Tensor, "B 3 H X"]:
-        """Resize to a size (height, width; or a side) with antialiasing and mirror, where the pixels are: what PIL makes of them.
+        """Resize with antialiasing and mirror, where the pixels are: what PIL makes of them.
+
+        The size is a side, or height and width.
 
         Rows are resized first, then columns, to the bit as PIL does it. (PIL 13 begins with the
         columns at some sizes. This is then off from it wherever the first pass overshoots and is

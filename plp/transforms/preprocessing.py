@@ -8,10 +8,9 @@ from plp.transforms.size import Size, read_size
 
 ResizeMode: TypeAlias = Literal["shortest", "longest", "squash"]
 Colour: TypeAlias = tuple[int, int, int]
+Channels: TypeAlias = tuple[float, float, float]
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
-
-_Channels: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Preprocessing:
     """
 
     size: Size
-    mean: _Channels
-    std: _Channels
+    mean: Channels
+    std: Channels
     resize_mode: ResizeMode = "shortest"
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     fill_color: int | Colour = 0
@@ -58,7 +57,7 @@ class Preprocessing:
             if value is not None:
                 object.__setattr__(self, name, read_size(name, value))
         for name in ("mean", "std"):
-            object.__setattr__(self, name, _channels(name, getattr(self, name)))
+            object.__setattr__(self, name, read_channels(name, getattr(self, name)))
         if min(self.std) <= 0:
             raise ConfigError(f"expected std above 0, got {self.std}")
         object.__setattr__(self, "fill_color", read_colour(self.fill_color))
@@ -80,17 +79,23 @@ def read_colour(value: Any) -> int | Colour:
         (0, (1, 2, 3))
     """
     parts = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
-    right = [
-        isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= 255 for one in parts
-    ]
-    if len(parts) != 3 or not all(right):
+    if len(parts) != 3 or not all(type(one) is int and 0 <= one <= 255 for one in parts):
         raise ConfigError(
             f"expected fill_color to be a number from 0 to 255, or three of them, got {value!r}"
         )
     return parts[0] if len(set(parts)) == 1 else (parts[0], parts[1], parts[2])
 
 
-def _channels(name: str, value: Any) -> _Channels:
+def read_channels(name: str, value: Any) -> Channels:
+    """Return a number for each channel, from one for all or from three.
+
+    Raises:
+        ConfigError: for anything else.
+
+    Example:
+        >>> read_channels('mean', 0.5)
+        (0.5, 0.5, 0.5)
+    """
     parts = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
     if len(parts) != 3 or not all(isinstance(one, int | float) for one in parts):
         raise ConfigError(f"expected {name} to be a number a channel, got {value!r}")

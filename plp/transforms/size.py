@@ -19,15 +19,14 @@ def read_size(name: str, value: SizeLike) -> Size:
         >>> read_size('image_size', 224), read_size('image_size', [224, 448])
         ((224, 224), (224, 448))
     """
-    sides = [value] * 2 if isinstance(value, int) else value
-    if isinstance(sides, Sequence) and not isinstance(sides, str) and len(sides) == 2:
-        if all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
-            if min(sides) >= 1:
-                return sides[0], sides[1]
-            raise ConfigError(f"{name}: expected at least 1 pixel, got {value!r}")
-    raise ConfigError(
-        f"expected {name} to be a whole number of pixels, or (height, width), got {value!r}"
-    )
+    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2 or not all(type(side) is int for side in sides):
+        raise ConfigError(
+            f"expected {name} to be an integer number of pixels, or (height, width), got {value!r}"
+        )
+    if min(sides) < 1:
+        raise ConfigError(f"expected {name} to be at least 1 pixel, got {value!r}")
+    return sides
 
 
 def plain_size(size: Size) -> int | Size:

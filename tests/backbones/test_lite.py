@@ -330,7 +330,7 @@ class TestBuild:
         built = BACKBONES.build({"type": "LiteBackbone", "image_size": 96, "logit_scale": 20.0})
         assert not any(parameter.requires_grad for parameter in built.parameters())
         assert not any(module.training for module in built.train().modules())
-        assert (built.image_size, built.logit_scale.item()) == (96, 20.0)
+        assert (built.image_size, built.logit_scale.item()) == ((96, 96), 20.0)
 
     def test_leaves_the_random_state_and_the_network_alone(self, monkeypatch):
         def refuse(*_):

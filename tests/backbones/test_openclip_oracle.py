@@ -76,7 +76,7 @@ def full(request):
 
 def images_for(backbone, count=2):
     generator = torch.Generator().manual_seed(1)
-    side = backbone.image_size
+    side = backbone.image_size[0]
     return torch.randn(count, 3, side, side, generator=generator)
 
 
@@ -278,7 +278,7 @@ def test_unknown_streams_and_sizes_are_refused():
 def test_full_size_vit_b_16_is_open_clip_s():
     backbone = OpenCLIPBackbone("ViT-B-16", None, quick_gelu=True)
     assert (backbone.embed_dim, backbone.dense_dim, backbone.token_dim) == (512, 768, 512)
-    assert (backbone.context_length, backbone.image_size) == (77, 224)
+    assert (backbone.context_length, backbone.image_size) == (77, (224, 224))
     images = images_for(backbone, 1)
     features = backbone.encode_image(images, ["vv", "value", "tokens"])
     assert features.grid == (14, 14)

@@ -242,7 +242,7 @@ def test_another_image_size_is_interpolated_only_when_asked_for(file, expected):
         build(file, larger)
     backbone = build(file, image_size=96)
     images = torch.nn.functional.interpolate(IMAGES, size=96)
-    assert backbone.image_size == 96
+    assert backbone.image_size == (96, 96)
     assert backbone.encode_image(images, ["vv"]).grid == (3, 3)
     assert agree(features(build(file, image_size=64)), expected)
 
@@ -358,7 +358,7 @@ def test_a_wrong_model_config_is_refused(config, message):
 
 
 def test_an_image_without_pixels_is_refused():
-    with pytest.raises(ConfigError, match="image_size: expected at least 1 pixel, got 0"):
+    with pytest.raises(ConfigError, match="image_size to be at least 1 pixel, got 0"):
         OpenCLIPBackbone("small", None, model_config=UNSTATED, image_size=0)
 
 

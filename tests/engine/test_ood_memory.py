@@ -65,7 +65,7 @@ def noisy_learner(config_file, keep):
     config = load_config(config_file)
     config.model.branches.pop("local")
     learner = build_learner(config, CLASSES, {"model.branches.global.stream": "vv"})
-    pixels = torch.zeros(1, 3, *[learner.backbone.image_size] * 2, dtype=torch.uint8)
+    pixels = torch.zeros(1, 3, *learner.backbone.image_size, dtype=torch.uint8)
     one = learner.encode_image(pixels, references=True)
     encode, seen, kept = learner.encode_image, [], []
 

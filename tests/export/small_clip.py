@@ -1,5 +1,7 @@
 """Classifiers of every method on a seeded CLIP that is traced in a second or two."""
 
+from collections.abc import Sequence
+
 import torch
 
 from plp.engine.validation_scores import score_batch, scores_of
@@ -12,9 +14,9 @@ SMALL = ClipSize(64, 64, 16, 128, 2, 128, 1)
 CLASSES = ("cat", "golden retriever", "red fox")
 
 
-def pixels_of(images: int, size: int = SMALL.image) -> torch.Tensor:
+def pixels_of(images: int, size: Sequence[int] = (SMALL.image, SMALL.image)) -> torch.Tensor:
     generator = torch.Generator().manual_seed(images)
-    shape = (images, 3, size, size)
+    shape = (images, 3, *size)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 

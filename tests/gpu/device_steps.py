@@ -44,7 +44,7 @@ def learner_of(root, method, options, device, **model):
 def batch_for(learner):
     """Return a batch as a loader makes it, on the CPU."""
     generator = torch.Generator().manual_seed(0)
-    size = (BATCH, 3, *2 * [learner.backbone.image_size])
+    size = (BATCH, 3, *learner.backbone.image_size)
     images = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
     return dict(images=images, labels=torch.arange(BATCH) % len(CLASSES))
 

@@ -89,7 +89,8 @@ def test_trusted_code_is_imported(trained, clf, tmp_path, monkeypatch, paths):
         "@TRANSFORMS.register_module()\n"
         "class TopLeft(EvalTransform):\n"
         "    def geometry(self, width, height):\n"
-        "        return CropGeometry(2 * self.size, 2 * self.size, 0, 0, self.size)\n"
+        "        height, width = self.size\n"
+        "        return CropGeometry(2 * width, 2 * height, 0, 0, width, height)\n"
         "    def describe(self):\n"
         "        return 'TopLeft'\n"
     )

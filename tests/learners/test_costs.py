@@ -52,7 +52,7 @@ def local_products(learner, patches):
 def check_products(learner):
     size = learner.backbone.image_size
     vision = learner.backbone.model.visual
-    images = torch.zeros(BATCH, 3, size, size, dtype=torch.uint8)
+    images = torch.zeros(BATCH, 3, *size, dtype=torch.uint8)
     found = []
     expected = vision_products(vision, BATCH, learner.backbone.embed_dim)
     assert products(lambda: found.append(learner.encode_image(images))) == expected
@@ -118,7 +118,7 @@ def check_attention(learner):
     """What docs/performance.md says; the texts of a set are padded to its longest."""
     backbone = learner.backbone
     vision, size = backbone.model.visual, backbone.image_size
-    images = torch.zeros(BATCH, 3, size, size, dtype=torch.uint8)
+    images = torch.zeros(BATCH, 3, *size, dtype=torch.uint8)
     width, layers = vision.conv1.out_channels, len(vision.transformer.resblocks)
     patches = vision.grid_size[0] * vision.grid_size[1]
     tokens = patches + 1

@@ -13,10 +13,16 @@ from torchvision import transforms as tv
 
 from plp.errors import ConfigError
 from plp.registry import TRANSFORMS
-from plp.transforms import ClipEval, EvalTransform, FewShotTrain, ResizedCenterCrop, Squash
+from plp.transforms import (
+    ClipEval,
+    EvalTransform,
+    FewShotTrain,
+    ResizedCenterCrop,
+    Squash,
+)
 from plp.transforms.base import Transform
 
-NAMES = ["ClipEval", "FewShotTrain", "ResizedCenterCrop", "Squash"]
+NAMES = ["ClipEval", "FewShotTrain", "Letterbox", "ResizedCenterCrop", "Squash"]
 EVAL = [ClipEval, ResizedCenterCrop, Squash]
 SIZES = [(224, 224), (500, 375), (375, 500), (64, 64), (301, 97), (1000, 30), (225, 224), (1, 1)]
 BICUBIC = tv.InterpolationMode.BICUBIC
@@ -30,8 +36,11 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 def test_the_registry_holds_what_is_tested_here():
-    ours = {name for name in TRANSFORMS.names() if issubclass(TRANSFORMS.get(name), Transform)}
+    built = {name: TRANSFORMS.get(name) for name in TRANSFORMS.names()}
+    ours = {name for name, one in built.items() if isinstance(one, type)}
     assert ours == set(NAMES)
+    assert all(issubclass(built[name], Transform) for name in ours)
+    assert set(built) - ours == {"BackboneEval"}  # one of the above, see test_preprocessing.py
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,8 +51,13 @@ class TestContract:
 
     def test_size_and_interpolation_are_filled_in(self, name):
         transform = self.build(name)
-        assert (transform.size, transform.interpolation) == (32, "bilinear")
-        assert self.build(name, size=16).size == 16
+        assert (transform.size, transform.interpolation) == ((32, 32), "bilinear")
+        assert self.build(name, size=16).size == (16, 16)
+        assert self.build(name, size=[16, 24]).size == (16, 24)
+
+    @pytest.mark.parametrize("size", SIZES, ids=str)
+    def test_height_comes_first(self, name, size):
+        assert self.build(name, size=(24, 40))(noise(*size)).shape == (3, 24, 40)
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
     def test_any_mode_gives_uint8_pixels(self, name, mode):
@@ -68,9 +82,11 @@ class TestContract:
         assert text.startswith(f"{name}(size=32, interpolation=bilinear")
         assert text == repr(self.build(name))
         assert text != self.build(name, size=48).describe()
+        wide = self.build(name, size=(32, 48)).describe()
+        assert wide.startswith(f"{name}(size=(32, 48), interpolation=bilinear")
 
     def test_wrong_settings(self, name):
-        with pytest.raises(ConfigError, match="size to be a whole number of pixels, got 0"):
+        with pytest.raises(ConfigError, match="size to be at least 1 pixel, got 0"):
             self.build(name, size=0)
         with pytest.raises(ConfigError, match="size"):
             self.build(name, size=32.5)
@@ -137,7 +153,9 @@ def test_few_shot_train_refuses_a_bad_flip():
 
 
 def test_resize_keeps_its_proportion_and_its_bound():
-    assert [ResizedCenterCrop(size).resize for size in (224, 336, 64)] == [256, 384, 73]
+    boxes = [ResizedCenterCrop(size).resize for size in (224, 336, 64, (224, 112))]
+    assert boxes == [(256, 256), (384, 384), (73, 73), (256, 128)]
+    assert ResizedCenterCrop((224, 112), resize=128).resize == (256, 128), "the short side"
     with pytest.raises(ConfigError, match="resize to be at least size=224, got 200"):
         ResizedCenterCrop(224, resize=200)
 
@@ -149,7 +167,7 @@ sides = st.integers(1, 3000)
 @given(width=sides, height=sides, kind=st.sampled_from(EVAL), size=st.integers(1, 512))
 def test_the_square_lies_inside_the_resized_image(width, height, kind, size):
     crop = kind(size).geometry(width, height)
-    assert crop.size == size
+    assert (crop.width, crop.height) == (size, size)
     assert 0 <= crop.left <= crop.resize_width - size
     assert 0 <= crop.top <= crop.resize_height - size
     # Centred: the two margins differ by a pixel at most.

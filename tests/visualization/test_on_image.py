@@ -72,7 +72,7 @@ def test_laws(rows, columns, width, height, smooth):
     assert values.min() - 1e-9 <= shown[inside].min() <= shown[inside].max() <= values.max() + 1e-9
     flat = on_image(np.full((rows, columns), 3.0), crop, width, height, smooth)
     np.testing.assert_allclose(flat[inside], 3.0)
-    if smooth and crop.resize_width - crop.size == 2 * crop.left:  # the offset was not rounded
+    if smooth and crop.resize_width - crop.width == 2 * crop.left:  # the offset was not rounded
         mirrored = on_image(values[:, ::-1], crop, width, height, smooth)[:, ::-1]
         both = inside & np.isfinite(mirrored)  # a pixel centre on the very edge counts on the left
         np.testing.assert_allclose(mirrored[both], shown[both], atol=1e-9)
@@ -80,7 +80,7 @@ def test_laws(rows, columns, width, height, smooth):
 
 def test_smooth_maps_pass_through_the_patches():
     values = np.array([[0.0, 1.0], [2.0, 5.0]])
-    shown = on_image(values, CropGeometry(8, 8, 0, 0, 8), 80, 80, smooth=True)
+    shown = on_image(values, CropGeometry(8, 8, 0, 0, 8, 8), 80, 80, smooth=True)
     assert shown[19:21, 19:21].mean() == pytest.approx(0, abs=0.06)
     assert shown[59:61, 59:61].mean() == pytest.approx(5, abs=0.06)
     assert shown[39:41, 39:41].mean() == pytest.approx(2)  # the middle of all four
