@@ -349,7 +349,6 @@ def test_the_fingerprint_follows_weights_and_stream_options(file, state, tmp_pat
     [
         ({"embed_dim": 32}, r"model_config: expected .* got \['embed_dim'\]"),
         ({**UNSTATED, "vision_cfg": {"wdth": 64}}, "cannot build this model config: .*wdth"),
-        ({**UNSTATED, "vision_cfg": {"image_size": [32, 64], "width": 64, "layers": 1}}, "32 x 64"),
     ],
 )
 def test_a_wrong_model_config_is_refused(config, message):
