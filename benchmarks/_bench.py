@@ -1,6 +1,8 @@
 """What the benchmarks share: class names, a learner with random weights, clocks, memory, tables."""
 
 import argparse
+import ctypes
+import gc
 import json
 import os
 import platform
@@ -18,7 +20,8 @@ import torch
 from mmengine.config import Config
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
-ROOT = Path(__file__).parents[1]
+# The tree that is measured: the one of this file, or of another commit (`tree_of`).
+ROOT = Path(os.environ.get("PLP_MEASURED_TREE", Path(__file__).parents[1]))
 MIB = 2**20
 TINY = {  # options of `build_learner` for widths of 64, where they do not matter
     "model.backbone.arch": "tiny",
@@ -116,18 +119,41 @@ def peak_mib(device: str = "cpu") -> float:
     """Return the peak of this process's resident memory, or of a GPU's tensors."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MIB
+    return _resident("VmHWM:")
+
+
+def held_mib(device: str = "cpu") -> float:
+    """Return the memory of this process now, what nothing holds any more given back."""
+    gc.collect()
+    if torch.device(device).type == "cuda":
+        return torch.cuda.memory_allocated(device) / MIB
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+    return _resident("VmRSS:")
+
+
+def _resident(entry: str) -> float:
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(entry):
                 return float(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure_apart(script: str, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure one variant in a process of its own: `script` gets the job and prints JSON."""
+def measure_apart(script: str, job: Mapping[str, Any], tree: Path | None = None) -> dict[str, Any]:
+    """Measure one variant in a process of its own: `script` gets the job and prints JSON.
+
+    Args:
+        script: Path of the benchmark.
+        job: Arguments of its `measure`.
+        tree: Folder with the `plp` and `configs` to measure; None for those of this file.
+    """
     command = [sys.executable, script, "--job", json.dumps(dict(job))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    tree = Path(__file__).parents[1] if tree is None else tree
+    path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "PLP_MEASURED_TREE": str(tree)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["killed"])[-1][:60]}
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,40 +1,33 @@
-"""The baseline: SOT-GLP's step as one writes it at first, from plain open_clip calls.
+"""The baseline of CLIP's ViT-B/16: SOT-GLP's step from plain open_clip calls.
 
 Every text is encoded with all its 77 tokens; the vision tower runs once for the pooled feature and
-once more for the V-V stream; similarities are held whole; transport is a loop of log-sum-exps. The
-mathematics, and with the same weights the losses, are those of `configs/sotglp/vitb16_16shot.py`
-(without prompt dropout, which is drawn).
+once more for the V-V stream.
 """
+
+from typing import Any
 
 import open_clip
 import torch
-from torch import Tensor, nn
+from plain_sotglp import PlainSotGlp
+from torch import Tensor
 from torch.nn import functional as F
 
-EPSILON, KEPT, ITERATIONS, TOLERANCE = 0.1, 10, 100, 1e-6
 
-
-class PlainSotGlp(nn.Module):
-    """Global prompts shared by the classes, local ones of each class, four tokens each.
+class PlainCLIP(PlainSotGlp):
+    """The baseline of `configs/sotglp/vitb16_16shot.py`.
 
     Args:
+        learner: Whose contexts it starts from; the model is built anew, by open_clip alone.
         names: Class names.
-        global_context: Learned tokens [3, 4, D].
-        local_context: Learned tokens [C, 4, 4, D].
     """
 
-    def __init__(self, names: list[str], global_context: Tensor, local_context: Tensor) -> None:
-        super().__init__()
+    def __init__(self, learner: Any, names: list[str]) -> None:
         torch.manual_seed(0)
-        self.clip = open_clip.create_model("ViT-B-16", pretrained=None, force_quick_gelu=True)
-        self.clip.requires_grad_(False).eval()
-        self.clip.logit_scale.data.fill_(torch.tensor(1 / 0.07).log())
+        clip = open_clip.create_model("ViT-B-16", pretrained=None, force_quick_gelu=True)
+        clip.logit_scale.data.fill_(torch.tensor(1 / 0.07).log())
+        super().__init__(clip, learner, width=768)
         tokens = open_clip.tokenize(["X X X X " + name.replace("_", " ") for name in names])
         self.register_buffer("tokens", tokens)  # which moves with the model
-        self.global_context = nn.Parameter(global_context.detach().clone())
-        self.local_context = nn.Parameter(local_context.detach().clone())
-        self.local_projection = nn.Linear(768, 768, bias=False)
-        nn.init.eye_(self.local_projection.weight)
 
     def encode_texts(self, context: Tensor) -> Tensor:
         """Encode prompts [C, N, 4, D] as texts of 77 tokens; return [C, N, E]."""
@@ -73,34 +66,6 @@ class PlainSotGlp(nn.Module):
             x = block(x)
         return visual.ln_post(stream[:, 1:])
 
-    def losses(self, pooled: Tensor, dense: Tensor, labels: Tensor, texts: list[Tensor]) -> Tensor:
-        """Return both cross-entropies, summed."""
-        scale = self.clip.logit_scale.exp()
-        wide, narrow = (F.normalize(text, dim=-1) for text in texts)
-        cosines = torch.einsum("be,cne->bcn", F.normalize(pooled, dim=-1), wide)
-        loss = F.cross_entropy(scale * cosines.mean(-1), labels)
-        patches = F.normalize(self.local_projection(dense) @ self.clip.visual.proj, dim=-1)
-        cosines = torch.einsum("bpe,cne->bpcn", patches, narrow)
-        best = cosines.mean(-1).topk(KEPT, dim=1).indices  # [B, K, C]
-        kept = cosines.gather(1, best[..., None].expand(-1, -1, -1, cosines.shape[-1]))
-        similarity = kept.transpose(1, 2)  # [B, C, K, N]
-        scores = (transport(similarity.detach()) * similarity).sum(dim=(2, 3))
-        return loss + F.cross_entropy(scale * scores / similarity.shape[-1], labels)
-
-    def contexts(self) -> list[Tensor]:
-        """Return global and local context, each [C, N, 4, D]."""
-        return [self.global_context.expand(len(self.tokens), -1, -1, -1), self.local_context]
-
-
-def transport(similarity: Tensor) -> Tensor:
-    """Balanced entropic plans between uniform marginals, for all problems until all agree."""
-    kernel = similarity / EPSILON
-    rows, columns = (-torch.tensor(float(n)).log() for n in similarity.shape[-2:])
-    v = torch.zeros_like(similarity[..., 0, :])
-    for _ in range(ITERATIONS):
-        u = rows - (kernel + v[..., None, :]).logsumexp(-1)
-        v = columns - (kernel + u[..., None]).logsumexp(-2)
-        plan = (kernel + u[..., None] + v[..., None, :]).exp()
-        if (plan.sum(-1) - rows.exp()).abs().sum(-1).max() < TOLERANCE:
-            break
-    return plan
+    def to_joint(self, patches: Tensor) -> Tensor:
+        """Apply the projection of the pooled feature."""
+        return patches @ self.clip.visual.proj

@@ -29,7 +29,7 @@ from _bench import (
     run_script,
 )
 from _events import EventClock
-from train_step import write_images
+from _photos import write_images
 
 
 class TimedLoader:

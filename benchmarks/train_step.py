@@ -4,30 +4,39 @@
     python benchmarks/train_step.py --classes 10 20 100 --variants plain plp "cached views"
     python benchmarks/train_step.py --threads 2 --repeats 5
     python benchmarks/train_step.py --device cuda --classes 100 --batch 32
+    python benchmarks/train_step.py --tower PE-Core-B-16 --variants plain plp text_chunk=10
+    python benchmarks/train_step.py --variants plp --against 0dbca55 --rounds 5
 
-SOT-GLP (3 shared and 4 class-specific prompts of 4 tokens) on a ViT-B/16 with seeded random
-weights, synthetic images, no network. Each variant runs in a process of its own: one step to warm
-up, then the median over the repeats. Columns are seconds of processor time (of all threads of the
-process; with one thread that is what the step takes on an idle core), `wall` is what the clock on
-the wall said, and `memory` the peak of resident memory during the steps, weights and torch
-included. On a GPU columns are seconds on the wall, each stage waited for, and `memory` the peak of
-its tensors. `loss` is the first step's: equal numbers mean equal mathematics.
-`plain` is `benchmarks/plain_clip.py`.
+SOT-GLP (3 shared and 4 class-specific prompts of 4 tokens) on a ViT-B/16, Perception Encoder or
+SigLIP with seeded random weights, synthetic images, no network. Each variant runs in a process of
+its own: one step to warm up, then the median over the repeats; with several rounds, processes take
+turns and the medians of rounds are printed. `--against` measures the `plp` and `configs` of another
+commit, by this script, in turns with those that lie here.
+
+Columns are seconds of processor time (of all threads of the process; with one thread that is what
+the step takes on an idle core), and `wall` is what the clock on the wall said. `memory` is the peak
+of resident memory during the steps, weights and torch included, `above` that without what the
+process held once the model was built. `tensors` (most bytes of tensors made in the step that live
+at one time) and `TFLOP` are counted in the first step, and the same in every run. On a GPU columns
+are seconds on the wall, each stage waited for, and `memory` the peak of its tensors. `loss` is the
+first step's, `last loss` the last one's, which the gradients have moved: equal numbers mean equal
+mathematics. The last columns compare with the first row.
+`plain` is `benchmarks/plain_clip.py`, for the other towers `benchmarks/plain_timm.py`.
 """
 
 import argparse
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from _bench import (
+    MIB,
     Clock,
     build_learner,
-    class_names,
     forget_peak,
-    measure_apart,
+    held_mib,
     peak_mib,
     pixels,
     print_header,
@@ -35,10 +44,16 @@ from _bench import (
     run_script,
     sgd,
 )
+from _photos import data_stage
 from _step import STAGES as STEP
 from _step import finish, make_step
+from _towers import TOWERS, Tower
+from _turns import in_turns, tree_of
+from torch.utils.flop_counter import FlopCounterMode
 
 STAGES = ("data", *STEP)
+COLUMNS = (*STAGES, "sum", "wall", "memory", "above", "tensors", "TFLOP", "loss", "last loss")
+Step = Callable[[], torch.Tensor]
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "plp": {},
@@ -53,40 +68,32 @@ VARIANTS: dict[str, dict[str, Any]] = {
 ON_REQUEST = ("compiled vision",)  # minutes of compiling before the first step
 
 
-def write_images(folder: Path, count: int) -> list[Path]:
-    """Write JPEG files of a photograph's size, smooth enough to be compressed like one."""
-    from torchvision.io import write_jpeg
+class Job(NamedTuple):
+    """What a process measures."""
 
-    generator = torch.Generator().manual_seed(1)
-    paths = [folder / f"{i}.jpg" for i in range(count)]
-    for path in paths:
-        coarse = torch.rand(1, 3, 24, 32, generator=generator)
-        image = torch.nn.functional.interpolate(coarse, (375, 500), mode="bicubic")[0]
-        write_jpeg((255 * image.clamp(0, 1)).to(torch.uint8), str(path), quality=90)
-    return paths
+    variant: str
+    tower: str
+    size: str
+    classes: int
+    batch: int
+    repeats: int
+    device: str
 
+    @property
+    def cached(self) -> bool:
+        """Whether the step starts from features."""
+        return "cached" in self.variant
 
-def data_stage(clock: Clock, batch: int, repeats: int) -> None:
-    """Decode and augment a batch as a training run without workers does; alike in all variants."""
-    from plp.datasets import ImageDataset, Item
-    from plp.transforms import FewShotTrain
-
-    with tempfile.TemporaryDirectory() as name:
-        items = [Item(path.name, 0) for path in write_images(Path(name), batch)]
-        images = ImageDataset(items, name, FewShotTrain(224))
-        for _ in range(repeats):
-            with clock("data"):
-                torch.stack([images[i]["images"] for i in range(batch)])
+    def labels(self) -> torch.Tensor:
+        """Return a class for each image."""
+        return torch.arange(self.batch, device=self.device) % self.classes
 
 
-def plain_step(clock: Clock, classes: int, images: torch.Tensor, labels: torch.Tensor) -> Any:
+def plain_step(clock: Clock, job: Job, tower: Tower, images: torch.Tensor) -> Step:
     """Return a function that makes a step of the baseline."""
-    from plain_clip import PlainSotGlp
-
-    learner = build_learner(classes)
-    contexts = (learner.branches[name].prompt.context for name in ("global", "local"))
-    model = PlainSotGlp(class_names(classes), *contexts).to(images.device)
-    prepared = learner.backbone.to(images.device).normalise(images)
+    learner = build_learner(job.classes, tower.options)
+    model = tower.plain(learner, job.classes).to(images.device)
+    prepared, labels = learner.backbone.to(images.device).normalise(images), job.labels()
     del learner
     optimiser, unscaled = sgd(model.parameters()), torch.amp.GradScaler(enabled=False)
 
@@ -103,95 +110,115 @@ def plain_step(clock: Clock, classes: int, images: torch.Tensor, labels: torch.T
     return step
 
 
-def plp_step(
-    clock: Clock,
-    classes: int,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    options: Mapping[str, Any],
-    cached: bool,
-    shared: bool,
-) -> Any:
+def plp_step(clock: Clock, job: Job, tower: Tower, images: torch.Tensor) -> Step:
     """Return a function that makes a step of plp's learner."""
-    learner = build_learner(classes, {"model.branches.global.dropout": 0.0, **options})
-    learner = learner.to(images.device).train()
+    options = {"model.branches.global.dropout": 0.0, **tower.options, **VARIANTS[job.variant]}
+    learner = build_learner(job.classes, options).to(images.device).train()
     backbone = learner.backbone
-    if not shared:
+    if job.variant == "no shared prefix":
         whole = backbone.encode_text
         backbone.encode_text = lambda prompts: whole(prompts._replace(shared=0))
-    return make_step(learner, learner.encode_image(images) if cached else images, labels, clock)
+    given = learner.encode_image(images) if job.cached else images
+    return make_step(learner, given, job.labels(), clock)
 
 
-def measure(
-    variant: str, classes: int, batch: int, repeats: int, device: str = "cpu"
-) -> dict[str, Any]:
+def measure(**given: Any) -> dict[str, Any]:
     """Measure a variant in this process."""
     from plp.engine.runner import check_device
 
-    check_device(device, "fp32")
-    clock, images = Clock(device), pixels(batch).to(device)
-    labels = torch.arange(batch, device=device) % classes
-    if variant == "plain":
-        step = plain_step(clock, classes, images, labels)
-    else:
-        step = plp_step(
-            clock, classes, images, labels, VARIANTS[variant],
-            cached="cached" in variant, shared=variant != "no shared prefix",
-        )  # fmt: skip
-    loss = float(step())
-    clock.stages.clear()
-    forget_peak(device)
-    for _ in range(repeats):
-        step()
-    memory = peak_mib(device)
-    if "cached" not in variant:
-        data_stage(clock, batch, repeats)
+    job = Job(**given)
+    check_device(job.device, "fp32")
+    clock = Clock(job.device)
+    with tempfile.TemporaryDirectory() as folder:
+        tower = TOWERS[job.tower](Path(folder), job.size)
+        images = pixels(job.batch, tower.image_size).to(job.device)
+        make = plain_step if job.variant == "plain" else plp_step
+        step = make(clock, job, tower, images)
+        loaded = held_mib(job.device)
+        loss, counted = count(step)
+        clock.stages.clear()
+        forget_peak(job.device)
+        for _ in range(job.repeats):
+            last = float(step())
+    memory = peak_mib(job.device)
+    if not job.cached:
+        data_stage(clock, job.batch, job.repeats)
     spent = clock.medians()
+    cpu = job.device == "cpu"
     return {
-        "spent": {s: one.cpu if device == "cpu" else one.wall for s, one in spent.items()},
+        **{stage: seconds.cpu if cpu else seconds.wall for stage, seconds in spent.items()},
         "wall": sum(seconds.wall for seconds in spent.values()),
         "memory": memory,
+        "above": memory - loaded,
         "loss": loss,
+        "last loss": last,
+        **counted,
     }
+
+
+def count(step: Step) -> tuple[float, dict[str, float]]:
+    """Make a step that warms up; return its loss, and what of it can be counted."""
+    from plp.testing.tensor_bytes import PeakTensorBytes
+
+    with PeakTensorBytes() as used, FlopCounterMode(display=False) as operations:
+        loss = float(step())
+    return loss, {"tensors": used.peak / MIB, "TFLOP": operations.get_total_flops() / 1e12}
 
 
 def main(args: argparse.Namespace) -> None:
     time = "processor time" if args.device == "cpu" else "time on the wall"
-    print(f"Median of {args.repeats} steps, seconds of {time}, MiB.")
-    print_header(["step", *STAGES, "sum", "wall", "memory", "loss", "faster", "memory to plain"])
-    for classes in args.classes:
-        for batch in args.batch:
-            plain: dict[str, Any] | None = None
-            for variant in args.variants:
-                job = dict(variant=variant, classes=classes, batch=batch, repeats=args.repeats)
-                job |= {"threads": args.threads, "device": args.device}
-                found = measure_apart(__file__, job)
-                title = f"C={classes} B={batch} {variant}"
-                if "error" in found:
-                    print_row([title, found["error"]])
-                    continue
-                plain = found if variant == "plain" else plain
-                print_row([title, *cells(found, plain)])
+    print(
+        f"{args.tower}, {args.size}. Medians of {args.rounds} rounds of {args.repeats} steps: "
+        f"seconds of {time}, MiB, TFLOP."
+    )
+    print_header(["step", *COLUMNS, "faster", "above to first", "tensors to first"])
+    with tree_of(args.against) as other:
+        trees = {"": None} if args.against is None else {f" @{args.against}": other, "": None}
+        for classes in args.classes:
+            for batch in args.batch:
+                size = dict(classes=classes, batch=batch, tower=args.tower, size=args.size)
+                size |= dict(repeats=args.repeats, device=args.device, threads=args.threads)
+                rows = {
+                    (variant, mark): size | {"variant": variant}
+                    for variant in args.variants
+                    for mark in trees
+                }
+                print_rows(f"C={classes} B={batch}", in_turns(__file__, rows, trees, args.rounds))
 
 
-def cells(found: dict[str, Any], plain: dict[str, Any] | None) -> list[object]:
-    total = sum(found["spent"].values())
-    cells = [found["spent"].get(stage, 0.0) for stage in STAGES]
-    cells += [total, found["wall"], f"{found['memory']:.0f}", f"{found['loss']:.5f}"]
-    if plain is None:
-        return [*cells, "–", "–"]
+def print_rows(size: str, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    first: dict[str, Any] | None = None
+    for title, found in rows:
+        if "error" in found:
+            print_row([f"{size} {title}", found["error"]])
+            continue
+        first = first or found
+        print_row([f"{size} {title}", *cells(found, first)])
+
+
+def cells(found: dict[str, Any], first: dict[str, Any]) -> list[object]:
+    total, before = (sum(one.get(stage, 0.0) for stage in STAGES) for one in (found, first))
     return [
-        *cells,
-        f"{sum(plain['spent'].values()) / total:.1f}x",
-        f"{found['memory'] / plain['memory']:.2f}",
+        *[found.get(stage, 0.0) for stage in STAGES],
+        total,
+        found["wall"],
+        *[f"{found[key]:.0f}" for key in ("memory", "above", "tensors")],
+        f"{found['TFLOP']:.4g}",
+        *[f"{found[key]:.5f}" for key in ("loss", "last loss")],
+        f"{before / total:.2f}x",
+        *[f"{found[key] / first[key]:.2f}" for key in ("above", "tensors")],
     ]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tower", choices=TOWERS, default="ViT-B-16")
+    parser.add_argument("--size", choices=["full", "tiny"], default="full")
     parser.add_argument("--classes", type=int, nargs="+", default=[20])
     parser.add_argument("--batch", type=int, nargs="+", default=[8])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="steps of a process")
+    parser.add_argument("--rounds", type=int, default=1, help="processes of a variant, in turns")
+    parser.add_argument("--against", metavar="COMMIT", help="measure its plp, too, in turns")
     parser.add_argument("--device", default="cpu")
     default = [variant for variant in VARIANTS if variant not in ON_REQUEST]
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=default)

@@ -39,6 +39,42 @@ def test_plain_clip_and_plp_compute_the_same_loss(root):
     assert plp == pytest.approx(plain, abs=1e-4)
 
 
+@pytest.mark.parametrize("tower", ["PE-Core-B-16", "ViT-B-16-SigLIP"])
+def test_plain_towers_and_plp_compute_the_same_losses(root, tower):
+    """The first step's and, moved by its gradients, the second's; `text_chunk` changes none."""
+    shape = ("--size", "tiny", "--classes", 12, "--batch", 3, "--repeats", 1)
+    rows = table(
+        root, "train_step.py", "--tower", tower, *shape, "--variants", "plain", "plp",
+        "text_chunk=10",
+    )  # fmt: skip
+    plain, *others = rows.values()
+    assert plain["loss"] != plain["last loss"]
+    for row in others:
+        for name in ("loss", "last loss"):
+            assert float(row[name]) == pytest.approx(float(plain[name]), abs=2e-5)
+        assert float(row["TFLOP"]) < float(plain["TFLOP"])
+        assert float(row["tensors to first"]) < 1
+
+
+def test_another_commit_is_measured_in_turns(root):
+    """Both by the same script; operations and bytes are counted, and the same in every round."""
+    flags = ("--size", "tiny", "--classes", 3, "--batch", 1, "--repeats", 1, "--variants", "plp")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, check=False)
+    if head.returncode:
+        pytest.skip(f"{root} has no git history")
+    rows = table(root, "train_step.py", *flags, "--against", "HEAD", "--rounds", 2)
+    other, own = rows.values()
+    assert list(rows) == ["C=3 B=1 plp @HEAD", "C=3 B=1 plp"]
+    assert [other[name] for name in ("loss", "TFLOP")] == [own[name] for name in ("loss", "TFLOP")]
+
+
+def test_a_commit_that_git_lacks_is_told(root):
+    command = [sys.executable, str(root / "benchmarks/train_step.py"), "--against", "nonesuch"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot take nonesuch out of git" in done.stderr
+
+
 def test_memory_is_counted(root):
     """The bytes of a step are the same in every run, and those of prompts are in them."""
     flags = ("--batch", 2, "--classes")
