@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from plp.learners.sharded_texts import encode_share
 from plp.prompts.base import Prompt, PromptPart, cut_prompts, cut_tokens
 from plp.prompts.rows import Groups
 from plp.structures import NameTokens, PromptTokens
-from plp.towers.weights_state import tensor_state
+from plp.towers.weights_state import parameter_states, tensor_state
 
 _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
 # Texts of a call without gradient: 0.3 MiB each in ViT-B/16, and attention's kernels on CUDA take
@@ -84,12 +84,20 @@ class Texts:
             ValueError: if a prompt sees images and there are none.
         """
         done: dict[int, Tensor] = {}
+        weights = cache(partial(parameter_states, self.backbone))  # looked at once, if at all
         for prompt in (prompt.source for prompt in prompts.values()):
             if id(prompt) not in done:
-                done[id(prompt)] = self._texts(prompt, names, pooled, key)
+                done[id(prompt)] = self._texts(prompt, names, pooled, weights, key)
         return {name: done[id(prompt.source)] for name, prompt in prompts.items()}
 
-    def _texts(self, prompt: Prompt, names: NameTokens, pooled: Tensor | None, key: Any) -> Tensor:
+    def _texts(
+        self,
+        prompt: Prompt,
+        names: NameTokens,
+        pooled: Tensor | None,
+        weights: Callable[[], Any],
+        key: Any,
+    ) -> Tensor:
         if prompt.sees_images:
             if pooled is None:
                 raise ValueError(
@@ -99,8 +107,7 @@ class Texts:
         parameters = list(prompt.parameters())
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return self._of_classes(prompt, names, self.split)
-        weights = tuple(map(tensor_state, self.backbone.parameters()))
-        key = (tuple(map(tensor_state, parameters)), weights, key)
+        key = (tuple(map(tensor_state, parameters)), weights(), key)
         kept = self._kept.get(id(prompt))
         if kept is None or kept[0] != key:
             with torch.no_grad():

@@ -20,6 +20,26 @@ def tensor_state(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), version, tensor.shape, tensor.stride(), tensor.device
 
 
+def parameter_states(module: nn.Module) -> tuple[Any, ...]:
+    """Return the `tensor_state` of every parameter of a module, however deep.
+
+    Walks by hand: `Module.parameters` puts every name together first, which takes longer than all
+    the rest of a call that finds its texts kept. Nothing is remembered between calls, so that
+    modules and parameters that were replaced count.
+    """
+    states: list[Any] = []
+    left: list[nn.Module | None] = [module]
+    done: set[nn.Module] = set()
+    while left:
+        here = left.pop()
+        if here is None or here in done:
+            continue
+        done.add(here)
+        states += [tensor_state(own) for own in here._parameters.values() if own is not None]
+        left += here._modules.values()
+    return tuple(states)
+
+
 def weights_mark(module: nn.Module) -> str:
     """Return a digest that differs once any value of a module differs, however it was changed.
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from plp.towers.weights_state import weights_mark
+from plp.towers.weights_state import parameter_states, weights_mark
 
 
 def module():
@@ -40,3 +40,47 @@ def test_the_mark_changes_with_any_value(change):
     assert weights_mark(module()) == before
     change(layers)
     assert weights_mark(layers) != before
+
+
+def in_place(layers):
+    layers[0].weight.mul_(1.0)
+
+
+def loaded(layers):
+    layers.load_state_dict(module().state_dict())
+
+
+def replaced(layers):
+    layers[1].bias = nn.Parameter(layers[1].bias.clone(), requires_grad=False)
+
+
+def module_replaced(layers):
+    layers[0] = module()[0]
+
+
+def other_memory(layers):
+    layers[0].weight.data = layers[0].weight.data.clone()
+
+
+def other_precision(layers):
+    layers.half()
+
+
+STATES = (in_place, loaded, replaced, module_replaced, other_memory, other_precision)
+
+
+@pytest.mark.parametrize("change", STATES, ids=lambda change: change.__name__)
+def test_the_states_change_with_what_autograd_sees(change):
+    layers = module()
+    before = parameter_states(layers)
+    assert parameter_states(layers) == before
+    change(layers)
+    assert parameter_states(layers) != before
+
+
+def test_the_states_are_of_every_parameter_once():
+    """Of modules that stand in two places, and of none, too."""
+    layers = nn.Sequential(nn.Linear(4, 4, bias=False), module())
+    layers.append(layers[0])
+    layers.register_module("none", None)
+    assert len(parameter_states(layers)) == len(list(layers.parameters())) == 5
