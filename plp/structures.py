@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -64,6 +64,12 @@ class NameTokens(NamedTuple):
         touching: Tokenises each text together with what stands directly before and after it, see
             `NamesInText`; None where only the tokens are known. The third argument is a tensor of
             the dtype and on the device wanted.
+        room: Most tokens that the text tower takes between start and end, so that longer texts are
+            cut at their end; None for no limit. Of a text that is longer, one token more than that
+            is here.
+        spaced: Whether a word has other tokens behind another word than at the beginning of a
+            text. A text that begins with white space is then tokenised as one that stands behind
+            another word.
     """
 
     embeddings: Float[Tensor, "C S D"]
@@ -71,6 +77,8 @@ class NameTokens(NamedTuple):
     start: Float[Tensor, "*S D"]
     end: Float[Tensor, "*S D"]
     touching: "Callable[[str, str, Tensor], NameTokens] | None" = None
+    room: int | None = None
+    spaced: bool = False
 
 
 class PromptTokens(NamedTuple):
@@ -83,11 +91,13 @@ class PromptTokens(NamedTuple):
         shared: How many tokens at the beginning of prompt n are the same in all classes, by
             construction: a causal text tower computes them once, and their gradient goes into the
             first class's row. 0 promises nothing.
+        shortened: Which texts were cut to fit the text tower, on the CPU; None where not known.
     """
 
     embeddings: Float[Tensor, "C N L D"]
     end: Int[Tensor, "C N"]
     shared: int = 0
+    shortened: Bool[Tensor, "C N"] | None = None
 
 
 class Support(NamedTuple):

@@ -144,19 +144,17 @@ class LiteBackbone(Backbone):
     def embed_words(self, texts: Sequence[str]) -> NameTokens:
         """Tokenise bare texts (uncased WordPiece) and look their embeddings up.
 
-        Raises:
-            ConfigError: for a text that leaves no room for [CLS] and [SEP].
+        Of a text that is too long, one token more is looked up than the text tower takes: prompts
+        see that it is cut.
         """
         if isinstance(texts, str):  # a sequence of texts too: of its letters
             raise ConfigError(f"expected a sequence of texts, got the single text {texts!r}")
         names = self.text_tower.look_up(texts)
-        for text, length in zip(texts, names.lengths.tolist(), strict=True):
-            if length > self.context_length - 2:
-                raise ConfigError(
-                    f"expected texts of at most {self.context_length - 2} tokens, got {length} "
-                    f"tokens: {text[:60]!r}..."
-                )
-        return names._replace(touching=NamesInText(texts, self.embed_words))
+        room = self.context_length - 2  # [CLS] and [SEP]
+        return names._replace(
+            embeddings=names.embeddings[:, : room + 1], lengths=names.lengths.clamp(max=room + 1),
+            touching=NamesInText(texts, self.embed_words), room=room,
+        )  # fmt: skip
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""

@@ -79,16 +79,20 @@ class TowerBackbone(Backbone):
     def embed_words(self, texts: Sequence[str]) -> NameTokens:
         """Tokenise bare texts and look their token embeddings up (no start, end, position).
 
+        Of a text that is too long, one token more is looked up than the text tower takes: prompts
+        see that it is cut.
+
         Raises:
-            ConfigError: naming a text that is too long.
             WeightsError: if the tokenizer's files are out of reach.
         """
         if isinstance(texts, str):
             raise ConfigError(
                 f"embed_words: expected a sequence of texts, got the string {texts!r}"
             )
-        ids = [self._ids(text) for text in texts]
-        frame = self._text.tokens.frame
+        tokens = self._text.tokens
+        frame = tokens.frame
+        room = self.context_length - len(frame.start) - len(frame.end)
+        ids = [tokens.ids(text)[: room + 1] for text in texts]
         start, end = (self._embed(ids) for ids in (frame.start, frame.end))
         if len(start) == 1 and len(end) == 1:  # as in most vocabularies
             start, end = start[0], end[0]
@@ -96,7 +100,8 @@ class TowerBackbone(Backbone):
         for row, text in zip(embeddings, ids, strict=True):
             row[: len(text)] = self._embed(text)
         lengths = torch.tensor([len(text) for text in ids], dtype=torch.long)
-        return NameTokens(embeddings, lengths, start, end, NamesInText(texts, self.embed_words))
+        touching = NamesInText(texts, self.embed_words)
+        return NameTokens(embeddings, lengths, start, end, touching, room, tokens.spaced)
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts: of a causal tower each up to its end token, a shared beginning once.
@@ -142,17 +147,6 @@ class TowerBackbone(Backbone):
         self.embed_dim = embed_dim
         self.set_preprocessing(preprocessing)
         self.set_logits(logit_scale, logit_bias)
-
-    def _ids(self, text: str) -> list[int]:
-        """Return the token ids of a bare text; raise if it does not fit."""
-        ids, frame = self._text.tokens.ids(text), self._text.tokens.frame
-        limit = self.context_length - len(frame.start) - len(frame.end)
-        if len(ids) > limit:
-            raise ConfigError(
-                f"the text {text!r} has {len(ids)} tokens; expected at most {limit} "
-                f"({self.context_length} with start and end token). Shorten it."
-            )
-        return ids
 
     def _embed(self, ids: Sequence[int]) -> Float[Tensor, "S D"]:
         return self._text.embed(torch.tensor(ids, dtype=torch.long, device=self.device))

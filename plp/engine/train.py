@@ -1,6 +1,7 @@
 """Training a classifier: one function behind `tools/train.py`."""
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +51,7 @@ from plp.hooks import EpochSeedHook, ProgressHook, SaveHook
 from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
 from plp.learners.readable_names import names_note
+from plp.learners.shortened import ShortenedTextsWarning
 from plp.report.command import train_command
 from plp.sealed_tensors import stated_digest
 
@@ -128,7 +130,9 @@ def _train_in(
     """Train in a work directory; the result names the command."""
     config, recipe, seed, device, options, few, duplicates = setup
     with_report = wants_report(config)
-    learner = build_learner(config, few.class_names, seed=seed)
+    with warnings.catch_warnings():  # it comes back as one of the names' notes
+        warnings.simplefilter("ignore", ShortenedTextsWarning)
+        learner = build_learner(config, few.class_names, seed=seed)
     loaders = build_loaders(few, options, learner.to(device), seed, epochs=most_epochs(config))
     contents = contents_of(loaders.few)
     with watch("fit"):

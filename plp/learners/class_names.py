@@ -9,6 +9,8 @@ from plp.prompts.base import EmbedWords
 from plp.prompts.names_in_text import NamesInText
 from plp.structures import NameTokens
 
+_SHOWN = 3
+
 
 def spaced(class_name: str) -> str:
     """Return a class name as it is put into texts: underscores are spaces."""
@@ -41,6 +43,12 @@ def checked(class_names: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def few(names: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = f", {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
+
+
 def name_tokens(class_names: Sequence[str], embed_words: EmbedWords) -> NameTokens:
     """Return the token embeddings of class names, without a graph; lengths are on the CPU.
 
@@ -53,7 +61,7 @@ def name_tokens(class_names: Sequence[str], embed_words: EmbedWords) -> NameToke
     empty = [name for name, k in zip(class_names, lengths.tolist(), strict=True) if not k]
     if empty:
         raise ConfigError(f"expected class names with words in them, got {empty}")
-    return NameTokens(
-        found.embeddings.detach(), lengths, found.start.detach(), found.end.detach(),
-        NamesInText(texts, embed_words),
+    return found._replace(
+        embeddings=found.embeddings.detach(), lengths=lengths, start=found.start.detach(),
+        end=found.end.detach(), touching=NamesInText(texts, embed_words),
     )  # fmt: skip

@@ -24,6 +24,7 @@ from plp.learners.checks import (
 from plp.learners.class_names import checked, name_tokens, spaced
 from plp.learners.precision import autocast
 from plp.learners.rows import rows_of
+from plp.learners.shortened import Shortened, shortened, warn_of_shortened
 from plp.learners.state import leave_backbone_out
 from plp.learners.texts import Texts
 from plp.learners.without_texts import served_parts
@@ -104,6 +105,7 @@ class PromptLearner(BaseModel):
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
         leave_backbone_out(self)
+        warn_of_shortened(self.shortened)
 
     def forward(
         self,
@@ -270,10 +272,18 @@ class PromptLearner(BaseModel):
     @property
     def names(self) -> NameTokens:
         """Token embeddings of the class names; there are none where the backbone has no texts."""
-        return NameTokens(
-            self.name_embeddings, self.name_lengths, self.name_start, self.name_end,
-            self._names_in_text,
+        return self._names._replace(
+            embeddings=self.name_embeddings, lengths=self.name_lengths, start=self.name_start,
+            end=self.name_end,
         )  # fmt: skip
+
+    @property
+    def shortened(self) -> Shortened | None:
+        """Class names whose texts are too long for the text tower and are cut; None for none."""
+        prompts = {**self.references.prompts, **self.branches.prompts}
+        if not prompts:
+            return None
+        return shortened(prompts, self.names, self.class_names, self.backbone.embed_dim)
 
     def set_class_names(self, class_names: Sequence[str]) -> None:
         """Classify other classes from now on, with the prompts as they are.
@@ -284,6 +294,7 @@ class PromptLearner(BaseModel):
         if tuple(class_names) != self.class_names:
             check_new_classes(self.branches)
         self._set_names(class_names)
+        warn_of_shortened(self.shortened)
 
     def describe(self) -> list[str]:
         """Return the prompts as text, a line a prompt, with how they start."""
@@ -302,8 +313,8 @@ class PromptLearner(BaseModel):
             return
         tokens = name_tokens(names, self.backbone.embed_words)
         self.class_names = names
+        self._names = tokens
         self.name_lengths = tokens.lengths  # no buffer: it does not move to a device
-        self._names_in_text = tokens.touching
         for key in ("embeddings", "start", "end"):
             self.register_buffer(f"name_{key}", getattr(tokens, key), persistent=False)
 

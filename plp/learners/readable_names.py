@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from plp.datasets import BENCHMARKS
+from plp.learners.class_names import few
 from plp.learners.prompt_learner import PromptLearner
 from plp.structures import NameTokens
 
@@ -48,7 +49,7 @@ def alike(class_names: Sequence[str], tokens: NameTokens) -> list[list[str]]:
 
 
 def names_note(dataset: str, learner: PromptLearner) -> tuple[str, ...]:
-    """Return one note on class names that prompts can do little with.
+    """Return notes on class names that prompts can do little with, or that are cut.
 
     There is none where all are fine, or where no branch reads names. Of the field's datasets, whose
     names are published, only those are noted that cannot be told apart.
@@ -57,21 +58,21 @@ def names_note(dataset: str, learner: PromptLearner) -> tuple[str, ...]:
         dataset: Name of the dataset.
         learner: Its branches, class names and backbone.
     """
+    cut = () if learner.shortened is None else (f"{dataset}: {learner.shortened}",)
     if not learner.branches.prompts:
-        return ()
+        return cut
     names = learner.class_names
     published = dataset in BENCHMARKS
     kinds = {} if published else unreadable(names, learner.backbone.multilingual)
-    said = [
-        f"{len(some)} of {len(names)} are {kind} ({_few(some)})" for kind, some in kinds.items()
-    ]
+    said = [f"{len(some)} of {len(names)} are {kind} ({few(some)})" for kind, some in kinds.items()]
     if same := alike(names, learner.names):
-        groups = "; ".join(map(_few, same[:_SHOWN]))
+        groups = "; ".join(map(few, same[:_SHOWN]))
         total = sum(map(len, same))
         said.append(f"{total} of {len(names)} have the same tokens as another ({groups})")
     if not said:
-        return ()
+        return cut
     return (
+        *cut,
         f"{dataset}: class names that the text tower cannot read or tell apart: "
         f"{', '.join(said)}. Rename them, or give readable names: --cfg-options "
         "data.class_names=FILE (JSON {class: name}, or a table of two columns)",
@@ -90,8 +91,3 @@ def _kind(name: str, numbered_often: bool, multilingual: bool) -> str | None:
     if foreign * 2 > len(letters):
         return None if multilingual else "in another script"
     return "codes" if _CODE.fullmatch(name) else None
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f", {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(repr, names[:_SHOWN])) + more

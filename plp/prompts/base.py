@@ -89,9 +89,10 @@ def cut_tokens(tokens: PromptTokens, groups: Groups) -> list[PromptPart]:
     embeddings = tokens.embeddings.detach()
 
     def part(group: Int[Tensor, " c"], gradient: Float[Tensor, "c N L D"]) -> PromptTokens:
-        return PromptTokens(take(embeddings, group) + gradient, take(tokens.end, group), shared)
+        end, shortened = (rows if rows is None else take(rows, group) for rows in others)
+        return PromptTokens(take(embeddings, group) + gradient, end, tokens.shared, shortened)
 
-    shared = tokens.shared
+    others = tokens.end, tokens.shortened
     pairs = zip(groups, placeholders(tokens.embeddings, groups), strict=True)
     return [PromptPart(partial(part, group), (gradient,)) for group, gradient in pairs]
 
@@ -109,9 +110,9 @@ def take_names(names: NameTokens, group: Int[Tensor, " c"]) -> NameTokens:
     whole = names.touching
 
     if whole is None:
-        return NameTokens(embeddings, lengths, names.start, names.end)
+        return names._replace(embeddings=embeddings, lengths=lengths)
 
     def touching(before: str, after: str, like: Tensor) -> NameTokens:
         return take_names(whole(before, after, like), group)
 
-    return NameTokens(embeddings, lengths, names.start, names.end, touching)
+    return names._replace(embeddings=embeddings, lengths=lengths, touching=touching)

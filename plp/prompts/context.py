@@ -29,6 +29,9 @@ class ContextPrompt(Prompt):
     code cuts their tokens after as many as the bare name has, and the rest follows the context:
     with `kite (bird of prey)` and a full stop, the one token `).` stands at the end of the name.
 
+    A name that is too long for the text tower beside the context loses its end, suffix included;
+    the context stays whole. The learner warns of such names.
+
     Args:
         num_prompts: N.
         words: Text whose token embeddings start the context, the same for all prompts or one text a
@@ -94,7 +97,7 @@ class ContextPrompt(Prompt):
         if self.words:
             if init is not None or std is not None:
                 raise ValueError(f"init={init!r} and std={std!r} do not go with words={words!r}")
-            start = embedded(self.words, embed_words)  # [N, T, D]
+            start = embedded(self.words, embed_words, behind=position == "front")  # [N, T, D]
             self.context = nn.Parameter(self._from_words(start, num_classes).float().contiguous())
             self.start_text = f"words {self.words[0]!r}"
         else:
@@ -163,8 +166,9 @@ class ContextPrompt(Prompt):
         num_tokens = context.shape[2]
         cut = {"end": num_tokens, "middle": num_tokens // 2, "front": 0}[self.position]
         before, after = context[:, :, :cut], context[:, :, cut:]
-        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings))
-        return assemble(whole, before, after, torch.minimum(names.lengths, whole.lengths))
+        bare = in_text(names, ("", None), ("", None), behind=cut > 0)
+        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings), behind=cut > 0)
+        return assemble(whole, before, after, torch.minimum(bare.lengths, whole.lengths))
 
     def describe(self) -> list[str]:
         """Return each prompt as text; random tokens are written `[v]`."""

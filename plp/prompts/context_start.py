@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.prompts.base import EmbedWords
+from plp.prompts.names_in_text import embed_part
 
 
 def one_text_a_prompt(words: str | Sequence[str] | None, num_prompts: int) -> list[str]:
@@ -19,10 +20,26 @@ def one_text_a_prompt(words: str | Sequence[str] | None, num_prompts: int) -> li
     return texts
 
 
-def embedded(words: Sequence[str], embed_words: EmbedWords) -> Float[Tensor, "N T D"]:
-    """Return the token embeddings of texts that are all of the same number of tokens."""
-    tokens = embed_words(words)
+def embedded(
+    words: Sequence[str], embed_words: EmbedWords, behind: bool = False
+) -> Float[Tensor, "N T D"]:
+    """Return the token embeddings of texts that are all of the same number of tokens.
+
+    Args:
+        words: The texts.
+        embed_words: Looks token embeddings up.
+        behind: Whether they stand behind the class name.
+
+    Raises:
+        ValueError: for texts of several lengths, of no token, or too long for a text tower.
+    """
+    tokens = embed_part(words, embed_words, behind)
     lengths = tokens.lengths.tolist()
+    if tokens.room is not None and max(lengths) >= tokens.room:
+        raise ValueError(
+            f"expected words of fewer than {tokens.room} tokens, so that a class name fits into "
+            f"the text tower beside them, got {words[lengths.index(max(lengths))]!r}"
+        )
     if len(set(lengths)) != 1 or lengths[0] == 0:
         raise ValueError(
             "expected texts of one and the same number of tokens, at least one, got "

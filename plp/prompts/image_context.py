@@ -84,11 +84,10 @@ class ImageContext(Prompt):
             bias = self.meta(image.to(self.context.dtype))  # [B, D]
         images, classes = len(image), len(names.lengths)
         context = self.context + bias[:, None, None]  # [B, N, T, D]
-        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings))
-        repeated = NameTokens(
-            whole.embeddings.repeat(images, 1, 1), whole.lengths.repeat(images),
-            whole.start, whole.end,
-        )  # fmt: skip
+        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings), behind=True)
+        repeated = whole._replace(
+            embeddings=whole.embeddings.repeat(images, 1, 1), lengths=whole.lengths.repeat(images)
+        )
         return assemble(repeated, context.repeat_interleave(classes, dim=0))
 
     def describe(self) -> list[str]:

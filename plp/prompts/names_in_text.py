@@ -67,7 +67,9 @@ def _moved(tokens: NameTokens, like: Tensor) -> NameTokens:
     embeddings, start, end = (
         tensor.detach().to(like) for tensor in (tokens.embeddings, tokens.start, tokens.end)
     )
-    return NameTokens(embeddings, tokens.lengths.cpu(), start, end)
+    return tokens._replace(
+        embeddings=embeddings, lengths=tokens.lengths.cpu(), start=start, end=end, touching=None
+    )
 
 
 def with_article(before: str, text: str) -> str:
@@ -97,6 +99,7 @@ def in_text(
     names: NameTokens,
     before: tuple[str, Float[Tensor, "Tb D"] | None],
     after: tuple[str, Float[Tensor, "Ta D"] | None],
+    behind: bool = False,
 ) -> NameTokens:
     """Return the tokens of names with what touches them on either side.
 
@@ -105,12 +108,25 @@ def in_text(
         before: A text without white space and its token embeddings; the latter are used where the
             names are known as tokens only.
         after: Likewise.
+        behind: Whether something stands before all that; it matters to some vocabularies, see
+            `NameTokens.spaced`.
     """
-    if not before[0] and not after[0]:
+    space = " " if behind and names.spaced else ""
+    if not space and not before[0] and not after[0]:
         return names
     if names.touching is None:
         return _appended(names, before[1], after[1])
-    return names.touching(before[0], after[0], names.embeddings)
+    return names.touching(space + before[0], after[0], names.embeddings)
+
+
+def embed_part(
+    texts: Sequence[str],
+    embed_words: Callable[[Sequence[str]], NameTokens],
+    behind: bool = False,
+) -> NameTokens:
+    """Return the tokens of parts of a prompt, at its beginning or `behind` others."""
+    tokens = embed_words(texts)
+    return embed_words([f" {text}" for text in texts]) if behind and tokens.spaced else tokens
 
 
 def _appended(names: NameTokens, before: Tensor | None, after: Tensor | None) -> NameTokens:
@@ -124,4 +140,4 @@ def _appended(names: NameTokens, before: Tensor | None, after: Tensor | None) ->
     if after is not None:
         places = first + lengths[:, None] + torch.arange(last)
         rows[torch.arange(len(rows))[:, None], upload(places, rows.device)] = after.to(rows)
-    return NameTokens(rows, lengths + first + last, names.start, names.end)
+    return names._replace(embeddings=rows, lengths=lengths + first + last)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -13,7 +13,7 @@ from plp.upload import upload
 Groups = Sequence[Int[Tensor, " _"]]  # classes that go together, by their indices, on the CPU
 
 
-def take(rows: Float[Tensor, "C ..."] | Int[Tensor, "C ..."], group: Int[Tensor, " c"]) -> Tensor:
+def take(rows: Shaped[Tensor, "C ..."], group: Int[Tensor, " c"]) -> Tensor:
     """Return the rows of some classes."""
     return rows.index_select(0, upload(group, rows.device))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import final
+from typing import cast, final
 
 import torch
 from jaxtyping import Int
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from plp.prompts.assembly import assemble
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
-from plp.prompts.names_in_text import in_text, touching_piece, with_article
+from plp.prompts.names_in_text import embed_part, in_text, touching_piece, with_article
 from plp.prompts.rows import Groups
 from plp.prompts.template_sets import template_set
 from plp.registry import PROMPTS
@@ -28,7 +28,8 @@ class TemplatePrompt(Prompt):
             `template_set`). The tokens are those of the whole sentence: punctuation that touches
             `{}` is tokenised together with the name (see `NamesInText`). `{}` must not touch a
             letter or digit, which would make another word of the name ("a {}" and "a {}." are fine,
-            "a {}s" is not). In "{a} {}" the article goes with the name: "an oak", "a fir".
+            "a {}s" is not). In "{a} {}" the article goes with the name: "an oak", "a fir". A
+            sentence that is too long for the text tower loses its end, as in its tokenizer.
         embed_words: Looks token embeddings up; supplied when a learner is built.
 
     Raises:
@@ -48,7 +49,7 @@ class TemplatePrompt(Prompt):
             before, left, right, after = _split(template)
             self._touching.append((left, right))
             for key, text in dict(before=before, left=left, right=right, after=after).items():
-                tokens = embed_words([with_article(text, "")])
+                tokens = embed_part([with_article(text, "")], embed_words, behind=key == "after")
                 part = tokens.embeddings.detach()[0, : int(tokens.lengths[0])]  # [T, D]
                 self.register_buffer(f"{key}_{n}", part.clone(), persistent=False)
 
@@ -62,7 +63,8 @@ class TemplatePrompt(Prompt):
         ]
         end = torch.cat([prompt.end for prompt in filled], dim=1)
         shared = min(prompt.shared for prompt in filled)
-        return PromptTokens(torch.cat(padded, dim=1), end, shared)  # [C, N, L, D], [C, N]
+        shortened = [cast(Tensor, prompt.shortened) for prompt in filled]
+        return PromptTokens(torch.cat(padded, dim=1), end, shared, torch.cat(shortened, dim=1))
 
     def parts(self, names: NameTokens, groups: Groups) -> list[PromptPart]:
         """Return the prompts of each group of classes, not made yet."""
@@ -74,8 +76,12 @@ class TemplatePrompt(Prompt):
     def _filled(self, n: int, names: NameTokens) -> PromptTokens:
         left, right = self._touching[n]
         parts = {key: self.get_buffer(f"{key}_{n}") for key in ("before", "left", "right", "after")}
-        whole = in_text(names, (left, parts["left"]), (right, parts["right"]))
-        return assemble(whole, parts["before"][None, None], parts["after"][None, None])
+        whole = in_text(
+            names, (left, parts["left"]), (right, parts["right"]), behind=len(parts["before"]) > 0
+        )
+        return assemble(
+            whole, parts["before"][None, None], parts["after"][None, None], sentence=True
+        )
 
     def describe(self) -> list[str]:
         """Return the templates."""

@@ -10,6 +10,8 @@ from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from plp.errors import ConfigError, WeightsError
 
+_FIRST, _WORD = "a", "dog"  # examples that a tokenizer's ways are read off
+
 
 class Frame(NamedTuple):
     """Ids around every text.
@@ -30,12 +32,21 @@ class Tokens(ABC):
 
     @abstractmethod
     def ids(self, text: str) -> list[int]:
-        """Return the ids of a bare text, without what stands around it."""
+        """Return the ids of a bare text, without what stands around it.
+
+        Args:
+            text: The text. If it begins with white space, it stands behind another word.
+        """
 
     @property
     @abstractmethod
     def frame(self) -> Frame:
         """Ids around every text."""
+
+    @property
+    def spaced(self) -> bool:
+        """Whether a word has other ids behind another word than at the beginning of a text."""
+        return False
 
 
 class CLIPTokens(Tokens):
@@ -86,17 +97,32 @@ class HFTokens(Tokens):
         self._cache_dir = cache_dir
         self._opened: HFTokenizer | None = None
         self._frame: Frame | None = None
+        self._spaced: bool | None = None
 
     def ids(self, text: str) -> list[int]:
-        """Return the ids of a bare text."""
+        """Return the ids of a bare text; see `spaced` for one that begins with white space."""
+        if text[:1].isspace() and self.spaced:
+            return self._behind(text)
         return self._bare(self._tokenizer.clean_fn(text))
+
+    @property
+    def spaced(self) -> bool:
+        """Whether a word has other ids behind another word, found on an example.
+
+        RoBERTa's and Gemma's (SigLIP2's) vocabularies have a word with the space before it, and
+        another without, for the beginning of a text. Those of T5, XLM-RoBERTa and NLLB put a space
+        there too, and BERT's has none.
+        """
+        if self._spaced is None:
+            self._spaced = self._behind(_WORD) != self._bare(_WORD)
+        return self._spaced
 
     @property
     def frame(self) -> Frame:
         """What the tokenizer puts around a text, found on an example."""
         if self._frame is None:
             inner = self._tokenizer.tokenizer
-            bare, whole = self._bare("dog"), list(inner("dog").input_ids)
+            bare, whole = self._bare(_WORD), list(inner(_WORD).input_ids)
             start = _place_of(bare, whole)
             if start is None:
                 raise ConfigError(
@@ -109,6 +135,17 @@ class HFTokens(Tokens):
             pad = inner.pad_token_id if inner.pad_token_id is not None else 0
             self._frame = Frame(tuple(whole[:start]), tuple(end), int(pad))
         return self._frame
+
+    def _behind(self, text: str) -> list[int]:
+        first = self._bare(_FIRST)
+        whole = self._bare(self._tokenizer.clean_fn(f"{_FIRST} {text}"))
+        if whole[: len(first)] != first:
+            raise ConfigError(
+                f"the tokenizer {self._name!r} reads {_FIRST!r} in another way where "
+                f"{text.strip()!r} follows: {first} became {whole}. Prompts cannot be put together "
+                "from parts"
+            )
+        return whole[len(first) :]
 
     def _bare(self, text: str) -> list[int]:
         return list(self._tokenizer.tokenizer(text, add_special_tokens=False).input_ids)

@@ -6,20 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from plp.errors import ConfigError
 from plp.prompts import assemble
 from plp.structures import NameTokens
 
 WIDTH = 3
 
 
-def by_hand(names, before, after):
+def by_hand(names, before, after, sentence=False):
     """Lists of tokens, class by class and prompt by prompt."""
     texts, ends = [], []
     for c, length in enumerate(names.lengths.tolist()):
         for n in range(before.shape[1]):
-            tokens = [names.start, *before[min(c, len(before) - 1), n]]
-            tokens += list(names.embeddings[c, :length])
-            tokens += list(after[min(c, len(after) - 1), n]) if after is not None else []
+            first = list(before[min(c, len(before) - 1), n])
+            last = list(after[min(c, len(after) - 1), n]) if after is not None else []
+            room = length if names.room is None else names.room - len(first) - len(last)
+            name = list(names.embeddings[c, :length])
+            inner = [*first, *name, *last] if sentence else [*first, *name[:room], *last]
+            tokens = [names.start, *inner[: names.room]]
             ends.append(len(tokens))
             texts.append([*tokens, names.end])
     longest = max(map(len, texts))
@@ -60,6 +64,48 @@ def test_against_a_loop(lengths, prompts, num_before, num_after, shared):
     assert_close(found.embeddings[:, :, :longest], embeddings, atol=0, rtol=0)
     assert not found.embeddings[:, :, longest:].any()
     assert torch.equal(found.end, end)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=4),
+    num_before=st.integers(0, 3),
+    num_after=st.integers(0, 3),
+    spare=st.integers(1, 5),
+    shared=st.booleans(),
+    sentence=st.booleans(),
+)
+def test_texts_that_are_too_long_against_a_loop(
+    lengths, num_before, num_after, spare, shared, sentence
+):
+    room = (num_before if sentence else num_before + num_after) + spare
+    names = random_names(lengths)._replace(room=room)
+    before = torch.randn(1 if shared else len(lengths), 2, num_before, WIDTH)
+    after = torch.randn(1, 2, num_after, WIDTH)
+    found = assemble(names, before, after, sentence=sentence)
+    embeddings, end = by_hand(names, before, after, sentence)
+    assert_close(found.embeddings[:, :, : embeddings.shape[2]], embeddings, atol=0, rtol=0)
+    assert torch.equal(found.end, end)
+    assert int(end.max()) <= room + 1
+    whole = torch.tensor(lengths)[:, None] + num_before + num_after
+    assert torch.equal(found.shortened, (whole > room).expand(-1, 2))
+
+
+def test_a_name_is_cut_before_its_second_part_too():
+    names = random_names([6])._replace(room=5)
+    context = torch.randn(1, 1, 2, WIDTH)
+    found = assemble(names, context[:, :, :1], context[:, :, 1:], torch.tensor([2]))
+    text = [names.start, context[0, 0, 0], *names.embeddings[0, :2], context[0, 0, 1]]
+    expected = torch.stack([*text, names.embeddings[0, 2], names.end])
+    assert_close(found.embeddings[0, 0], expected, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("sentence", "match"), [(False, "5 tokens around"), (True, "3 .*before")])
+def test_no_room_for_a_name_is_refused(sentence, match):
+    names = random_names([1])._replace(room=5 if not sentence else 3)
+    before, after = torch.randn(1, 1, 3, WIDTH), torch.randn(1, 1, 2, WIDTH)
+    with pytest.raises(ConfigError, match=match):
+        assemble(names, before, after, sentence=sentence)
 
 
 def test_gradient_reaches_each_context_token_once_a_class():

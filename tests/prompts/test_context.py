@@ -16,7 +16,7 @@ BOTH = pytest.mark.parametrize("kind", [SharedContext, ClassContext])
 
 def text_of(prompt, c=1, n=0):
     """Token embeddings of one text, start and end included."""
-    embeddings, end, _ = prompt(NAMES)
+    embeddings, end, *_ = prompt(NAMES)
     return embeddings[c, n, : end[c, n] + 1]
 
 

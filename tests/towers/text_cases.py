@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
+    GemmaTokenizer,
     M2M100Config,
     MT5Config,
     PreTrainedTokenizerFast,
     RobertaConfig,
+    RobertaTokenizer,
     XLMRobertaConfig,
 )
 
@@ -59,7 +61,33 @@ def write_tokenizer(folder: Path, frame: Frame) -> Path:
     return folder
 
 
-SIZES = {"vocab_size": len(LETTERS) + 5}
+def write_byte_level(folder: Path) -> Path:
+    """Save RoBERTa's tokenizer: a letter behind a space is another token than one without."""
+    letters = [*LETTERS, *(set(pre_tokenizers.ByteLevel.alphabet()) - set(LETTERS))]
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    vocabulary = [*special, *letters, *(f"Ġ{letter}" for letter in LETTERS)]
+    tokenizer = RobertaTokenizer(
+        vocab={token: i for i, token in enumerate(vocabulary)},
+        merges=[("Ġ", letter) for letter in LETTERS],
+    )
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_gemma(folder: Path) -> Path:
+    """Save Gemma's tokenizer with SigLIP2's options: no start token, no space before a text."""
+    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    vocabulary = [*special, *LETTERS, "▁", *(f"▁{letter}" for letter in LETTERS)]
+    tokenizer = GemmaTokenizer(
+        vocab={token: i for i, token in enumerate(vocabulary)},
+        merges=[("▁", letter) for letter in LETTERS],
+        padding_side="right", add_bos_token=False, add_eos_token=True,
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+SIZES = {"vocab_size": 400}
 ENCODER = {
     **SIZES, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
     "intermediate_size": 48, "max_position_embeddings": 60,
@@ -78,7 +106,8 @@ def bert(folder: Path) -> str:
 
 
 def roberta(folder: Path) -> str:
-    return write_encoder(folder, RobertaConfig(**ENCODER, pad_token_id=1), XLM)
+    RobertaConfig(**ENCODER, pad_token_id=1).save_pretrained(folder)
+    return str(write_byte_level(folder))
 
 
 def xlm_roberta(folder: Path) -> str:
@@ -99,9 +128,10 @@ def nllb(folder: Path) -> str:
     return write_encoder(folder, M2M100Config(**SIZES, **sizes, pad_token_id=1), NLLB)
 
 
-def tokenizer_of(frame: Frame) -> Callable[[Path], dict[str, Any]]:
+def tokenizer_of(made: Frame | Callable[[Path], Path]) -> Callable[[Path], dict[str, Any]]:
     def options(folder: Path) -> dict[str, Any]:
-        return {"hf_tokenizer_name": str(write_tokenizer(folder, frame)), **SIZES}
+        saved = write_tokenizer(folder, made) if isinstance(made, Frame) else made(folder)
+        return {"hf_tokenizer_name": str(saved), **SIZES}
 
     return options
 
@@ -138,6 +168,10 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "further norms": plain(scale_fc=True, qk_norm=True, scale_attn=True),
     "SigLIP": both(
         tokenizer_of(T5), no_causal_mask=True, pool_type="last", proj_bias=True,
+        context_length=40, tokenizer_kwargs={"clean": "canonicalize"},
+    ),
+    "SigLIP2": both(
+        tokenizer_of(write_gemma), no_causal_mask=True, pool_type="last", proj_bias=True,
         context_length=40, tokenizer_kwargs={"clean": "canonicalize"},
     ),
     "CLIPA": both(
