@@ -89,10 +89,10 @@ def cut_tokens(tokens: PromptTokens, groups: Groups) -> list[PromptPart]:
     embeddings = tokens.embeddings.detach()
 
     def part(group: Int[Tensor, " c"], gradient: Float[Tensor, "c N L D"]) -> PromptTokens:
-        end, shortened = (rows if rows is None else take(rows, group) for rows in others)
-        return PromptTokens(take(embeddings, group) + gradient, end, tokens.shared, shortened)
+        end, cut = take(tokens.end, group), tokens.shortened
+        cut = None if cut is None else take(cut, group)
+        return PromptTokens(take(embeddings, group) + gradient, end, tokens.shared, cut)
 
-    others = tokens.end, tokens.shortened
     pairs = zip(groups, placeholders(tokens.embeddings, groups), strict=True)
     return [PromptPart(partial(part, group), (gradient,)) for group, gradient in pairs]
 

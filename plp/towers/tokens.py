@@ -122,6 +122,13 @@ class HFTokens(Tokens):
         """What the tokenizer puts around a text, found on an example."""
         if self._frame is None:
             inner = self._tokenizer.tokenizer
+            if inner.padding_side != "right":
+                raise ConfigError(
+                    f"the tokenizer {self._name!r} puts padding in front of texts "
+                    f"(padding_side={inner.padding_side!r}), and prompts are laid out with it "
+                    "behind. Set padding_side to 'right' in its tokenizer_config.json if the model "
+                    "was trained so"
+                )
             bare, whole = self._bare(_WORD), list(inner(_WORD).input_ids)
             start = _place_of(bare, whole)
             if start is None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch.testing import assert_close
-from towers.text_cases import CASES
+from towers.text_cases import CASES, write_gemma
 
 from plp.backbones import OpenCLIPBackbone
 from plp.errors import ConfigError
@@ -12,6 +12,7 @@ from plp.learners.class_names import name_tokens
 from plp.prompts import ClassContext, SharedContext, TemplatePrompt
 from plp.structures import PromptTokens
 from plp.towers.select import read_text
+from plp.towers.tokens import HFTokens
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 NAMES = ["ox", "kite (bird)", "great grey owl", "ox."]
@@ -170,6 +171,14 @@ def started(kind, backbone, classes):
         1, words="a pic of a", suffix=".", embed_words=backbone.embed_words, num_classes=classes,
         token_dim=backbone.token_dim,
     )  # fmt: skip
+
+
+def test_a_tokenizer_that_pads_in_front_is_refused(tmp_path):
+    folder = str(write_gemma(tmp_path))
+    settings = tmp_path / "tokenizer_config.json"
+    settings.write_text(settings.read_text().replace('"right"', '"left"'))
+    with pytest.raises(ConfigError, match=r"in front of texts \(padding_side='left'\)"):
+        _ = HFTokens(folder).frame
 
 
 def test_a_small_vocabulary_without_a_tokenizer_is_refused():
