@@ -130,7 +130,7 @@ def texts_of(prompt, names):
 def test_prompt_contract(name, row):
     prompt = build("prompt", name, row, **INPUTS)
     names = toy_words(NAMES)
-    embeddings, end, shared, shortened = texts_of(prompt, names)
+    embeddings, end, shared, *_ = texts_of(prompt, names)
     assert embeddings.shape[:2] == end.shape == (NUM_CLASSES, prompt.num_prompts)
     assert embeddings.shape[-1] == TOKEN_DIM
     beginning = embeddings[:, :, :shared]
