@@ -1,0 +1,34 @@
+"""The file of rows that `coverage.py` measured."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from _bench import machine
+from _coverage_page import page
+
+
+def read_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Return rows by arch; none where they are of another open_clip."""
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    rows = stored["rows"] if stored.get("open_clip") == open_clip.__version__ else []
+    return {row["arch"]: row for row in rows}
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write a row a line, in open_clip's order of archs, and replace the file at once."""
+    order = {arch: place for place, arch in enumerate(open_clip.list_models())}
+    lines = [json.dumps(row) for row in sorted(rows, key=lambda row: order.get(row["arch"], -1))]
+    head = f'{{"open_clip": "{open_clip.__version__}", "machine": "{machine(1)}", "rows": ['
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(head + "\n" + ",\n".join(lines) + "\n]}\n")
+    temporary.replace(path)
+
+
+def page_of(path: Path) -> str:
+    """Return the page of a file of rows."""
+    stored = json.loads(path.read_text())
+    archs = open_clip.list_models()
+    return page(stored["rows"], archs, stored["open_clip"], stored["machine"])
