@@ -21,22 +21,27 @@ class ImageFeatures(NamedTuple):
         dense: Patch features by stream name, *before* the joint projection: a branch may put a
             projection head in between, then asks the backbone for `project_dense`.
         grid: Rows and columns of patches; P = rows * columns, row by row.
+        extra: Last states of tokens that were put into the tower, by their name, *before* the
+            joint projection; see `plp.towers.points.ExtraTokens`.
     """
 
     pooled: Float[Tensor, "B E"]
     dense: dict[str, Float[Tensor, "B P W"]]
     grid: tuple[int, int]
+    extra: dict[str, Float[Tensor, "B K W"]] = {}  # noqa: RUF012 - nobody writes to it
 
     def rows(self, images: Sequence[int]) -> "ImageFeatures":
         """Return the features of some of the images, in that order."""
         index = torch.as_tensor(images, dtype=torch.long, device=self.pooled.device)
         dense = {name: stream[index] for name, stream in self.dense.items()}
-        return ImageFeatures(self.pooled[index], dense, self.grid)
+        extra = {name: states[index] for name, states in self.extra.items()}
+        return ImageFeatures(self.pooled[index], dense, self.grid, extra)
 
     def to(self, *args: Any, **kwargs: Any) -> "ImageFeatures":
         """Move or cast all tensors, as `Tensor.to` does."""
         dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
-        return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid)
+        extra = {name: states.to(*args, **kwargs) for name, states in self.extra.items()}
+        return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid, extra)
 
 
 class Shots(NamedTuple):

@@ -1,8 +1,7 @@
 """A residual block of a transformer tower, whatever library it comes from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,13 +10,7 @@ from torch import Tensor
 
 from plp.towers.attention import attend
 from plp.towers.parts import Matrix
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-# What a matrix reads -> what is added to its product.
-Update = Callable[[Tensor], Tensor]
-# Input of a part of a block, and what the part reads of it -> what is added to its output.
-Residual = Callable[[Tensor, Tensor], Tensor]
+from plp.towers.points import NOTHING, Residual, Update
 
 
 class Block(ABC):

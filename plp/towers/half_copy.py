@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
+from plp.towers.substitute import substitute
 from plp.towers.weights_state import tensor_state
 
 # Weights that these layers use for products and nothing else. Their subclasses may do more with
@@ -18,8 +19,6 @@ _PRODUCTS: dict[type[nn.Module], tuple[str, ...]] = {
         "in_proj_weight", "in_proj_bias", "q_proj_weight", "k_proj_weight", "v_proj_weight",
     ),
 }  # fmt: skip
-
-Halves = dict[tuple[nn.Module, str], Tensor]
 
 
 class _Weight(NamedTuple):
@@ -62,7 +61,7 @@ class HalfCopy:
         weights = list(_weights(network, device))
         halves = self._rounded([weight.tensor for weight in weights], dtype)
         places = [weight.place for weight in weights]
-        return _with_halves(network, dict(zip(places, halves, strict=True)), {})
+        return substitute(network, dict(zip(places, halves, strict=True)))
 
     def _rounded(self, weights: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
         """Return the weights in another precision, in the memory of the last call where it fits.
@@ -98,22 +97,3 @@ def _weights(network: nn.Module, device: torch.device) -> Iterator[_Weight]:
                 and not tensor.requires_grad
             ):
                 yield _Weight((layer, name), tensor)
-
-
-def _with_halves(module: nn.Module, halves: Halves, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """Return a module that shares everything with another but the weights that are given."""
-    if module in done:
-        return done[module]
-    children = {
-        name: child if child is None else _with_halves(child, halves, done)
-        for name, child in module._modules.items()
-    }
-    own = {name: halves[module, name] for name in module._parameters if (module, name) in halves}
-    found = module
-    if own or any(child is not module._modules[name] for name, child in children.items()):
-        found = object.__new__(type(module))  # its `__init__` would make weights
-        found.__dict__.update(module.__dict__)
-        found.__dict__["_modules"] = children
-        found.__dict__["_parameters"] = {**module._parameters, **own}
-    done[module] = found
-    return found

@@ -1,22 +1,21 @@
 """The description of an image tower that is a transformer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.towers.block import Block
+from plp.towers.tower import BlockTower
 
 
-class ImageTower(ABC):
+class ImageTower(BlockTower):
     """Pixels to tokens, blocks, tokens to the pooled feature, one patch into the joint space.
 
     A reader of a family says these things once. Streams, and whatever else looks into a tower, are
     written against them.
 
-    Holds the library's modules, owns no parameter.
+    Holds the library's modules in the attributes that `roots` names, owns no parameter. `blocks`
+    says what it is made of; `matrices`, `norms` and `at` follow from that (`plp.towers.tower`).
 
     Attributes:
         width: W, width of a token.
@@ -38,10 +37,6 @@ class ImageTower(ABC):
     def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
         """Return what enters the first block: the tokens behind a norm, where one stands there."""
         return tokens
-
-    @abstractmethod
-    def blocks(self, device: torch.device) -> Sequence[Block]:
-        """Return the blocks, in autocast's precision where it is on for the device."""
 
     @abstractmethod
     def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from plp.towers.block import Block
 from plp.towers.half_copy import HalfCopy
 from plp.towers.openclip_block import OpenCLIPBlock
+from plp.towers.parts import Matrix
 from plp.towers.text_blocks import TextBlocks
 
 
@@ -19,6 +20,9 @@ class OpenCLIPText(TextBlocks):
     Args:
         tower: The module that holds embeddings, blocks and projection.
     """
+
+    roots = ("tower",)
+    apart = ("visual",)
 
     def __init__(self, tower: Any) -> None:
         self.tower = tower
@@ -45,7 +49,14 @@ class OpenCLIPText(TextBlocks):
         projection = self.tower.text_projection
         if projection is None:
             return x
-        return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+        if isinstance(projection, nn.Linear):
+            return projection(x)
+        return self.added("projection", x, x @ projection)
+
+    def projection(self) -> Matrix | None:
+        """Return the projection where it is a bare parameter."""
+        bare = isinstance(self.tower.text_projection, Tensor)
+        return Matrix(self.tower, "text_projection", None, transposed=True) if bare else None
 
     def class_token(self) -> Float[Tensor, " D"] | None:
         """Return CoCa's class token, which has the last position whatever the text's length."""

@@ -13,7 +13,7 @@ from plp.towers.block import Block
 from plp.towers.half_copy import HalfCopy
 from plp.towers.image import ImageTower
 from plp.towers.openclip_block import OpenCLIPBlock
-from plp.towers.parts import require_plain
+from plp.towers.parts import Matrix, require_plain
 
 
 class OpenCLIPViT(ImageTower):
@@ -26,6 +26,8 @@ class OpenCLIPViT(ImageTower):
     Args:
         visual: The tower.
     """
+
+    roots = ("visual",)
 
     def __init__(self, visual: VisionTransformer) -> None:
         self.visual = visual
@@ -71,8 +73,15 @@ class OpenCLIPViT(ImageTower):
             return self._to_joint(dense)
         return self._to_joint(visual.ln_post(_of_one_key(visual.attn_pool, dense)))
 
+    def projection(self) -> Matrix | None:
+        """Return the joint projection, a bare parameter."""
+        there = self.visual.proj is not None
+        return Matrix(self.visual, "proj", None, transposed=True) if there else None
+
     def _to_joint(self, features: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch E"]:
-        return features if self.visual.proj is None else features @ self.visual.proj
+        if self.visual.proj is None:
+            return features
+        return self.added("projection", features, features @ self.visual.proj)
 
 
 def _of_one_key(pooler: AttentionalPooler, dense: Float[Tensor, "B P W"]) -> Tensor:

@@ -1,11 +1,41 @@
 """Where the matrices and norms of a tower lie in a library's modules, and what they are called."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from plp.errors import ConfigError
+
+# Where libraries keep what every block has -> its name in plp. What is not here (gates, norms of
+# queries, a second matrix of a gated MLP) is called by its own path.
+_IN_BLOCK = {
+    "ln_1": "norm1", "layer_norm1": "norm1", "self_attn_layer_norm": "norm1",
+    "ln_2": "norm2", "layer_norm2": "norm2", "final_layer_norm": "norm2",
+    "attention.output.LayerNorm": "norm1", "output.LayerNorm": "norm2",
+    "layer.0.layer_norm": "norm1", "layer.1.layer_norm": "norm2",
+    "layernorm_before": "norm1", "layernorm_after": "norm2",
+    "attention.self.query": "q", "attention.self.key": "k", "attention.self.value": "v",
+    "attention.attention.query": "q", "attention.attention.key": "k",
+    "attention.attention.value": "v",
+    "attention.output.dense": "o", "intermediate.dense": "fc1", "output.dense": "fc2",
+    "layer.1.DenseReluDense.wi": "fc1", "layer.1.DenseReluDense.wo": "fc2",
+    "mlp.c_fc": "fc1", "mlp.c_proj": "fc2", "mlp.fc1": "fc1", "mlp.fc2": "fc2",
+}  # fmt: skip
+_OF_ATTENTION = {
+    "q_proj": "q", "k_proj": "k", "v_proj": "v", "out_proj": "o", "o_proj": "o", "proj": "o",
+    "q": "q", "k": "k", "v": "v", "o": "o",
+}  # fmt: skip
+_ATTENTIONS = ("attn", "self_attn", "attention", "layer.0.SelfAttention")
+_AROUND = {
+    "ln_pre": "norm_pre", "pre_layrnorm": "norm_pre", "ln_post": "norm_post", "norm": "norm_post",
+    "ln_final": "norm_post", "post_layernorm": "norm_post", "final_layer_norm": "norm_post",
+    "layernorm": "norm_post", "layer_norm": "norm_post", "embeddings.LayerNorm": "norm_pre",
+    "text_projection": "projection", "visual_projection": "projection",
+    "head": "projection", "proj": "projection",
+}  # fmt: skip
+_CONTAINERS = ("transformer.", "vision_model.", "text_model.", "encoder.")
 
 
 class Matrix(NamedTuple):
@@ -33,9 +63,54 @@ class Matrix(NamedTuple):
             rows, columns = columns, rows
         return (rows if self.part is None else rows // 3), columns
 
-    def rows(self, tensor: Tensor) -> Tensor:
-        """Return its rows of the weight, or of the bias, that it is a part of."""
-        return tensor if self.part is None else tensor.chunk(3)[self.part]
+
+def name_in_block(path: str) -> str:
+    """Return what plp calls the matrix or norm at a path in a block.
+
+    Example:
+        >>> [name_in_block(path) for path in ('self_attn.q_proj', 'mlp.c_fc', 'attn.gate')]
+        ['q', 'fc1', 'attn.gate']
+    """
+    attention, _, leaf = path.rpartition(".")
+    if attention in _ATTENTIONS and leaf in _OF_ATTENTION:
+        return _OF_ATTENTION[leaf]
+    return _IN_BLOCK.get(path, path)
+
+
+def name_around(path: str) -> str:
+    """Return what plp calls the matrix or norm at a path outside the blocks."""
+    inner = path
+    for container in _CONTAINERS:
+        inner = inner.removeprefix(container)
+    return _AROUND.get(inner, inner)
+
+
+def products(module: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Yield path and module of each linear layer."""
+    for path, child in module.named_modules():
+        if isinstance(child, nn.Linear):
+            yield path, child
+
+
+def called_products(module: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Yield those that run as modules.
+
+    The output projection of torch's attention does not: its `forward` reads the weight.
+    """
+    read = {id(child.out_proj) for child in module.modules() if _is_torch_attention(child)}
+    return ((path, child) for path, child in products(module) if id(child) not in read)
+
+
+def norms(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield path and module of each norm with weights of its own."""
+    for path, child in module.named_modules():
+        weight = child._parameters.get("weight")
+        if weight is not None and weight.ndim == 1 and "norm" in type(child).__name__.lower():
+            yield path, child
+
+
+def _is_torch_attention(module: nn.Module) -> bool:
+    return isinstance(module, nn.MultiheadAttention)
 
 
 def require_plain(module: Any, *kinds: type[nn.Module]) -> Any:
@@ -54,3 +129,26 @@ def require_plain(module: Any, *kinds: type[nn.Module]) -> Any:
         "plp multiplies with its matrices and would skip what was wrapped around them. Merge it "
         "into the weights (peft: merge_and_unload()), or let plp add the update (TowerPoints)."
     )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message, those of all blocks in one.
+
+    Example:
+        >>> listed(['blocks.0.q', 'blocks.1.q', 'blocks.0.attn.gate', 'projection'])
+        'blocks.0.attn.gate, blocks.{0-1}.q, projection'
+    """
+    blocks: dict[str, list[int]] = {}
+    found = []
+    for name in names:
+        prefix, _, rest = name.partition(".")
+        number, _, part = rest.partition(".")
+        if prefix == "blocks" and number.isdecimal():
+            blocks.setdefault(part, []).append(int(number))
+        else:
+            found.append(name)
+    for part, numbers in blocks.items():
+        low, high = min(numbers), max(numbers)
+        where = f"{{{low}-{high}}}" if high > low else str(low)
+        found.append(f"blocks.{where}.{part}")
+    return ", ".join(sorted(found))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from plp.errors import ConfigError
 from plp.structures import ImageFeatures
+from plp.towers.points import TowerPoints
 from plp.towers.vision import VisionTower
 
 
@@ -22,10 +23,17 @@ class PooledOnly(VisionTower):
     def __init__(self, visual: Any, why: str) -> None:
         self.visual = visual
         self.why = why
+        self.sealed = why
         self.refusals = dict.fromkeys(("vv", "value", "tokens"), why)
 
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
         """Encode images by the tower's own `forward`."""
+        self._refuse(points)
         pooled = self.visual(images)
         if isinstance(pooled, tuple):  # towers configured with output_tokens
             pooled = pooled[0]

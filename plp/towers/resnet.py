@@ -9,6 +9,7 @@ from torch import Tensor
 
 from plp.structures import ImageFeatures
 from plp.towers.attention import attend
+from plp.towers.points import TowerPoints
 from plp.towers.vision import VisionTower
 
 
@@ -32,13 +33,20 @@ class ResNetTower(VisionTower):
     def __init__(self, visual: ModifiedResNet) -> None:
         self.visual = visual
         self.dense_dim = visual.attnpool.v_proj.out_features
+        self.sealed = "a ResNet has no blocks of attention and MLP"
         self.refusals = {
             "vv": "v-v attention runs through all blocks of a vision transformer, "
             "and the only attention of a ResNet is its pooling ('value' is the nearest kin)"
         }
 
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
         """Encode images of the tower's own size."""
+        self._refuse(points)
         visual = self.visual
         x = visual.stem(images)
         for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):

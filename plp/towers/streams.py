@@ -6,8 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.structures import ImageFeatures
-from plp.towers.block import Block
 from plp.towers.image import ImageTower
+from plp.towers.image_pass import ImagePass, ImagePrefix
+from plp.towers.points import TowerPoints
 from plp.towers.vision import VisionTower
 
 
@@ -27,6 +28,10 @@ class TransformerStreams(VisionTower):
     q, k, v are computed once; the last block runs its queries and MLP only for the tokens that the
     pooled feature is read from, unless `tokens` is wanted.
 
+    What acts on the tower acts on the streams that run through it: extra tokens are among the keys,
+    updates and weights hold for all, residuals for `tokens` and `value`. `vv` has no MLP and no
+    input of a block, and therefore no residuals.
+
     Args:
         tower: The tower.
         alias_first_block: Start of the `vv` stream. The published SOT-GLP code adds the ordinary
@@ -42,46 +47,39 @@ class TransformerStreams(VisionTower):
         self.dense_dim = tower.width
         self.refusals = {}
 
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
+    @property
+    def description(self) -> ImageTower:
+        """The tower as points name its parts."""
+        return self.tower
+
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
         """Encode images of the tower's own size."""
-        tower, prefix = self.tower, self.tower.prefix
-        x = tower.first_norm(tower.embed(images))
-        dense = {"vv": x[:, prefix:]} if "vv" in streams else {}
-        blocks = tower.blocks(x.device)
-        for index, block in enumerate(blocks):
-            last = index == len(blocks) - 1
-            rows = x.shape[1]
-            if last and tower.pooled_rows is not None and "tokens" not in streams:
-                rows = tower.pooled_rows
-            normed = block.normed(x)
-            attended, value = _attention(block, normed, rows)
-            if "vv" in streams:
-                mixed = block.mix_values(value[:, prefix:], value)
-                dense["vv"] = dense["vv"] + block.output(mixed, normed[:, prefix:])
-                if index == 0 and self.alias_first_block:
-                    dense["vv"] = dense["vv"] + attended[:, prefix:]
-            if last and "value" in streams:
-                added = block.output(value[:, prefix:], normed[:, prefix:])
-                dense["value"] = block.feed_forward(x[:, prefix:] + added)
-            x = block.finish(x[:, :rows], normed[:, :rows], attended)
-        if "tokens" in streams:
-            dense["tokens"] = x[:, prefix:]
-        pooled = tower.pool(x)
-        dense = {name: tower.finish(dense[name]) for name in streams}
-        return ImageFeatures(pooled, dense, tower.grid)
+        run = ImagePass(self.tower, streams, self.alias_first_block, points)
+        return run.read(run.start(images))
+
+    def prefix(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        block: int,
+        streams: Sequence[str] = (),
+        points: TowerPoints | None = None,
+    ) -> ImagePrefix:
+        """Encode images up to a block."""
+        run = ImagePass(self.tower, streams, self.alias_first_block, points)
+        return run.until(run.start(images), block)
+
+    def resume(
+        self, prefix: ImagePrefix, streams: Sequence[str] = (), points: TowerPoints | None = None
+    ) -> ImageFeatures:
+        """Encode what `prefix` stopped in front of, to the end."""
+        run = ImagePass(self.tower, streams, self.alias_first_block, points, prefix.block)
+        return run.read(prefix)
 
     def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Send patches the way of the pooled feature."""
         return self.tower.project(dense)
-
-
-def _attention(
-    block: Block, normed: Float[Tensor, "B L W"], rows: int
-) -> tuple[Float[Tensor, "B R W"], Float[Tensor, "B L V"]]:
-    """Return the attention output of the first `rows` tokens, and the values of all."""
-    if rows == normed.shape[1]:
-        query, key, value = block.qkv(normed, 0, 3)
-    else:
-        (query,) = block.qkv(normed[:, :rows], 0, 1)
-        key, value = block.qkv(normed, 1, 3)
-    return block.output(block.mix(query, key, value), normed[:, :rows]), value

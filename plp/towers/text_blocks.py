@@ -1,22 +1,21 @@
 """The description of a text tower that is a transformer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from plp.towers.block import Block
+from plp.towers.tower import BlockTower
 
 
-class TextBlocks(ABC):
+class TextBlocks(BlockTower):
     """Token ids to embeddings, blocks, and a block's token to the text feature.
 
     A reader of a family says these things once; which tokens are computed, and what they may look
     at, is the affair of `CausalText` and `WholeText`.
 
-    Holds the library's modules, owns no parameter.
+    Holds the library's modules in the attributes that `roots` names, owns no parameter. `blocks`
+    says what it is made of; `matrices`, `norms` and `at` follow from that (`plp.towers.tower`).
 
     Attributes:
         width: D, width of a token.
@@ -33,10 +32,6 @@ class TextBlocks(ABC):
     @abstractmethod
     def positions(self, length: int) -> Float[Tensor, "L D"]:
         """Return what is added to the embeddings of the first `length` places."""
-
-    @abstractmethod
-    def blocks(self, device: torch.device) -> Sequence[Block]:
-        """Return the blocks, in autocast's precision where it is on for the device."""
 
     @abstractmethod
     def finish(self, tokens: Float[Tensor, "M D"]) -> Float[Tensor, "M E"]:

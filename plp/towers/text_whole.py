@@ -1,19 +1,30 @@
 """Text towers in which cutting at the end token would change the feature."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from plp.towers.block import Block
-from plp.towers.text import TextTower
+from plp.towers.rows import Move, Rows, moved
 from plp.towers.text_blocks import TextBlocks
+from plp.towers.text_layout import TextLayout
 from plp.towers.text_mask import TextMask
+from plp.towers.text_run import BlockText
 from plp.towers.tokens import Tokens
 from plp.upload import upload
 
 
-class WholeText(TextTower):
+class _Places(NamedTuple):
+    """What may look at what, and the row that each text is read at."""
+
+    mask: Bool[Tensor, "_ 1 _q _k"] | None
+    rows: Int[Tensor, " M"]
+
+
+class WholeText(BlockText):
     """Reads a text tower with its padding, masks and pooling as its library has them.
 
     - Without causal attention and without a mask every padded place counts (SigLIP, CLIPA,
@@ -21,7 +32,9 @@ class WholeText(TextTower):
     - With a mask of the padding, texts are cut at the longest.
     - A class token behind the text (CoCa) is where the feature is read; see `TextMask`.
 
-    The last block computes only the token that the feature is read from.
+    A beginning that texts share is computed for each, for all tokens see all others. The last block
+    computes only the token that the feature is read from. Readers of blocks are made anew in every
+    pass, for the modules below them may have been replaced since the last.
 
     Args:
         text: The tower's description.
@@ -35,78 +48,78 @@ class WholeText(TextTower):
     def __init__(
         self, text: TextBlocks, tokens: Tokens, context_length: int, pool: str, mask: TextMask
     ) -> None:
-        super().__init__(tokens, context_length, text.width, text.vocabulary)
-        self.text = text
+        super().__init__(text, tokens, context_length)
         self.mask = mask
         self._pool = pool
 
-    def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:
-        """Look token embeddings up."""
-        return self.text.embed(ids)
-
-    def encode(
-        self, embeddings: Float[Tensor, "C N L D"], end: Int[Tensor, "C N"], shared: int = 0
-    ) -> Float[Tensor, "C N E"]:
-        """Encode texts; a shared beginning is computed for each, for all tokens see all others."""
-        ends = end.flatten()
-        class_token = self.text.class_token()
-        x = self._filled(embeddings.flatten(0, 1), ends, class_token is not None)  # [M, T, D]
-        length = x.shape[1]
-        x = x + self.text.positions(length).to(x.dtype)
-        if class_token is not None:
-            x = torch.cat([x, class_token.to(x.dtype).expand(len(x), 1, -1)], dim=1)
-        full = ends == self.context_length - 1
-        mask = self.mask.of(ends, length, full, class_token is not None)
-        mask = None if mask is None else upload(mask, x.device)
-        rows = upload(self._read_from(ends, length, class_token is not None), x.device)
-        *blocks, last = self.text.blocks(x.device)
-        for block in blocks:
-            x = _block(block, x, mask)
-        return self.text.finish(_last_block(last, x, mask, rows)).unflatten(0, end.shape)
-
-    def _filled(
-        self, x: Float[Tensor, "M L D"], ends: Int[Tensor, " M"], by_class: bool
-    ) -> Float[Tensor, "M T D"]:
-        """Put padding behind each text, as far as something looks at it."""
-        length = int(ends.max()) + 1
-        if by_class:
+    def _laid_out(self, layout: TextLayout) -> TextLayout:
+        """Return the layout of texts that are filled up as far as something looks at them."""
+        length = int(layout.end.max()) + 1
+        if self._by_class:
             length = min(length + 1, self.context_length)
         elif self._pool == "last" or not (self.mask.causal or self.mask.padding):
             length = self.context_length
-        x = F.pad(x[:, :length], (0, 0, 0, max(length - x.shape[1], 0)))
-        real = upload(torch.arange(length) <= ends[:, None], x.device)
+        return TextLayout(layout.end, length)
+
+    def _start(
+        self,
+        tower: TextBlocks,
+        embeddings: Float[Tensor, "C N L D"],
+        layout: TextLayout,
+        places: _Places,
+    ) -> Float[Tensor, "M T D"]:
+        x, length = embeddings.flatten(0, 1)[:, : layout.length], layout.length
+        x = F.pad(x, (0, 0, 0, length - x.shape[1]))
+        real = upload(torch.arange(length) <= layout.end.flatten()[:, None], x.device)
         pad = upload(torch.tensor([self.tokens.frame.pad]), x.device)
-        return torch.where(real[..., None], x, self.embed(pad).to(x.dtype))
+        x = torch.where(real[..., None], x, tower.embed(pad).to(x.dtype))
+        x = x + tower.positions(length).to(x.dtype)
+        class_token = tower.class_token()
+        if class_token is None:
+            return x
+        return torch.cat([x, class_token.to(x.dtype).expand(len(x), 1, -1)], dim=1)
 
-    def _read_from(self, ends: Int[Tensor, " M"], length: int, by_class: bool) -> Tensor:
-        if by_class:
-            return torch.full_like(ends, length)
-        if self._pool == "last":
-            return torch.full_like(ends, length - 1)
-        return torch.zeros_like(ends) if self._pool == "first" else ends
+    def _places(
+        self, tower: TextBlocks, layout: TextLayout, rows: Rows, device: torch.device
+    ) -> _Places:
+        ends, length = layout.end.flatten(), layout.length
+        full = ends - rows.count == self.context_length - 1
+        mask = self.mask.of(ends, length, full, self._by_class)
+        read = ends
+        if self._by_class or self._pool == "last":
+            read = torch.full_like(ends, length if self._by_class else length - 1)
+        elif self._pool == "first":
+            read = torch.full_like(ends, rows.row(0))
+        return _Places(None if mask is None else upload(mask, device), upload(read, device))
 
+    @property
+    def _by_class(self) -> bool:
+        return self.text.class_token() is not None
 
-def _block(
-    block: Block, x: Float[Tensor, "M T D"], mask: Bool[Tensor, "..."] | None
-) -> Float[Tensor, "M T D"]:
-    normed = block.normed(x)
-    query, key, value = block.qkv(normed, 0, 3)
-    return block.finish(x, normed, block.output(block.mix(query, key, value, mask), normed))
+    def _moved(
+        self, x: Float[Tensor, "M T D"], places: _Places, layout: TextLayout, move: Move
+    ) -> Float[Tensor, "M R D"]:
+        return moved(x, move._replace(tokens=layout.tokens(move, x.shape[-1])))
 
+    def _block(
+        self, block: Block, x: Float[Tensor, "M T D"], places: _Places
+    ) -> Float[Tensor, "M T D"]:
+        normed = block.normed(x)
+        query, key, value = block.qkv(normed, 0, 3)
+        mixed = block.mix(query, key, value, places.mask)
+        return block.finish(x, normed, block.output(mixed, normed))
 
-def _last_block(
-    block: Block,
-    x: Float[Tensor, "M T D"],
-    mask: Bool[Tensor, "..."] | None,
-    rows: Int[Tensor, " M"],
-) -> Float[Tensor, "M D"]:
-    """Compute one token of each text alone; it attends to all that it may look at."""
-    normed = block.normed(x)
-    each = torch.arange(len(x), device=x.device)
-    own = normed[each, rows][:, None]  # [M, 1, D]
-    (query,) = block.qkv(own, 0, 1)
-    key, value = block.qkv(normed, 1, 3)
-    if mask is not None and mask.shape[2] > 1:
-        mask = mask.expand(len(x), -1, -1, -1)[each, :, rows][:, :, None]  # [M, 1, 1, T]
-    attended = block.output(block.mix(query, key, value, mask), own)
-    return block.finish(x[each, rows][:, None], own, attended)[:, 0]
+    def _last_block(
+        self, block: Block, x: Float[Tensor, "M T D"], places: _Places
+    ) -> Float[Tensor, "M D"]:
+        """Compute one token of each text alone; it attends to all that it may look at."""
+        mask, rows = places
+        normed = block.normed(x)
+        each = torch.arange(len(x), device=x.device)
+        own = normed[each, rows][:, None]  # [M, 1, D]
+        (query,) = block.qkv(own, 0, 1)
+        key, value = block.qkv(normed, 1, 3)
+        if mask is not None and mask.shape[2] > 1:
+            mask = mask.expand(len(x), -1, -1, -1)[each, :, rows][:, :, None]  # [M, 1, 1, T]
+        attended = block.output(block.mix(query, key, value, mask), own)
+        return block.finish(x[each, rows][:, None], own, attended)[:, 0]

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.structures import ImageFeatures
+from plp.towers.points import TowerPoints
 from plp.towers.vision import VisionTower
 
 
@@ -29,13 +30,20 @@ class FeatureMap(VisionTower):
         self.head: Any = head if head is not None else nn.Identity()
         self.dense_dim = int(self.trunk.num_features)
         self._channels_last = getattr(trunk, "output_fmt", "NCHW") == "NHWC"
+        self.sealed = why
         self.refusals = {
             "vv": f"{why}, so that there is no attention between all values in each block",
             "value": f"{why}, and its pooling has no values",
         }
 
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
         """Encode images of the tower's own size."""
+        self._refuse(points)
         features = self.trunk.forward_features(images)
         pooled = self._head(features)
         last = features if self._channels_last else features.movedim(1, -1)  # [B, h, w, W]

@@ -39,6 +39,8 @@ class TimmViT(ImageTower):
         head: What follows it (open_clip's projection); None for nothing.
     """
 
+    roots = ("trunk", "head")
+
     def __init__(self, trunk: Any, head: nn.Module | None = None) -> None:
         self.trunk = trunk
         self.head: Any = head if head is not None else nn.Identity()

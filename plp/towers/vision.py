@@ -8,6 +8,9 @@ from torch import Tensor
 
 from plp.errors import ConfigError
 from plp.structures import ImageFeatures
+from plp.towers.image_pass import ImagePrefix
+from plp.towers.points import TowerPoints
+from plp.towers.tower import NamedTower
 
 
 class VisionTower(ABC):
@@ -17,15 +20,58 @@ class VisionTower(ABC):
         streams: Names of the dense streams it can yield.
         dense_dim: W, their width; 0 where there is none.
         refusals: Why a stream that other towers have is missing here, by its name.
+        sealed: Why nothing can act inside it, as a clause; '' where something can.
     """
 
     streams: tuple[str, ...] = ()
     dense_dim: int = 0
     refusals: dict[str, str]
+    sealed: str = ""
+
+    @property
+    def description(self) -> NamedTower | None:
+        """The tower as points name its parts; None where nothing can act inside."""
+        return None
 
     @abstractmethod
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
-        """Encode images; `streams` have been checked."""
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
+        """Encode images; `streams` have been checked.
+
+        Raises:
+            ConfigError: for points that the tower does not have.
+        """
+
+    def prefix(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        block: int,
+        streams: Sequence[str] = (),
+        points: TowerPoints | None = None,
+    ) -> ImagePrefix:
+        """Encode images up to a block, for `resume`: the part of a tower that nothing reaches.
+
+        Args:
+            images: Of the tower's own size.
+            block: The first block that is not run; the number of blocks to stop behind the last.
+            streams: Dense streams that will be wanted behind it.
+            points: What acts on the tower, in front of the block and behind it.
+        """
+        raise ConfigError(f"expected a tower with blocks to stop in front of, but {self.sealed}")
+
+    def resume(
+        self, prefix: ImagePrefix, streams: Sequence[str] = (), points: TowerPoints | None = None
+    ) -> ImageFeatures:
+        """Encode what `prefix` stopped in front of, to the end; see `encode`.
+
+        Raises:
+            ConfigError: for a stream that `prefix` was not told of.
+        """
+        raise ConfigError(f"expected a tower with blocks to start in front of, but {self.sealed}")
 
     @abstractmethod
     def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
@@ -46,3 +92,13 @@ class VisionTower(ABC):
                 raise ConfigError(
                     f"{owner} has no dense stream {stream!r}{why}. Its dense streams: {has}."
                 )
+
+    def _refuse(self, points: TowerPoints | None) -> None:
+        """Refuse what would act inside a tower that is sealed."""
+        if points is not None:
+            streams = ", ".join(map(repr, self.streams)) or "none"
+            raise ConfigError(
+                f"nothing can act inside this image tower: {self.sealed}. What it has: the pooled "
+                f"feature, and dense streams: {streams}. Use an image tower with blocks, or act on "
+                "the text tower."
+            )
