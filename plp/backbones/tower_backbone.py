@@ -14,6 +14,7 @@ from plp.check_cost import checking
 from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.towers.points import TowerPoints
 from plp.towers.text import TextTower
 from plp.towers.vision import VisionTower
 from plp.towers.weights_state import weights_mark
@@ -59,16 +60,37 @@ class TowerBackbone(Backbone):
             self._fingerprint = mark, digest
         return self._fingerprint[1]
 
+    @property
+    def image_tower(self) -> VisionTower:
+        """The image tower: what it is made of (`description`), and its passes from a block on."""
+        return self._vision
+
+    @property
+    def text_tower(self) -> TextTower:
+        """The text tower, likewise."""
+        return self._text
+
     def encode_image(
-        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str] = (),
+        points: TowerPoints | None = None,
     ) -> ImageFeatures:
         """Encode normalised images in one pass of the vision tower, without a graph.
 
+        Args:
+            images: Normalised images.
+            streams: Dense streams wanted.
+            points: What acts on the tower. With them there is a graph, unless the caller has turned
+                gradients off; it begins where the first of them acts.
+
         Raises:
-            ConfigError: for images of another size, or a stream this tower does not have.
+            ConfigError: for images of another size, a stream or a point this tower does not have.
         """
         self._vision.check(streams, self._label)
         self.check_size(images)
+        if points is not None:
+            return self._vision.encode(images, streams, points)
         with torch.no_grad():
             return self._encode(self._vision, images, streams)
 
@@ -103,11 +125,18 @@ class TowerBackbone(Backbone):
         touching = NamesInText(texts, self.embed_words)
         return NameTokens(embeddings, lengths, start, end, touching, room, tokens.spaced)
 
-    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
+    def encode_text(
+        self, prompts: PromptTokens, points: TowerPoints | None = None
+    ) -> Float[Tensor, "C N E"]:
         """Encode prompts: of a causal tower each up to its end token, a shared beginning once.
 
+        Args:
+            prompts: Token embeddings of whole prompts.
+            points: What acts on the tower.
+
         Raises:
-            ConfigError: if a prompt is longer than `context_length`.
+            ConfigError: if a prompt is longer than `context_length`, or for a point this tower does
+                not have.
         """
         end = prompts.end.cpu()  # where prompts of plp have it
         longest = int(end.max()) + 1
@@ -119,7 +148,7 @@ class TowerBackbone(Backbone):
                 "a shorter class name."
             )
         cut = prompts.embeddings[:, :, :longest]
-        return self._text.encode(cut, end, prompts.shared)
+        return self._text.encode(cut, end, prompts.shared, points)
 
     def _set_towers(self, vision: VisionTower, text: TextTower) -> None:
         """Take the readers, and what follows from them."""

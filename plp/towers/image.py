@@ -5,6 +5,8 @@ from abc import abstractmethod
 from jaxtyping import Float
 from torch import Tensor
 
+from plp.errors import ConfigError
+from plp.towers.points import TowerPoints
 from plp.towers.tower import BlockTower
 
 
@@ -58,3 +60,13 @@ class ImageTower(BlockTower):
         - attention pooling: with one key the attention's weight is 1, whatever the query, so that
           the patch's value goes through the output projection and what follows it.
         """
+
+    def _check(self, points: TowerPoints) -> None:
+        """Refuse places of a text."""
+        super()._check(points)
+        for name, group in points.extra.items():
+            if group.at is not None:
+                raise ConfigError(
+                    f"extra tokens {name!r}: at={group.at} is a place in a text tower. In an image "
+                    "tower they stand behind class and register tokens; leave it out."
+                )

@@ -108,6 +108,11 @@ class TowerPoints:
     residuals: Mapping[str, Residual] = field(default_factory=dict)
     weights: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def tokens(self) -> list[ExtraTokens | ReplacedTokens]:
+        """All sets of tokens."""
+        return [*self.extra.values(), *self.replaced]
+
 
 class LowRankUpdate:
     """`x -> scale * up(down(x))`, of rank R: the update of LoRA (arXiv:2106.09685, eq. 3).

@@ -76,7 +76,7 @@ def shared_with(points: TowerPoints | None, shared: int, own: int) -> int:
     """
     if points is None:
         return shared
-    for group in [*points.extra.values(), *points.replaced]:
+    for group in points.tokens:
         if any(own_by_class(tokens) for tokens in group.before.values()):
             shared = min(shared, own if group.at is None else group.at)
     return shared

@@ -18,6 +18,7 @@ from timm.models.vision_transformer_relpos import (
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrize import is_parametrized
 
 from plp.towers.attention import by_head
 from plp.towers.block import Block
@@ -72,7 +73,7 @@ class TimmViT(ImageTower):
         bias = getattr(network, "shared_rel_pos", None)
         shared = None if bias is None else bias.get_bias()
         return [
-            TimmBlock(block, rope, shared)
+            TimmBlock(block, rope, shared, self.prefix)
             for block, rope in zip(network.blocks, self._rotations(network), strict=True)
         ]
 
@@ -114,13 +115,14 @@ class TimmBlock(Block):
         block: The block.
         rope: Rotary embedding of the patches; None for none.
         bias: Numbers to add to the attention's scores that all blocks share; None for none.
+        prefix: Class and register tokens.
     """
 
-    def __init__(self, block: Any, rope: Tensor | None, bias: Tensor | None) -> None:
+    def __init__(self, block: Any, rope: Tensor | None, bias: Tensor | None, prefix: int) -> None:
         self.block = block
         self.attention = block.attn
         self.heads = int(self.attention.num_heads)
-        self.rope, self.shared_bias = rope, bias
+        self.rope, self.shared_bias, self.prefix = rope, bias, prefix
         self._norm_last = isinstance(block, _NORM_LAST)
 
     def normed(self, x: Float[Tensor, "*batch W"]) -> Float[Tensor, "*batch W"]:
@@ -135,9 +137,13 @@ class TimmBlock(Block):
         if attention.qkv is None:
             singles = (attention.q_proj, attention.k_proj, attention.v_proj)
             return [self._of_all_heads(single(normed)) for single in singles[first:last]]
+        bias = _packed_bias(attention)
+        if type(attention.qkv) is not nn.Linear and not is_parametrized(attention.qkv):
+            packed = attention.qkv(normed)  # a wrapper: all of it, so that nothing is skipped
+            packed = packed if attention.qkv.bias is bias else packed + bias
+            return list(packed.chunk(3, dim=-1))[first:last]
         width = attention.qkv.out_features // 3
         rows = slice(first * width, last * width)
-        bias = _packed_bias(attention)
         packed = F.linear(normed, attention.qkv.weight[rows], None if bias is None else bias[rows])
         return list(packed.chunk(last - first, dim=-1))
 
@@ -153,13 +159,21 @@ class TimmBlock(Block):
         attention = self.attention
         q = attention.q_norm(by_head(query, self.heads))
         k = attention.k_norm(by_head(key, self.heads))
-        return self._rotate(q), self._rotate(k)
+        if self.rope is None:
+            return q, k
+        first = key.shape[1] - self.rope.shape[-2]  # of the patches, which come last
+        return self._rotate(q, first), self._rotate(k, first)
 
     def bias(self, queries: int, keys: int) -> Float[Tensor, "1 h Q L"] | None:
         """Return relative positions, where the block has them."""
         own = getattr(self.attention, "rel_pos", None)
         bias = self.shared_bias if own is None else own.get_bias()
-        return None if bias is None else bias[:, :, :queries]
+        if bias is None:
+            return None
+        extra = keys - bias.shape[-1]
+        if extra:  # they have no position
+            bias = _with_zeros(_with_zeros(bias, 2, self.prefix, extra), 3, self.prefix, extra)
+        return bias[:, :, :queries]
 
     def output(
         self, mixed: Float[Tensor, "*batch V"], normed: Float[Tensor, "*batch W"]
@@ -195,14 +209,13 @@ class TimmBlock(Block):
             part.unflatten(-1, (self.heads // groups, -1)).repeat_interleave(groups, -2).flatten(-2)
         )
 
-    def _rotate(self, part: Float[Tensor, "B h R d"]) -> Float[Tensor, "B h R d"]:
-        """Turn the patches among the first R tokens; class and register tokens have no place."""
-        prefix = getattr(self.attention, "num_prefix_tokens", 0)
-        if self.rope is None or part.shape[2] <= prefix:
+    def _rotate(self, part: Float[Tensor, "B h R d"], first: int) -> Float[Tensor, "B h R d"]:
+        """Turn the patches among the first R tokens; what stands before them has no place."""
+        if part.shape[2] <= first:
             return part
         half = getattr(self.attention, "rotate_half", False)
-        turned = apply_rot_embed_cat(part[:, :, prefix:], self.rope, half=half)
-        return torch.cat([part[:, :, :prefix], turned], dim=2).type_as(part)
+        turned = apply_rot_embed_cat(part[:, :, first:], self.rope, half=half)
+        return torch.cat([part[:, :, :first], turned], dim=2).type_as(part)
 
 
 def why_not_read(trunk: nn.Module) -> str | None:
@@ -241,6 +254,13 @@ def _of_one_key(pooler: AttentionPoolLatent, dense: Float[Tensor, "B P W"]) -> T
     """Return what an attention pool makes of each patch alone."""
     x = pooler.proj(pooler.kv(dense).chunk(2, dim=-1)[1])
     return x if pooler.mlp is None else x + pooler.mlp(pooler.norm(x))
+
+
+def _with_zeros(bias: Tensor, axis: int, place: int, count: int) -> Tensor:
+    """Return a bias with zeros in between."""
+    parts = bias.split([place, bias.shape[axis] - place], dim=axis)
+    zeros = torch.zeros_like(bias.narrow(axis, 0, 1)).repeat_interleave(count, axis)
+    return torch.cat([parts[0], zeros, parts[1]], dim=axis)
 
 
 def _same(x: Tensor) -> Tensor:

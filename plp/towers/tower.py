@@ -81,8 +81,7 @@ class NamedTower(ABC):
         The number of blocks where they only reach what lies behind them.
         """
         names = [*points.updates, *points.residuals, *points.weights]
-        tokens = [*points.extra.values(), *points.replaced]
-        blocks = [min(group.before) for group in tokens]
+        blocks = [min(group.before) for group in points.tokens]
         for name in names:
             if name.startswith("blocks."):
                 blocks.append(int(name.split(".")[1]))
@@ -209,7 +208,7 @@ class BlockTower(NamedTower):
                     f"'blocks.J.attention', 'blocks.J.mlp' and 'blocks.J.block', J from 0 to "
                     f"{count - 1}."
                 )
-        for group in [*points.extra.values(), *points.replaced]:
+        for group in points.tokens:
             for block in group.before:
                 if not 0 <= block < count:
                     raise ConfigError(
