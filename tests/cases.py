@@ -147,7 +147,13 @@ CASES: dict[str, dict[str, list[dict]]] = {
             dict(logit_scale=100.0, branch="global"),
         ],
         "MaxLogit": [dict(logit_scale=10.0), dict(logit_scale=1.0, branch="global")],
-        "Energy": [dict(logit_scale=10.0), dict(logit_scale=10.0, temperature=2.0)],
+        "MaxSigmoid": [dict(logit_scale=10.0, logit_bias=-5.0)],
+        "JointEnergy": [dict(logit_scale=10.0, logit_bias=-3.0, branch="global")],
+        "Energy": [
+            dict(logit_scale=10.0),
+            dict(logit_scale=10.0, temperature=2.0),
+            dict(logit_scale=10.0, logit_bias=-3.0),
+        ],
         "Entropy": [dict(logit_scale=10.0), dict(logit_scale=10.0, temperature=2.0)],
     },
     "transform": {

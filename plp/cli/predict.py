@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.save is not None:
         _say(f"saved {classifier.save(arguments.save)}")
     _say(classifier.rejection.describe())
+    if classifier.probability == "sigmoid":
+        _say("probabilities are of each class by itself (sigmoid): they need not add up to 1")
     bad: list[Unreadable] = []
     found = classifier.stream(
         paths, arguments.top_k, batch_size=arguments.batch_size, workers=arguments.workers
@@ -79,6 +81,7 @@ def load_asked(arguments: argparse.Namespace) -> Classifier:
         device=arguments.device,
         score=arguments.score,
         recall=arguments.recall,
+        probability=arguments.probability,
         trust_code=arguments.trust_code,
         trust_header=arguments.trust_header,
     )

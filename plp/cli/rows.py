@@ -25,7 +25,7 @@ class Rows(ABC):
     """
 
     def __init__(self, classifier: Classifier, paths: Sequence[Path], top_k: int) -> None:
-        self.rejection = classifier.rejection
+        self.rejection, self.probability = classifier.rejection, classifier.probability
         self.top_k = min(top_k, len(classifier.class_names))
         self.width = min(max(len(printable(readable(str(path)))) for path in paths), _WIDEST)
 
@@ -97,7 +97,10 @@ class CsvRows(Rows):
 
 @final
 class JsonRows(Rows):
-    """JSON lines: an object an image; `accepted` and `threshold` are null without a threshold."""
+    """JSON lines: an object an image; `accepted` and `threshold` are null without a threshold.
+
+    Where probabilities are of a sigmoid, `probability` says so.
+    """
 
     def row(self, one: Prediction) -> str:
         """Return an object."""
@@ -110,6 +113,8 @@ class JsonRows(Rows):
             "threshold": self.rejection.threshold,
             "accepted": one.accepted,
         }
+        if self.probability != "softmax":
+            entries["probability"] = self.probability
         return json.dumps(entries, ensure_ascii=False)
 
     def error(self, one: Unreadable) -> str:

@@ -114,6 +114,8 @@ def write_export(folder: Path, one: OODSet, found: Scored, learner: PromptLearne
         class_names=np.array(learner.class_names),
         logit_scale=np.float32(learner.backbone.logit_scale.item()),
     )
+    if learner.backbone.logit_bias is not None:
+        arrays["logit_bias"] = np.float32(learner.backbone.logit_bias.item())
     _write_arrays(folder / f"export_{one.name}.npz", arrays)
 
 

@@ -14,7 +14,7 @@ from plp.registry import SCORES
 from plp.scores import Score
 
 ALL = "all"
-SETTINGS = ("temperature", "logit_scale", "fusion", "pooled", "dense")
+SETTINGS = ("temperature", "logit_scale", "logit_bias", "fusion", "pooled", "dense")
 
 logger = logging.getLogger("plp")
 
@@ -30,7 +30,8 @@ def choose_scores(
 
     A score of the prediction has the score's own name, one of a reference the reference's in front:
     `MCM`, `zero_shot.MCM`. With 'all', scores that need patches or pairs are left out (and that is
-    said) where no branch has them, and so are scores of texts where the backbone has none;
+    said) where no branch has them, and so are scores of texts where the backbone has none; those of
+    a sigmoid are part of all only where the backbone has a logit bias;
     references without them only give the other scores.
 
     Args:
@@ -45,7 +46,7 @@ def choose_scores(
     Raises:
         ConfigError: for an unknown score or branch, a temperature that is not above 0, a score
             that looks at patches, or at pairs of patch and prompt, where no branch does, or one of
-            texts where there are none.
+            texts where there are none, or one of a sigmoid where there is no logit bias.
     """
     branches = learner.branches
     for name in (pooled, dense):
@@ -60,8 +61,14 @@ def choose_scores(
     )
     if temperature is not None:
         inputs["temperature"] = temperature
+    if (bias := learner.backbone.logit_bias) is not None:
+        inputs["logit_bias"] = float(bias)
     scorings = {}
     for name in chosen:
+        if SCORES.get(name).needs_bias and "logit_bias" not in inputs:
+            if not everything:
+                raise ConfigError(_no_bias(name, learner))
+            continue
         score = SCORES.build(dict(type=name), pooled=pooled, dense=dense or "local", **inputs)
         branch = None if dense is None else cast(Branch, branches[dense])
         textless = score.needs_texts and not learner.backbone.has_text
@@ -86,6 +93,8 @@ def settings_of(scoring: Scoring) -> dict[str, Any]:
     found = {key: getattr(score, key) for key in SETTINGS if hasattr(score, key)}
     if not (score.needs_patches or score.needs_pairs):
         found.pop("dense", None)
+    if found.get("logit_bias") is None:
+        found.pop("logit_bias", None)
     return {"score": type(score).__name__, "reference": reference, **found}
 
 
@@ -108,6 +117,15 @@ def _no_texts(name: str, learner: PromptLearner) -> str:
     return (
         f"score {name} compares images with texts, and {type(learner.backbone).__name__} has no "
         f"text tower. Scores that work: {', '.join(works)}"
+    )
+
+
+def _no_bias(name: str, learner: PromptLearner) -> str:
+    works = [one for one in SCORES.names() if not SCORES.get(one).needs_bias]
+    return (
+        f"score {name} is of logits that mean something by themselves, and "
+        f"{type(learner.backbone).__name__} has no logit bias: it was not trained with a sigmoid "
+        f"loss. Scores of such models: {', '.join(works)}"
     )
 
 

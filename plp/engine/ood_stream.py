@@ -187,7 +187,8 @@ def _score_batch(
     judged = {}
     if labelled:
         labels = batch["labels"]
-        judged = {line: judge(value.cpu(), labels) for line, value in logits.items()}
+        kind = learner.probability
+        judged = {line: judge(value.cpu(), labels, kind) for line, value in logits.items()}
     kept = Export(logits[PREDICTION].cpu(), found.pooled.float().cpu()) if export else None
     bad = {line: not_finite(value) for line, value in logits.items()}
     return {

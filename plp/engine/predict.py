@@ -35,6 +35,6 @@ def predict_loader(
         logits, labels = stacked(learner(**learner.data_preprocessor(batch), mode="predict"))
         if places is not None:
             logits = {line: value[:, list(places)] for line, value in logits.items()}
-        parts.append(outcomes(logits, labels, scores))
+        parts.append(outcomes(logits, labels, scores, learner.probability))
         progress.add(len(labels))
     return joined(parts)

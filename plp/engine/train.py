@@ -157,9 +157,10 @@ def _train_in(
     info = _checkpoint_info(config, run) | {SHOTS: contents.shot_stamps()}
     seconds = save_seconds(config)
     save = SaveHook(info, identity, keep_best=select == "val", min_seconds=seconds)
+    kind = {"probability": learner.probability}
     metrics = {
-        "val": ClassificationMetric(few.class_names, part="validation"),
-        "test": ClassificationMetric(few.class_names, scores_of_logits(learner)),
+        "val": ClassificationMetric(few.class_names, part="validation", **kind),
+        "test": ClassificationMetric(few.class_names, scores_of_logits(learner), **kind),
     }
     runner = build_runner(
         config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,

@@ -13,6 +13,7 @@ from plp.errors import ConfigError
 from plp.evaluation import LogitsToScore
 from plp.evaluation.finite import check_scores
 from plp.learners.prompt_learner import PromptLearner
+from plp.probability import Probability
 from plp.reader import asked_for
 from plp.registry import SCORES
 from plp.scores import Score
@@ -40,12 +41,15 @@ def scores_of_logits(learner: PromptLearner) -> dict[str, LogitsToScore]:
     }
 
 
-def usual_score(scores: dict[str, Score]) -> str:
+def usual_score(scores: dict[str, Score], probability: Probability = "softmax") -> str:
     """Return the score to reject with where nobody says which: the one of the published methods.
 
-    GL-MCM where a branch looks at patches (GalLoP, SOT-GLP), else MCM; MSP without texts.
+    GL-MCM where a branch looks at patches (GalLoP, SOT-GLP), else MCM; MSP without texts. Where
+    probabilities are of a sigmoid, the largest of them: it says whether any class fits.
     """
-    return next(name for name in ("GlobalLocalMCM", "MCM", "MSP", *scores) if name in scores)
+    first = ("MaxSigmoid",) if probability == "sigmoid" else ()
+    usual = (*first, "GlobalLocalMCM", "MCM", "MSP", *scores)
+    return next(name for name in usual if name in scores)
 
 
 @torch.no_grad()

@@ -5,6 +5,9 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
+
+from plp.probability import Probability
 
 Binning = Literal["equal_width", "equal_mass"]
 BINS = 15  # as Guo et al. 2017, and most of the field since
@@ -16,8 +19,10 @@ class Judged(NamedTuple):
     Attributes:
         confidence: Probability of the class predicted.
         correct: Whether that class is the true one.
-        nll: Negative log likelihood of the true class, in nats.
-        brier: Squared error of the probabilities, summed over classes, in [0, 2].
+        nll: Negative log likelihood of the true class, in nats; of a sigmoid, of all classes' yes
+            or no.
+        brier: Squared error of the probabilities, summed over classes, in [0, 2]; of a sigmoid in
+            [0, C].
     """
 
     confidence: Float[Tensor, " I"]
@@ -47,7 +52,7 @@ class CalibrationReport(NamedTuple):
         ece: Expected calibration error in percent, bins of equal width.
         ece_equal_mass: The same with bins of equal numbers of images.
         nll: Mean negative log likelihood, in nats.
-        brier: Mean Brier score over classes, in [0, 2].
+        brier: Mean Brier score over classes, in [0, 2]; of a sigmoid in [0, C].
         confidence: Mean confidence in percent.
         accuracy: Percent correct.
         num_images: Images.
@@ -64,25 +69,33 @@ class CalibrationReport(NamedTuple):
     table: ReliabilityTable
 
 
-def judge(logits: Float[Tensor, "I C"], labels: Int[Tensor, " I"]) -> Judged:
-    """Hold the softmax of logits against labels; batches can be judged one at a time.
+def judge(
+    logits: Float[Tensor, "I C"], labels: Int[Tensor, " I"], probability: Probability = "softmax"
+) -> Judged:
+    """Hold the probabilities of logits against labels; batches can be judged one at a time.
+
+    A sigmoid answers C questions, of which the true class is the one with the answer yes: its
+    likelihood is that of all C answers.
 
     Example:
         >>> found = judge(torch.tensor([[0.0, 0.0], [9.0, 0.0]]).log1p(), torch.tensor([1, 0]))
         >>> found.confidence.round(decimals=4), found.correct
         (tensor([0.5000, 0.9091], dtype=torch.float64), tensor([False,  True]))
     """
-    log_probabilities = logits.detach().double().log_softmax(-1)
-    probabilities = log_probabilities.exp()
-    confidence, predicted = probabilities.max(-1)
-    own = labels[:, None]
-    truth = torch.zeros_like(probabilities).scatter(1, own, 1.0)
-    return Judged(
-        confidence,
-        predicted == labels,
-        -log_probabilities.gather(1, own)[:, 0],
-        (probabilities - truth).square().sum(-1),
-    )
+    logits, own = logits.detach().double(), labels[:, None]
+    truth = torch.zeros_like(logits).scatter(1, own, 1.0)
+    if probability == "sigmoid":
+        probabilities = logits.sigmoid()
+        losses = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        nll, predicted = losses.sum(-1), logits.argmax(-1)  # far logits have equal probabilities
+        confidence = probabilities.gather(1, predicted[:, None])[:, 0]
+    else:
+        log_probabilities = logits.log_softmax(-1)
+        probabilities = log_probabilities.exp()
+        nll = -log_probabilities.gather(1, own)[:, 0]
+        confidence, predicted = probabilities.max(-1)
+    brier = (probabilities - truth).square().sum(-1)
+    return Judged(confidence, predicted == labels, nll, brier)
 
 
 def calibration_report(judged: Judged, bins: int = BINS) -> CalibrationReport:

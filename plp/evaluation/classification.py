@@ -12,6 +12,7 @@ from torch import Tensor
 
 from plp.evaluation.calibration import Judged, judge
 from plp.evaluation.finite import check_logits, check_scores, not_finite
+from plp.probability import Probability
 from plp.registry import METRICS
 
 LogitsToScore = Callable[[Float[Tensor, "I C"]], Float[Tensor, " I"]]
@@ -50,6 +51,7 @@ def outcomes(
     logits: Mapping[str, Float[Tensor, "I C"]],
     labels: Int[Tensor, " I"],
     scores: Mapping[str, LogitsToScore] | None = None,
+    probability: Probability = "softmax",
 ) -> Outcomes:
     """Hold the logits of a batch against its labels.
 
@@ -57,12 +59,13 @@ def outcomes(
         logits: By line of evidence; `fused` is the prediction.
         labels: True classes.
         scores: What else to keep of the prediction's logits, by name.
+        probability: What the learner's probabilities are.
     """
     fused = logits["fused"]
     return Outcomes(
         labels,
         {name: value.argmax(-1) for name, value in logits.items()},
-        judge(fused, labels),
+        judge(fused, labels, probability),
         {name: score(fused) for name, score in (scores or {}).items()},
         {name: not_finite(value) for name, value in logits.items()},
     )
@@ -182,6 +185,7 @@ class ClassificationMetric(BaseMetric):
         class_names: Names in label order.
         scores: What else to keep of the prediction's logits, see `outcomes`.
         part: What the images are for, in messages.
+        probability: What the learner's probabilities are.
     """
 
     default_prefix = ""
@@ -192,10 +196,12 @@ class ClassificationMetric(BaseMetric):
         class_names: Sequence[str],
         scores: Mapping[str, LogitsToScore] | None = None,
         part: str = "test",
+        probability: Probability = "softmax",
         **keywords: Any,
     ) -> None:
         super().__init__(**keywords)
         self.part = part
+        self.probability = probability
         self.class_names = list(class_names)
         self.scores = dict(scores or {})
         self._report: ClassificationReport | None = None
@@ -214,7 +220,8 @@ class ClassificationMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Judge a batch."""
         indices = torch.tensor([row["index"] for row in data_samples])
-        self.results.append((indices, outcomes(*stacked(data_samples), self.scores)))
+        found = outcomes(*stacked(data_samples), self.scores, self.probability)
+        self.results.append((indices, found))
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Evaluate the predictions of all processes; see `compute_metrics`."""

@@ -15,6 +15,7 @@ from plp.export.program import in_float32
 from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
 from plp.learners.prompt_learner import PromptLearner
+from plp.probability import probabilities_of
 from plp.reader import asked_for
 
 TOLERANCE = 1e-4
@@ -73,8 +74,9 @@ def _run_of(classifier: Classifier, learner: PromptLearner) -> Run:
     @torch.no_grad()
     def run(pixels: Tensor) -> dict[str, Tensor]:
         evidence = learner.evidence(pixels.to(device), **asked_for([score]))
+        logits = learner.logits_of(evidence)["logits"].float()
         found = {
-            "probabilities": learner.logits_of(evidence)["logits"].float().softmax(-1).cpu(),
+            "probabilities": probabilities_of(logits, learner.probability).cpu(),
             "ood_score": score(evidence).float().cpu(),
         }
         accepted = {} if threshold is None else {"accepted": found["ood_score"] <= threshold}

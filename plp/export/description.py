@@ -20,7 +20,12 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
     transform = classifier.transform
     rejection = classifier.rejection
     outputs = {
-        "probabilities": {"dtype": "float32", "shape": ["batch", len(classifier.class_names)]},
+        "probabilities": {
+            "dtype": "float32",
+            "shape": ["batch", len(classifier.class_names)],
+            "of": program.probability,
+            "sum_to_one": program.probability == "softmax",
+        },
         "ood_score": {"dtype": "float32", "shape": ["batch"], "lower_is": "in_distribution"},
         "accepted": {"dtype": "bool", "shape": ["batch"], "is": "ood_score <= threshold"},
     }

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from plp.aligners import Aligner
 from plp.branches.base import Branch
-from plp.branches.fusion import fused_scores
+from plp.branches.fusion import fused_logits
 from plp.branches.local_branch import LocalBranch
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
+from plp.probability import probabilities_of
 from plp.reader import asked_for
 from plp.scores import Score
 
@@ -57,7 +58,7 @@ class ClassifierProgram(nn.Module):
         _refuse_image_texts(learner)
         self.score = copy.deepcopy(score)
         self.threshold = threshold
-        self.fusion = learner.fusion
+        self.fusion, self.probability = learner.fusion, learner.probability
         self.names = tuple(learner.branches)
         own = in_float32(learner)
         with torch.no_grad():
@@ -89,9 +90,9 @@ class ClassifierProgram(nn.Module):
             )
             for place, (name, part) in enumerate(zip(self.names, parts, strict=True))
         }
-        logits = backbone.logit_scale * fused_scores(evidence, self.fusion)
+        logits = fused_logits(evidence, self.fusion, backbone.logit_scale, backbone.logit_bias)
         score = self.score(evidence)
-        found = {"probabilities": logits.softmax(-1), "ood_score": score}
+        found = {"probabilities": probabilities_of(logits, self.probability), "ood_score": score}
         return found if self.threshold is None else found | {"accepted": score <= self.threshold}
 
     @property

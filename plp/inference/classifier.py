@@ -22,6 +22,7 @@ from plp.inference.reading import Chunk, read_chunks
 from plp.inference.rejection import RECALL, Rejection, choose_rejection
 from plp.inference.trained_on import without_shots
 from plp.learners.prompt_learner import PromptLearner
+from plp.probability import Probability
 from plp.reader import asked_for
 from plp.structures import Evidence
 from plp.transforms import Transform
@@ -48,7 +49,8 @@ class Classifier:
         learner: The trained learner, on its device.
         transform: Makes pixels of an image, as in training's tests.
         validation_scores: Out-of-distribution scores of held-out images by name of the score.
-        score: The score to reject by; None for GL-MCM where a branch looks at patches, else MCM.
+        score: The score to reject by; None for GL-MCM where a branch looks at patches, else MCM;
+            MaxSigmoid where probabilities are of a sigmoid.
         recall: Share of in-distribution images to accept.
         info: What the checkpoint says about the training.
         compare_shots: Whether `calibrate` may open the folder of the training images that `info`
@@ -77,7 +79,8 @@ class Classifier:
         self.info = dict(info or {})
         self._compare_shots = compare_shots
         self._scores = scores_of(learner)
-        self.score = usual_score(self._scores) if score is None else score
+        usual = usual_score(self._scores, learner.probability)
+        self.score = usual if score is None else score
         if self.score not in self._scores:
             has = ", ".join(self._scores)
             raise ConfigError(f"expected a score among {has}, got {score!r}")
@@ -91,6 +94,11 @@ class Classifier:
     def class_names(self) -> tuple[str, ...]:
         """The classes, in label order."""
         return self.learner.class_names
+
+    @property
+    def probability(self) -> Probability:
+        """What probabilities are: of a 'softmax' over the classes, or of a 'sigmoid' of each."""
+        return self.learner.probability
 
     @property
     def device(self) -> torch.device:
@@ -245,9 +253,9 @@ class Classifier:
         bad = {name: not_finite(value) for name, value in (lines | {PREDICTION: logits}).items()}
         check_logits(bad, "prediction", chunk.readable_names)
         check_scores({self.score: scores}, "prediction")
-        return chunk.with_unreadable(
-            predictions(chunk.readable_names, logits, scores, self.class_names, top_k, rejection)
-        )
+        names, kind = chunk.readable_names, self.probability
+        found = predictions(names, logits, scores, self.class_names, top_k, rejection, kind)
+        return chunk.with_unreadable(found)
 
     @torch.no_grad()
     def _look(self, pixels: Tensor) -> dict[str, Evidence]:

@@ -21,6 +21,7 @@ from plp.inference.classifier import Classifier
 from plp.inference.named_types import types_of
 from plp.inference.rejection import RECALL
 from plp.learners.prompt_learner import PromptLearner
+from plp.probability import Probability, check_probability
 from plp.transforms import Transform
 
 logger = logging.getLogger("plp")
@@ -33,6 +34,7 @@ def load(
     device: str | None = None,
     score: str | None = None,
     recall: float = RECALL,
+    probability: Probability | None = None,
     trust_code: bool = False,
     trust_header: bool = False,
 ) -> Classifier:
@@ -50,6 +52,8 @@ def load(
         score: Out-of-distribution score to reject by; None for GL-MCM where a branch looks at
             patches, else MCM.
         recall: Share of in-distribution images to accept.
+        probability: 'softmax', or 'sigmoid' where the backbone was trained with a sigmoid loss
+            (SigLIP); None for that of the training, softmax where it says nothing.
         trust_code: Import the modules that the checkpoint's config names. A checkpoint holds no
             code, but it may name components outside plp; importing those runs what is in them.
         trust_header: Open what the checkpoint's header names: files, folders, repositories. Without
@@ -59,7 +63,8 @@ def load(
     Raises:
         CheckpointError: if there is no checkpoint, or it names code or files and is not trusted.
         WeightsError: if the backbone's weights cannot be had, naming them.
-        ConfigError: for a device that is not there, an unknown score, a recall that is no share.
+        ConfigError: for a device that is not there, an unknown score, a recall that is no share, a
+            sigmoid where the backbone has no logit bias.
 
     Example:
         >>> import plp
@@ -70,24 +75,32 @@ def load(
     saved = load_checkpoint(checkpoint)
     guard = contextlib.nullcontext() if trust_code else reading_header(checkpoint)
     with guard:  # a user's own code keeps its tracebacks
-        return _load(checkpoint, saved, pretrained, device, score, recall, trust_code, trust_header)
+        return _load(
+            checkpoint, saved, pretrained, device, score, recall, probability,
+            trust_code, trust_header,
+        )  # fmt: skip
 
 
 def _load(
     checkpoint: str | Path, saved: Checkpoint, pretrained: str | Path | None, device: str | None,
-    score: str | None, recall: float, trust_code: bool, trust_header: bool,
+    score: str | None, recall: float, probability: Probability | None,
+    trust_code: bool, trust_header: bool,
 ) -> Classifier:  # fmt: skip
     config = config_of(saved)
     if not trust_code:
         refuse_code(config, checkpoint)
     else:
         import_recorded_modules(config)
+    if probability is not None:
+        check_probability(probability)
     device = check_device(device, "fp32")
     if device.split(":")[0] == "cpu" and config.model.get("precision") == "fp16":
         logger.warning("trained with fp16, which a CPU does not have: loaded with fp32")
         config.model.precision = "fp32"
     options = check_header(config, checkpoint, pretrained, trust_header)
     learner = _build(config, saved, options)
+    if probability is not None:
+        learner.set_probability(probability)
     restore(learner, saved)
     transform = _transform(config, saved, learner)
     reading = reading_of(config.data)  # off where the checkpoint does not speak of it

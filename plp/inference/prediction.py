@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.inference.rejection import Rejection
+from plp.probability import Probability, probabilities_of
 
 
 class Prediction(NamedTuple):
@@ -15,8 +16,9 @@ class Prediction(NamedTuple):
     Attributes:
         name: Path of the image, or its place in the list.
         labels: The most probable classes, the best first.
-        probabilities: Theirs, among all classes: softmax of the fused logits. They add up to one
-            over the classes whatever the image shows; that none fits is what `ood_score` is for.
+        probabilities: Theirs. A softmax of the fused logits adds up to one over all classes,
+            whatever the image shows; that none fits is what `ood_score` is for. A sigmoid asks each
+            class by itself: several, or none, may be probable.
         ood_score: The out-of-distribution score; lower means more in-distribution.
         accepted: Whether the score is up to the classifier's threshold; None without one.
     """
@@ -62,6 +64,7 @@ def predictions(
     class_names: Sequence[str],
     top_k: int,
     rejection: Rejection,
+    probability: Probability = "softmax",
 ) -> list[Prediction]:
     """Return what logits and out-of-distribution scores say about images, one by one.
 
@@ -72,9 +75,11 @@ def predictions(
         class_names: In label order.
         top_k: Most probable classes to return.
         rejection: The threshold.
+        probability: What probabilities are.
     """
-    best = logits.softmax(-1).topk(min(top_k, len(class_names)), dim=-1)
-    columns = names, best.values.tolist(), best.indices.tolist(), scores.tolist()
+    best = logits.topk(min(top_k, len(class_names)), dim=-1).indices
+    shares = probabilities_of(logits, probability).gather(-1, best)
+    columns = names, shares.tolist(), best.tolist(), scores.tolist()
     return [
         Prediction(
             name,

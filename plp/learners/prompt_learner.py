@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.branches.collection import Branches
-from plp.branches.fusion import Fusion, fused_scores
+from plp.branches.fusion import Fusion, fused_logits
 from plp.learners.checks import (
     check_arguments,
     check_losses,
@@ -25,10 +25,12 @@ from plp.learners.class_names import checked, name_tokens, spaced
 from plp.learners.precision import autocast
 from plp.learners.rows import rows_of
 from plp.learners.shortened import Shortened, shortened, warn_of_shortened
+from plp.learners.sigmoid import check_sigmoid
 from plp.learners.state import leave_backbone_out
 from plp.learners.texts import Texts
 from plp.learners.without_texts import served_parts
 from plp.losses.base import LossInputs, LossTerm
+from plp.probability import Probability, check_probability
 from plp.prompts.base import Prompt
 from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
@@ -61,6 +63,8 @@ class PromptLearner(BaseModel):
         fusion: 'mean' or 'sum' of the branches' scores.
         objective: 'branches' trains each branch on its own scores; 'fused' trains the fused scores
             with one cross-entropy (PLOT on ImageNet).
+        probability: What class probabilities are, see `probabilities_of`: 'softmax', or 'sigmoid'
+            where the backbone was trained with a sigmoid loss. Training is the same with either.
         text_chunk: Classes whose texts are encoded at a time, see `Texts`; None for all at once.
         precision: 'fp32', 'bf16' or 'fp16' for the two towers. Prompts stay fp32; cosines,
             transport and losses are always fp32.
@@ -70,8 +74,8 @@ class PromptLearner(BaseModel):
 
     Raises:
         ConfigError: for no branches, branches with texts on a backbone without, a stream the
-            backbone does not have, bad class names, two results under one name, or a fused
-            objective that a branch's own loss does not go with.
+            backbone does not have, bad class names, two results under one name, a fused objective
+            that a branch's own loss does not go with, or a sigmoid where it means nothing.
     """
 
     def __init__(
@@ -85,10 +89,12 @@ class PromptLearner(BaseModel):
         objective: Literal["branches", "fused"] = "branches",
         text_chunk: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+        probability: Probability = "softmax",
     ) -> None:
         super().__init__(dict(type="BaseDataPreprocessor", non_blocking=True))
         check_arguments(branches, precision, fusion, objective)
         check_losses(losses)
+        check_probability(probability)
         parts = served_parts(backbone, branches, references)
         self.notes = parts.notes
         self.precision = precision
@@ -104,6 +110,7 @@ class PromptLearner(BaseModel):
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
+        self.set_probability(probability)
         leave_backbone_out(self)
         warn_of_shortened(self.shortened)
 
@@ -201,14 +208,14 @@ class PromptLearner(BaseModel):
         self, evidence: Mapping[str, Evidence], references: Mapping[str, Evidence] | None = None
     ) -> dict[str, Float[Tensor, "B C"]]:
         """Return logits: of the branches' fusion under `logits`, of each branch and reference under
-        its name.
+        its name. They have the backbone's bias, if it has one.
         """
-        scale = self.backbone.logit_scale
+        scale, bias = self.backbone.logit_scale, self.backbone.logit_bias
         lines = {**evidence, **(references or {})}
-        return {
-            "logits": scale * fused_scores(evidence, self.fusion),
-            **{name: scale * found.scores for name, found in lines.items()},
+        single = {
+            name: fused_logits({name: found}, "mean", scale, bias) for name, found in lines.items()
         }
+        return {"logits": fused_logits(evidence, self.fusion, scale, bias), **single}
 
     def encode_image(self, images: Images, references: bool = False) -> ImageFeatures:
         """Encode images once for all branches, without a graph; features pass through."""
@@ -284,6 +291,16 @@ class PromptLearner(BaseModel):
         if not prompts:
             return None
         return shortened(prompts, self.names, self.class_names, self.backbone.embed_dim)
+
+    def set_probability(self, kind: Probability) -> None:
+        """Say what class probabilities are from now on, see `probabilities_of`.
+
+        Raises:
+            ConfigError: for a sigmoid where the logits mean nothing by themselves.
+        """
+        textless = [name for name, branch in self.branches.named() if branch.prompt is None]
+        check_sigmoid(kind, self.backbone, textless)
+        self.probability = kind
 
     def set_class_names(self, class_names: Sequence[str]) -> None:
         """Classify other classes from now on, with the prompts as they are.

@@ -55,7 +55,7 @@ def run_report(run: Finished) -> str:
         overview(result),
         classes(run.tested),
         confusion(run.tested, lambda path: thumbnail(run.root / path, reading)),
-        calibration(calibrated),
+        calibration(calibrated, result["config"]["model"].get("probability", "softmax")),
         scores(run.tested, run.validation),
         prompts(run.specialisation, run.tested),
         training(run.curves),

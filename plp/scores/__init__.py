@@ -3,6 +3,7 @@
 from plp.scores.base import Score
 from plp.scores.logits import MSP, Energy, Entropy, MaxLogit
 from plp.scores.mcm import MCM, GlobalLocalMCM, LocalMCM
+from plp.scores.sigmoid import JointEnergy, MaxSigmoid
 
 __all__ = [
     "MCM",
@@ -10,7 +11,9 @@ __all__ = [
     "Energy",
     "Entropy",
     "GlobalLocalMCM",
+    "JointEnergy",
     "LocalMCM",
     "MaxLogit",
+    "MaxSigmoid",
     "Score",
 ]

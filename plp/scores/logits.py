@@ -14,7 +14,7 @@ from plp.structures import Evidence
 
 
 class LogitScore(Score):
-    """A score of class logits z = `logit_scale` * class scores.
+    """A score of class logits z = `logit_scale` * class scores, + `logit_bias` if there is one.
 
     The class scores are those the learner predicts from: the mean (or the sum, as the learner fuses
     them) of the branches' `scores`, or those of one named branch. `logit_scale` is the factor the
@@ -26,10 +26,15 @@ class LogitScore(Score):
         logit_scale: Factor on class scores, above 0.
         branch: Name of the one branch to score; None for the fusion of all, the prediction.
         fusion: 'mean' or 'sum' of the branches' scores, as in the learner.
+        logit_bias: Added to the logits, of a model trained with a sigmoid loss; None for others.
     """
 
     def __init__(
-        self, logit_scale: float, branch: str | None = None, fusion: Fusion = "mean"
+        self,
+        logit_scale: float,
+        branch: str | None = None,
+        fusion: Fusion = "mean",
+        logit_bias: float | None = None,
     ) -> None:
         super().__init__()
         if not logit_scale > 0:
@@ -39,11 +44,15 @@ class LogitScore(Score):
         self.logit_scale = float(logit_scale)
         self.branch = branch
         self.fusion = fusion
+        self.logit_bias = None if logit_bias is None else float(logit_bias)
 
     def forward(self, evidence: Mapping[str, Evidence]) -> Float[Tensor, " B"]:
         """Score a batch; lower means more in-distribution."""
-        scores = class_scores(evidence, self.branch, self.fusion).float()
-        return self.of_logits(self.logit_scale * scores)
+        logits = self.logit_scale * class_scores(evidence, self.branch, self.fusion).float()
+        if self.logit_bias is not None:
+            summed = len(evidence) if self.branch is None and self.fusion == "sum" else 1
+            logits = logits + summed * self.logit_bias
+        return self.of_logits(logits)
 
     @abstractmethod
     def of_logits(self, logits: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
@@ -52,7 +61,8 @@ class LogitScore(Score):
     def extra_repr(self) -> str:
         """Show the scale and the branch in the printed module."""
         scored = f"fusion={self.fusion!r}" if self.branch is None else f"branch={self.branch!r}"
-        return f"logit_scale={self.logit_scale}, {scored}"
+        bias = "" if self.logit_bias is None else f", logit_bias={self.logit_bias}"
+        return f"logit_scale={self.logit_scale}, {scored}{bias}"
 
 
 class TemperedLogitScore(LogitScore):
@@ -63,6 +73,7 @@ class TemperedLogitScore(LogitScore):
         temperature: Divides the logits, above 0; 1 leaves the model's own probabilities.
         branch: Name of the one branch to score; None for the fusion of all, the prediction.
         fusion: 'mean' or 'sum' of the branches' scores, as in the learner.
+        logit_bias: Added to the logits before, of a model trained with a sigmoid loss.
     """
 
     def __init__(
@@ -71,8 +82,9 @@ class TemperedLogitScore(LogitScore):
         temperature: float = 1.0,
         branch: str | None = None,
         fusion: Fusion = "mean",
+        logit_bias: float | None = None,
     ) -> None:
-        super().__init__(logit_scale, branch, fusion)
+        super().__init__(logit_scale, branch, fusion, logit_bias)
         if not temperature > 0:
             raise ValueError(f"expected a temperature above 0, got {temperature}")
         self.temperature = float(temperature)

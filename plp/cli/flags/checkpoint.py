@@ -2,7 +2,7 @@
 
 import argparse
 
-from plp.cli.flags.known import RECALL
+from plp.cli.flags.known import PROBABILITIES, RECALL
 from plp.engine.config_paths import check_file, config_path
 from plp.engine.run_places import config_and_run, find_checkpoint
 from plp.errors import ConfigError
@@ -60,10 +60,17 @@ def add_checkpoint(flags: argparse.ArgumentParser) -> None:
         help="weights of the backbone, if they are not where they were in training",
     )  # fmt: skip
     flags.add_argument(
-        "--score", help="out-of-distribution score; default: GlobalLocalMCM, or MCM without patches"
-    )
+        "--score",
+        help="out-of-distribution score; default: GlobalLocalMCM, MCM without patches, MaxSigmoid "
+        "with --probability sigmoid",
+    )  # fmt: skip
     flags.add_argument(
         "--recall", type=float, default=RECALL, metavar="R",
         help=f"share of in-distribution images to accept (default {RECALL})",
+    )  # fmt: skip
+    flags.add_argument(
+        "--probability", choices=PROBABILITIES,
+        help="softmax over the classes, or sigmoid of each by itself (SigLIP); default: as in the "
+        "training",
     )  # fmt: skip
     add_trust(flags)

@@ -8,8 +8,14 @@ from plp.report.tables import facts, grid, number
 from plp.visualization import draw_reliability
 
 
-def calibration(report: CalibrationReport) -> Section:
-    """Return the reliability diagram of the prediction, and its numbers."""
+def calibration(report: CalibrationReport, probability: str = "softmax") -> Section:
+    """Return the reliability diagram of the prediction, and its numbers.
+
+    Args:
+        report: The numbers.
+        probability: What probabilities are of: a 'softmax', or a 'sigmoid'.
+    """
+    sigmoid = probability == "sigmoid"
     if report.confidence > report.accuracy:
         lean = "surer than it is right"
     else:
@@ -19,11 +25,19 @@ def calibration(report: CalibrationReport) -> Section:
         f"right: it is {lean}. Probabilities are those of training, with no temperature fitted "
         "afterwards."
     )
+    if sigmoid:
+        told += (
+            " They are of each class by itself (sigmoid): those of an image need not add up to "
+            "one, and NLL and Brier score are sums over the yes or no of all classes."
+        )
     numbers = [
         ("ECE, 15 bins of equal width", f"{report.ece:.2f} %"),
         ("ECE, 15 bins of equally many images", f"{report.ece_equal_mass:.2f} %"),
         ("negative log likelihood", f"{report.nll:.4f} nats"),
-        ("Brier score, over classes", f"{report.brier:.4f}, between 0 and 2"),
+        (
+            "Brier score, over classes",
+            f"{report.brier:.4f}" + ("" if sigmoid else ", between 0 and 2"),
+        ),
     ]
     alt = f"Reliability diagram: accuracy over confidence, ECE {report.ece:.1f} %."
     body = join(
