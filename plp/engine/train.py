@@ -157,10 +157,10 @@ def _train_in(
     info = _checkpoint_info(config, run) | {SHOTS: contents.shot_stamps()}
     seconds = save_seconds(config)
     save = SaveHook(info, identity, keep_best=select == "val", min_seconds=seconds)
-    kind = {"probability": learner.probability}
+    kind = learner.probability
     metrics = {
-        "val": ClassificationMetric(few.class_names, part="validation", **kind),
-        "test": ClassificationMetric(few.class_names, scores_of_logits(learner), **kind),
+        "val": ClassificationMetric(few.class_names, part="validation", probability=kind),
+        "test": ClassificationMetric(few.class_names, scores_of_logits(learner), probability=kind),
     }
     runner = build_runner(
         config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,

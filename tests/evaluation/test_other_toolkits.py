@@ -72,5 +72,5 @@ def test_the_zero_shot_reference_is_not_that_of_mcms_code(root):
     config = load_config(root / "configs/sotglp/vitb16_16shot.py")
     (template,) = template_set(config.model.references.zero_shot.prompt.templates)
     assert template == "a photo of a {}."
-    assert config.data.eval_transform == {"type": "ClipEval"}
+    assert config.data.eval_transform == {"type": "BackboneEval"}  # of CLIP: ClipEval
     assert ClipEval(224).interpolation == "bicubic"

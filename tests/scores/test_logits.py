@@ -82,7 +82,9 @@ def test_half_precision_is_scored_in_float32():
 
 
 def test_the_registry_supplies_scale_and_temperature():
-    inputs = dict(logit_scale=30.0, temperature=2.0, pooled="global", dense="local")
+    inputs = dict(
+        logit_bias=-3.0, logit_scale=30.0, temperature=2.0, pooled="global", dense="local"
+    )
     built = {name: SCORES.build(dict(type=name), **inputs) for name in SCORES.names()}
     assert built["Energy"].logit_scale == built["MaxLogit"].logit_scale == 30.0
     assert built["Energy"].temperature == built["MCM"].temperature == 2.0
