@@ -111,6 +111,20 @@ class Backbone(nn.Module):
             kept = None if value is None else torch.as_tensor(value).detach().float().reshape(())
             self.register_buffer(name, kept if kept is None else kept.clone(), persistent=False)
 
+    def check_streams(self, streams: Sequence[str]) -> None:
+        """Refuse a dense stream that this backbone does not have; sub-classes say why.
+
+        Raises:
+            ConfigError: naming the streams there are.
+        """
+        for stream in streams:
+            if stream not in self.streams:
+                has = ", ".join(map(repr, self.streams)) or "none"
+                raise ConfigError(
+                    f"{type(self).__name__} has no dense stream {stream!r}. Its dense streams: "
+                    f"{has}."
+                )
+
     def check_size(self, images: Float[Tensor, "B 3 H X"]) -> None:
         """Refuse images of another size than the backbone's; some libraries take them silently.
 

@@ -127,7 +127,7 @@ class LiteBackbone(Backbone):
         self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
     ) -> ImageFeatures:
         """Encode normalised images; see `Backbone.encode_image`."""
-        self._check_streams(streams)
+        self.check_streams(streams)
         for name, side in zip(("height", "width"), images.shape[-2:], strict=True):
             _check_size(f"image {name}", side)
         with torch.no_grad():
@@ -191,7 +191,8 @@ class LiteBackbone(Backbone):
     def _register(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)
 
-    def _check_streams(self, streams: Sequence[str]) -> None:
+    def check_streams(self, streams: Sequence[str]) -> None:
+        """Refuse every stream but 'grid'; see `Backbone.check_streams`."""
         unknown = [name for name in streams if name not in self.streams]
         if unknown:
             raise ConfigError(

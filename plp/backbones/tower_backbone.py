@@ -87,12 +87,20 @@ class TowerBackbone(Backbone):
         Raises:
             ConfigError: for images of another size, a stream or a point this tower does not have.
         """
-        self._vision.check(streams, self._label)
+        self.check_streams(streams)
         self.check_size(images)
         if points is not None:
             return self._vision.encode(images, streams, points)
         with torch.no_grad():
             return self._encode(self._vision, images, streams)
+
+    def check_streams(self, streams: Sequence[str]) -> None:
+        """Refuse a dense stream that the image tower does not have, with the reason.
+
+        Raises:
+            ConfigError: naming the streams there are.
+        """
+        self._vision.check(streams, self._label)
 
     def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Map dense features into the joint space by the projection of the pooled feature."""

@@ -60,12 +60,11 @@ class Branches(nn.ModuleDict):
             branch = cast(Branch, self[name])
             if branch.prompt is not None:
                 inputs["prompts"][name] = branch.prompt
-            if branch.stream is not None and branch.stream not in backbone.streams:
-                has = ", ".join(backbone.streams) or "none"
-                raise ConfigError(
-                    f"branch {name!r} asks for the dense stream {branch.stream!r}, "
-                    f"{type(backbone).__name__} has: {has}"
-                )
+            if branch.stream is not None:
+                try:
+                    backbone.check_streams([branch.stream])
+                except ConfigError as error:
+                    raise ConfigError(f"branch {name!r} asks for a dense stream: {error}") from None
 
     def named(self) -> Iterator[tuple[str, Branch]]:
         """Iterate over names and branches: `items`, typed."""
