@@ -459,7 +459,7 @@ def test_half_precision_trains(build, pixels, precision):
     ("options", "message"),
     [
         ({"model.branches": dict(_delete_=True)}, "at least one branch, got none"),
-        ({f"{LOCAL}.stream": "vvv"}, "branch 'local' asks for .* 'vvv', OpenCLIPBackbone has: vv"),
+        ({f"{LOCAL}.stream": "vvv"}, "branch 'local' asks for .* no dense stream 'vvv'.*: 'vv'"),
         ({LOCAL: dict(type="LocalBranch", streem="vv")}, "takes no keyword 'streem'"),
         ({"model.branches.logits": dict(type="GlobalBranch")}, "cannot be called 'logits'"),
         ({"model.branches.fused": dict(type="GlobalBranch")}, "cannot be called 'fused'"),
