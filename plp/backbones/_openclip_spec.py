@@ -1,6 +1,5 @@
 """Turn the names a user gives (arch, pretrained) into a model config and a weights file."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from copy import deepcopy
@@ -18,10 +17,8 @@ from plp.backbones._quick_gelu import Activation, check_activation
 from plp.errors import ConfigError, WeightsError
 from plp.transforms.preprocessing import Preprocessing, read_channels
 from plp.transforms.size import Size
-
-HUB = "hf-hub:"
-FOLDER = "local-dir:"
-_FILE_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
+from plp.zoo.check import builtin, check_arch, check_weights
+from plp.zoo.names import FOLDER, HUB, WEIGHTS_SUFFIXES
 
 
 class ModelSpec(NamedTuple):
@@ -56,11 +53,15 @@ def resolve(
             weights contradict.
         WeightsError: for unknown or unreachable weights.
     """
+    if model_config is None:
+        check_arch(arch)
+    if pretrained is not None:
+        check_weights(arch, pretrained, published=model_config is None)
     spec = _architecture(arch, model_config, cache_dir, bring_weights=pretrained is None)
     if pretrained is None:
         free = spec.weights is None and quick_gelu is not None  # random weights go with either
         return spec._replace(activation=Activation()) if free else spec
-    tag = get_pretrained_cfg(_builtin(arch), pretrained) if model_config is None else {}
+    tag = get_pretrained_cfg(builtin(arch), pretrained) if model_config is None else {}
     if tag:
         source = f"{pretrained!r} of {arch}"
         quick = bool(tag.get("quick_gelu")) or bool(spec.config.get("quick_gelu"))
@@ -75,9 +76,7 @@ def resolve(
     if pretrained.startswith(HUB):
         return _hub_weights(spec, pretrained, cache_dir)
     path = Path(pretrained).expanduser()
-    if not path.exists() and path.suffix not in _FILE_SUFFIXES and len(path.parts) == 1:
-        raise WeightsError(_unknown_weights(arch, pretrained, model_config is None))
-    published = [] if model_config is not None else _tags(_builtin(arch))
+    published = [] if model_config is not None else _tags(builtin(arch))
     spec = spec._replace(
         weights=path, source=str(path), activation=_arch_activation(arch, spec.config, published)
     )
@@ -121,14 +120,10 @@ def _architecture(
         return _stated(stated, arch, weights)
     if arch.startswith(FOLDER):
         folder = Path(arch.removeprefix(FOLDER)).expanduser()
-        if not (folder / CONFIG_FILE).is_file():
-            raise WeightsError(f"{arch}: expected a folder with {CONFIG_FILE}, got {folder}.")
         weights = _weights_in(folder) if bring_weights else None
         return _stated(_read_json(folder / CONFIG_FILE), arch, weights)
-    config = get_model_config(_builtin(arch))
-    if config is None:
-        raise ConfigError(_unknown_arch(arch))
-    return _random(config, arch, _usual_preprocess(_builtin(arch)))
+    name = builtin(arch)
+    return _random(get_model_config(name), arch, _usual_preprocess(name))
 
 
 def _random(config: dict[str, Any], arch: str, preprocess: dict[str, Any]) -> ModelSpec:
@@ -196,7 +191,7 @@ def _usual_preprocess(arch: str) -> dict[str, Any]:
 def _weights_in(folder: Path) -> Path:
     names = (*WEIGHT_FILES, "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.pth")
     found = [folder / name for name in names if (folder / name).is_file()]
-    found = found or sorted(p for p in folder.iterdir() if p.suffix in _FILE_SUFFIXES)
+    found = found or sorted(p for p in folder.iterdir() if p.suffix in WEIGHTS_SUFFIXES)
     if not found:
         raise WeightsError(f"{folder} holds {CONFIG_FILE} but no weights file.")
     return found[0]
@@ -229,28 +224,3 @@ def _plain(config: Any) -> Any:
     if isinstance(config, Mapping):
         return {key: _plain(value) for key, value in config.items()}
     return [_plain(value) for value in config] if isinstance(config, list | tuple) else config
-
-
-def _builtin(arch: str) -> str:
-    return arch.replace("/", "-")
-
-
-def _near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    return f" Near: {', '.join(map(repr, near))}." if near else ""
-
-
-def _unknown_arch(arch: str) -> str:
-    return (
-        f"arch {arch!r} is none of open_clip's models.{_near(arch, open_clip.list_models())} "
-        f"Expected a name of `open_clip.list_models()`, '{HUB}org/name', '{FOLDER}folder', or any "
-        "name together with model_config."
-    )
-
-
-def _unknown_weights(arch: str, pretrained: str, builtin: bool) -> str:
-    tags = open_clip.list_pretrained_tags_by_model(_builtin(arch)) if builtin else []
-    return (
-        f"pretrained {pretrained!r} is neither a file nor a tag of {arch}."
-        f"{_near(pretrained, tags)} Tags of {arch}: {', '.join(tags) or 'none'}."
-    )

@@ -60,7 +60,7 @@ def wanted_of(arguments: argparse.Namespace) -> Wanted:
         arguments.methods, expand(arguments.datasets, arguments.data_root), arguments.shots,
         arguments.seeds, variant=arguments.variant, out=arguments.out, device=arguments.device,
         amp=arguments.amp, options=choices_of(arguments).entries() or None,
-        read_all_images=arguments.read_all_images,
+        read_all_images=arguments.read_all_images, backbone=arguments.backbone,
     )  # fmt: skip
 
 

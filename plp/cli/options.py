@@ -14,6 +14,7 @@ from plp.cli.cfg_options import CfgOptions
 from plp.engine.choices import AMP, Choices
 from plp.errors import ConfigError, Interrupted, PlpError, describe_os_error
 from plp.printable import PlainStream
+from plp.zoo import find_backbone
 
 REFUSED, INTERRUPTED, READER_LEFT = 2, 130, 141
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -61,11 +62,33 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add the flags that do not say which data a run is about."""
     parser.add_argument("--amp", choices=tuple(AMP), help="mixed precision of the towers")
+    add_backbone(parser)
     parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
     parser.add_argument(
         "--cfg-options", nargs="+", action=CfgOptions, metavar="KEY=VALUE",
         help="replace entries of the config, such as model.backbone.pretrained=FILE",
     )  # fmt: skip
+
+
+def add_backbone(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says which backbone takes the place of the config's own."""
+    parser.add_argument(
+        "--backbone", metavar="NAME",
+        help="backbone in place of the config's own: a short name such as siglip2-b16 (all: `plp "
+        "list --backbones`), ARCH:TAG of open_clip, hf-hub:ORG/NAME, local-dir:FOLDER, "
+        "transformers:ORG/NAME, timm:NAME; nothing else changes",
+    )  # fmt: skip
+
+
+def check_backbone(arguments: argparse.Namespace) -> None:
+    """Refuse a name of `--backbone` that means nothing.
+
+    Raises:
+        PlpError: with the nearest names.
+    """
+    if arguments.backbone is not None:
+        options = arguments.cfg_options or {}
+        find_backbone(arguments.backbone, weights=options.get("model.backbone.pretrained", ""))
 
 
 def choices_of(arguments: argparse.Namespace) -> Choices:

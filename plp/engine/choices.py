@@ -43,6 +43,7 @@ class Choices(NamedTuple):
         test_fraction: Share of test images of a folder that has no parts of its own.
         trained_data: The `data` section of a trained run, whose way of reading pixels is followed
             where the config leaves it open.
+        backbone: Short or full name of the backbone that takes the place of the config's own.
     """
 
     dataset: str | None = None
@@ -57,6 +58,7 @@ class Choices(NamedTuple):
     val: bool = False
     test_fraction: float | None = None
     trained_data: Mapping[str, Any] | None = None
+    backbone: str | None = None
 
     def entries(self) -> dict[str, Any]:
         """Return the entries of the config that the flags set: those of `--cfg-options` and others.

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from plp.datasets import DataSource, source_config, source_names
+from plp.engine.backbone_choice import check_named_backbone, put_backbone
 from plp.engine.choices import AMP, Choices
 from plp.engine.config_file import parse_config
 from plp.engine.config_paths import check_file, config_path
@@ -84,6 +85,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     config = Config(ConfigDict(config._cfg_dict.to_dict()), filename=config.filename)
     options = choices.entries()
     _refuse_training_flags(config, choices)
+    put_backbone(config, choices)
     merge_options(config, options)
     _check_keys(config, "after --cfg-options")
     if choices.shots is not None:
@@ -113,6 +115,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     merge_options(config, {k: v for k, v in options.items() if k.split(".")[0] not in ours})
     settle_pixel_options(config, source, choices.trained_data)
     settle_class_names(config)
+    check_named_backbone(config)
     check_train_cfg(config)
     check_optimizer(config)
     check_schedules(config)

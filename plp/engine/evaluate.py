@@ -52,7 +52,7 @@ def evaluate_checkpoint(
     if out is not None:
         check_file_target(out, "--out")
     restored = restore_learner(config, checkpoint, choices, device, classes)
-    config, recipe, seed, device, options, few, duplicates = restored.setup
+    config, recipe, seed, device, options, few, duplicates, _ = restored.setup
     learner = restored.learner
     loaders = build_loaders(few, options, learner, seed, parts=("test",))
     run = describe_run(

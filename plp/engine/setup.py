@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from plp.datasets import FewShot, Splits
 from plp.datasets.duplicates import Duplicates
+from plp.engine.backbone_choice import backbone_notes, named_backbone
 from plp.engine.build import run_seed
 from plp.engine.choices import Choices
 from plp.engine.config import choose, load_config
@@ -20,6 +21,7 @@ from plp.engine.runner import check_device
 from plp.errors import ConfigError
 from plp.learners.without_texts import check_model_texts
 from plp.printable import printable
+from plp.zoo.names import Named
 
 
 class Setup(NamedTuple):
@@ -33,6 +35,7 @@ class Setup(NamedTuple):
         options: The `data` section.
         few: Images, drawn.
         duplicates: Which content stands twice among them; `few.notes` say it, too.
+        backbone: What `--backbone` has put in place of the config's own; None for the config's.
     """
 
     config: Config
@@ -42,6 +45,7 @@ class Setup(NamedTuple):
     options: DataOptions
     few: FewShot
     duplicates: Duplicates
+    backbone: Named | None = None
 
 
 def set_up(
@@ -54,7 +58,8 @@ def set_up(
     """
     if not isinstance(config, Config):
         config = load_config(config)
-    config, source, recipe = choose(config, choices or Choices())
+    loaded, choices = config, choices or Choices()
+    config, source, recipe = choose(loaded, choices)
     check_model_texts(config.model)  # before data are listed
     seed = run_seed(config)
     device = check_device(device, config.model.get("precision", "fp32"))
@@ -63,9 +68,12 @@ def set_up(
     splits = list_images(source)
     few = draw_from(splits, options, seed)
     duplicates = check_duplicates(source, splits, few, options)
-    unused = _unused_fraction(config, choices or Choices(), splits)
-    few = few._replace(notes=(*few.notes, *unused, *duplicates.notes))
-    return Setup(config, recipe, seed, device, options, few, duplicates)
+    unused = _unused_fraction(config, choices, splits)
+    told = backbone_notes(loaded, choices)
+    few = few._replace(notes=(*few.notes, *unused, *duplicates.notes, *told))
+    return Setup(
+        config, recipe, seed, device, options, few, duplicates, named_backbone(loaded, choices)
+    )
 
 
 def _unused_fraction(config: Config, choices: Choices, splits: Splits) -> tuple[str, ...]:

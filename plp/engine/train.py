@@ -104,7 +104,7 @@ def train(
     setup = set_up(config, choices, device)
     check_texts(setup.config.to_dict())
     check_class_names(setup.few.class_names, setup.few.root)
-    default = default_work_dir(setup.config, setup.few, setup.seed)
+    default = default_work_dir(setup.config, setup.few, setup.seed, setup.backbone)
     default = setup.config.get("work_dir") or default
     asked = config.filename if isinstance(config, Config) else config
     command = train_command(asked, choices or Choices(), device, launcher, get_world_size())
@@ -128,7 +128,7 @@ def _train_in(
     tested: Callable[[ClassificationReport], None] | None,
 ) -> TrainResult:
     """Train in a work directory; the result names the command."""
-    config, recipe, seed, device, options, few, duplicates = setup
+    config, recipe, seed, device, options, few, duplicates, _ = setup
     with_report = wants_report(config)
     with warnings.catch_warnings():  # it comes back as one of the names' notes
         warnings.simplefilter("ignore", ShortenedTextsWarning)

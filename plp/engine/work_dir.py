@@ -13,23 +13,30 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from plp.datasets import FewShot
+from plp.engine.backbone_choice import folder_part
 from plp.engine.image_contents import CONTENTS, changed_contents
 from plp.engine.one_writer import FolderLock, busy
 from plp.engine.places import check_folder_target
 from plp.engine.result import NAME as RESULT
 from plp.errors import CheckpointError, ConfigError, Interrupted, PlpError
 from plp.hooks.save import STATE, check_state
+from plp.zoo.names import Named
 
 logger = logging.getLogger("plp")
 
 _WHAT, _FLAG = "run", "--work-dir"
 
 
-def default_work_dir(config: Config, few: FewShot, seed: int) -> Path:
-    """Return `work_dirs/<method>/<config>/<data set>_<shots>shot_seed<seed>`."""
+def default_work_dir(
+    config: Config, few: FewShot, seed: int, backbone: Named | None = None
+) -> Path:
+    """Return `work_dirs/<method>/<config>/<data set>_<shots>shot_seed<seed>`.
+
+    With `--backbone`, `<config>@<backbone>`, unless that is the config's own.
+    """
     file = Path(config.filename) if config.filename else Path("config.py")
     run = f"{few.name}_{few.shots}shot_seed{seed}"
-    return Path("work_dirs") / file.resolve().parent.name / file.stem / run
+    return Path("work_dirs", file.resolve().parent.name, file.stem + folder_part(backbone), run)
 
 
 @contextlib.contextmanager

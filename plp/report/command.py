@@ -43,9 +43,9 @@ def train_command(
         words = ["torchrun", "--nproc-per-node", str(processes), *program]
     words.append(str(config_file))
     flags = {
-        "dataset": choices.dataset, "data-root": choices.data_root, "shots": choices.shots,
-        "seed": choices.seed, "test-fraction": choices.test_fraction, "epochs": choices.epochs,
-        "lr": choices.lr, "amp": choices.amp, "device": device,
+        "backbone": choices.backbone, "dataset": choices.dataset, "data-root": choices.data_root,
+        "shots": choices.shots, "seed": choices.seed, "test-fraction": choices.test_fraction,
+        "epochs": choices.epochs, "lr": choices.lr, "amp": choices.amp, "device": device,
         "launcher": None if launcher == "none" else launcher,
     }  # fmt: skip
     for name, value in flags.items():

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from plp.checksums import is_intact
 from plp.errors import DataError
+from plp.results.backbones import notes_on_backbones
 from plp.results.earlier import SET_ASIDE
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
 from plp.results.origins import notes_on_folders, notes_on_makers
@@ -69,7 +70,7 @@ def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Colle
     ood = [run for run in found if isinstance(run, OODRun)]
     told = (
         *notes, *older, *apart.notes, *notes_on_folders(found), *notes_on_makers(found),
-        *notes_on_transport(runs), *notes_on_repeated(runs),
+        *notes_on_transport(runs), *notes_on_repeated(runs), *notes_on_backbones(found),
     )  # fmt: skip
     return Collection(runs, ood, told)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from plp.results.run import Run
 
 _FLAG = "--cfg-options"
+_OTHER_FLAGS = ("--amp", "--backbone")
 # Said by a row's own name, or without effect on its numbers.
 _LEFT_OUT = ("report", "save_seconds", "data.classes", *(f"data.{key}" for key in WITHOUT_EFFECT))
 
@@ -29,7 +30,7 @@ def options_of(result: Mapping[str, Any]) -> tuple[str, ...] | None:
         words = shlex.split(command)
     except ValueError:
         return None
-    return (*_amp(words), *_config_options(words))
+    return (*_flags(words), *_config_options(words))
 
 
 def notes_on_options(runs: "Sequence[Run]") -> tuple[str, ...]:
@@ -52,10 +53,10 @@ def notes_on_options(runs: "Sequence[Run]") -> tuple[str, ...]:
     )
 
 
-def _amp(words: Sequence[str]) -> Iterator[str]:
+def _flags(words: Sequence[str]) -> Iterator[str]:
     for word, value in itertools.pairwise(words):
-        if word == "--amp":
-            yield f"--amp {value}"
+        if word in _OTHER_FLAGS:
+            yield f"{word} {value}"
 
 
 def _config_options(words: Sequence[str]) -> Iterator[str]:

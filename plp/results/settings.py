@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from plp.engine.data_options import WITHOUT_EFFECT, DataOptions
 from plp.errors import DataError
+from plp.zoo.names import label_of
 
 # Entries of a config that no number depends on, that name a row or a cell of their own, or that the
 # result says better.
@@ -32,11 +33,13 @@ class Settings(NamedTuple):
         digest: Of the values, eight hexadecimal digits: equal settings have equal ones.
         values: Entries of the config by dotted key, and what only the result knows.
         recipe: Keys that a recipe of the data set or of the number of shots has set.
+        backbone: What the backbone is called; '' where it is not known.
     """
 
     digest: str
     values: Mapping[str, Any]
     recipe: frozenset[str] = frozenset()
+    backbone: str = ""
 
 
 def settings_of(result: Mapping[str, Any], **more: Any) -> Settings:
@@ -62,7 +65,8 @@ def settings_of(result: Mapping[str, Any], **more: Any) -> Settings:
         **dict(_flat(more)),
     }
     values = {key: value for key, value in values.items() if value is not None}
-    return Settings(_digest(values)[:8], values, frozenset(result["recipe"]))
+    backbone = label_of(result["config"].get("model", {}).get("backbone"))
+    return Settings(_digest(values)[:8], values, frozenset(result["recipe"]), backbone)
 
 
 def differing(one: Settings, other: Settings) -> list[str]:

@@ -10,6 +10,7 @@ from plp.results.settings import Settings, describe, unexplained
 from plp.wording import count
 
 _MOST_KEYS = 3  # of a name
+_OF_BACKBONE = ("model.backbone", "backbone weights")  # keys that its name stands for
 
 
 class Apart(NamedTuple):
@@ -102,7 +103,7 @@ def _keys(one: Run | OODRun, other: Run | OODRun) -> list[str]:
 
 
 def _labels(method: str, variants: Sequence[Variant]) -> Iterator[str]:
-    """Name each variant: by its config file if that says all, else by what differs."""
+    """Name each variant: by config file or backbone if that says all, else by what differs."""
     files = [
         {Path(row.config_file).stem for _, row in v if isinstance(row, Run) and row.config_file}
         for v in variants
@@ -112,10 +113,21 @@ def _labels(method: str, variants: Sequence[Variant]) -> Iterator[str]:
         yield from (f"{method} [{stem}]" for stem in stems)
         return
     keys = _differing_keys(variants)
-    texts = [describe(_settings(v), keys[:_MOST_KEYS]) for v in variants]
+    backbones = [_settings(variant).backbone for variant in variants]
+    if all(backbones) and len(set(backbones)) > 1:
+        keys = [key for key in keys if not key.startswith(_OF_BACKBONE)]
+    else:
+        backbones = ["" for _ in variants]
+    settings = [describe(_settings(v), keys[:_MOST_KEYS]) for v in variants]
+    alone = len(set(backbones)) == len(variants)  # the backbone says all
+    texts = backbones if alone else list(map(_joined, backbones, settings))
     for text, variant in zip(texts, variants, strict=True):
-        whole = len(keys) <= _MOST_KEYS and texts.count(text) == 1
+        whole = alone or (len(keys) <= _MOST_KEYS and texts.count(text) == 1)
         yield f"{method} [{text}]" if whole else f"{method} [{text}, {_settings(variant).digest}]"
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def _differing_keys(variants: Sequence[Variant]) -> list[str]:

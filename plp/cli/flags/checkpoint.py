@@ -3,6 +3,7 @@
 import argparse
 
 from plp.cli.flags.known import PROBABILITIES, RECALL
+from plp.cli.options import check_backbone
 from plp.engine.config_paths import check_file, config_path
 from plp.engine.run_places import config_and_run, find_checkpoint
 from plp.errors import ConfigError
@@ -44,11 +45,12 @@ def check_checkpoint(arguments: argparse.Namespace) -> None:
 
 
 def check_run(arguments: argparse.Namespace) -> None:
-    """Refuse what is no trained run, and a config that is not there."""
+    """Refuse what is no trained run, a config that is not there, and an unknown backbone."""
     config, run = config_and_run(arguments.run)
     if config is not None:
         check_file(config_path(config))
     find_checkpoint(run)
+    check_backbone(arguments)
 
 
 def add_checkpoint(flags: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ import argparse
 
 from plp.cli.flags.known import GROUPS
 from plp.cli.flags.parser import Flags
-from plp.cli.options import add_settings, add_test_fraction, add_training
+from plp.cli.options import add_settings, add_test_fraction, add_training, check_backbone
 from plp.engine.choices import VARIANT
 
 
@@ -64,3 +64,6 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
         "--reuse-other-code", action="store_true",
         help="let runs count that differ in nothing but plp's code; they are marked",
     )  # fmt: skip
+
+
+check = check_backbone

@@ -14,6 +14,7 @@ import argparse
 
 from plp.cli.flags.compare import add_comparison
 from plp.cli.flags.parser import Flags
+from plp.cli.options import check_backbone
 from plp.engine.choices import PROTOCOLS
 
 FEW_SHOT = "few-shot"
@@ -36,3 +37,6 @@ def parser() -> argparse.ArgumentParser:
         "--near", nargs="+", default=(), metavar="NAME", help="sets that are near-OOD; others: far"
     )
     return flags
+
+
+check = check_backbone

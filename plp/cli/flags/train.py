@@ -3,7 +3,7 @@
 import argparse
 
 from plp.cli.flags.parser import Flags
-from plp.cli.options import add_choices, add_training
+from plp.cli.options import add_choices, add_training, check_backbone
 from plp.engine.config_paths import check_file, config_path
 
 
@@ -25,5 +25,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuse a config that is not there."""
+    """Refuse a config that is not there, and an unknown backbone."""
     check_file(config_path(arguments.config))
+    check_backbone(arguments)

@@ -50,6 +50,7 @@ class Job(NamedTuple):
         path: Folder of the run below `out`.
         parts: What the run depends on, as digests; from `Keys.settle`.
         task: What is done with a run that is trained already; None for a training.
+        backbone: As `--backbone` takes it; None where the config's own backbone stays.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Job(NamedTuple):
     path: Path
     parts: Mapping[str, str] = {}
     task: Task | None = None
+    backbone: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -77,7 +79,10 @@ class Job(NamedTuple):
         """What differs from the config."""
         recipe_of = self.task.recipe_of if self.task else None
         options = dict(self.options)
-        return Choices(self.source, self.root, self.shots, self.seed, self.amp, options, recipe_of)
+        return Choices(
+            self.source, self.root, self.shots, self.seed, self.amp, options, recipe_of,
+            backbone=self.backbone,
+        )  # fmt: skip
 
     @property
     def result(self) -> Path:
@@ -94,5 +99,6 @@ class Job(NamedTuple):
             'coop dtd 1 shot seed 2'
         """
         shots = count(self.shots, "shot")
-        title = f"{self.method} {self.dataset} {shots} seed {self.seed}"
+        method = f"{self.method} [{self.backbone}]" if self.backbone else self.method
+        title = f"{method} {self.dataset} {shots} seed {self.seed}"
         return f"{title}, {self.task.title}" if self.task else title

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from plp.engine.choices import VARIANT
+from plp.engine.backbone_choice import backbone_notes, folder_part, named_backbone
+from plp.engine.choices import VARIANT, Choices
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.methods import Method, find_methods
@@ -41,6 +42,7 @@ class Wanted(NamedTuple):
         options: As `--cfg-options` takes them.
         configs: Folder of the methods' configs; None: the one that comes with plp.
         read_all_images: Read every image again to tell whether it has changed.
+        backbone: As `--backbone` takes it.
     """
 
     methods: Sequence[str]
@@ -54,6 +56,7 @@ class Wanted(NamedTuple):
     options: Mapping[str, Any] | None = None
     configs: Path | None = None
     read_all_images: bool = False
+    backbone: str | None = None
 
 
 class Plan(NamedTuple):
@@ -112,6 +115,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
             job = training.fitting(_job(wanted, method, config, data, shots, seed), config)
             settled = _settled(job, keys, device)
             jobs.append(job._replace(parts=settled.parts))
+            notes |= {("", one): f"{one}." for one in backbone_notes(config, job.choices)}
             listings |= dict.fromkeys(settled.notes)
             if settled.shortage:
                 told = f"{data.name}, {count(shots, 'shot')}: {settled.shortage}."
@@ -126,16 +130,19 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
 
 def options_as_text(wanted: Wanted) -> tuple[str, ...]:
     """Return what was asked for that may differ from the configs, each as on a command line."""
-    amp = [f"--amp {wanted.amp}"] if wanted.amp else []
-    return (*amp, *(f"{key}={value}" for key, value in (wanted.options or {}).items()))
+    flags = {"--amp": wanted.amp, "--backbone": wanted.backbone}
+    given = (f"{flag} {value}" for flag, value in flags.items() if value)
+    return (*given, *(f"{key}={value}" for key, value in (wanted.options or {}).items()))
 
 
 def _job(
     wanted: Wanted, method: Method, config: Config, data: DataChoice, shots: int, seed: int
 ) -> Job:
     options = dict(wanted.options or {})
+    named = named_backbone(config, Choices(options=options, backbone=wanted.backbone))
     if _can_cache(config, options):
         options[CACHE_KEY] = True
+    folder = method.folder.with_name(method.folder.name + folder_part(named))
     return Job(
         method=method.name,
         dataset=data.name,
@@ -148,7 +155,8 @@ def _job(
         options=options,
         device=wanted.device,
         out=Path(wanted.out),
-        path=Path(RUNS) / method.folder / data.name / f"{shots}shot_seed{seed}",
+        path=Path(RUNS) / folder / data.name / f"{shots}shot_seed{seed}",
+        backbone=None if named is None else wanted.backbone,
     )
 
 

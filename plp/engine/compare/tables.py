@@ -11,6 +11,7 @@ from plp.engine.compare.state import Kind, is_done, state_of
 from plp.engine.result import git_commit, versions
 from plp.report.compare_report import write_comparison
 from plp.results import Run, in_order, read_run
+from plp.results.backbones import notes_on_backbones
 from plp.results.options import notes_on_options
 from plp.results.origins import notes_on_folders
 from plp.results.published import published_accuracy
@@ -80,7 +81,8 @@ def write_tables(
             methods=[name for one in methods for name in apart.named.get(one, [one])],
             datasets=in_order((*plan.datasets, *(row.dataset for row in earlier))),
             notes=(*plan.notes, *options, *note_on_earlier(earlier), *apart.notes,
-                   *notes_on_folders(rows), *notes_on_transport(rows)),
+                   *notes_on_folders(rows), *notes_on_transport(rows),
+                   *notes_on_backbones(rows)),
         )  # fmt: skip
     return Comparison(runs, failures, missing, files)
 

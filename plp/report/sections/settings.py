@@ -10,6 +10,7 @@ from plp.report.page import Section, folded
 from plp.report.tables import facts
 from plp.results.run import backbone_of
 from plp.wording import count
+from plp.zoo.names import label_of
 
 
 def settings(result: Mapping[str, Any]) -> Section:
@@ -24,7 +25,7 @@ def settings(result: Mapping[str, Any]) -> Section:
                      f"validate, {images['test']} to test"),
         ("draw", f"{result['shots']} shots a class, {result['sampler']} sampler, seed "
                  f"{result['seed']}, split hash {result['split_hash'][:12]}"),
-        ("backbone", f"{backbone_of(config)}, fingerprint {result['backbone_fingerprint'][:12]}, "
+        ("backbone", f"{_backbone(config)}, fingerprint {result['backbone_fingerprint'][:12]}, "
                      f"{result['precision']}"),
         ("branches", _branches(config["model"])),
         ("prompts at the start", _lines(result["prompts"])),
@@ -90,6 +91,12 @@ def _lines(lines: Any) -> Child:
 
 def _shapes(learned: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} [{', '.join(map(str, shape))}]" for name, shape in learned.items())
+
+
+def _backbone(config: Mapping[str, Any]) -> str:
+    """Return the short name of a backbone and its arch, or its full name."""
+    name, arch = label_of(config["model"].get("backbone")), backbone_of(config)
+    return arch if not name else name if arch in name else f"{name} ({arch})"
 
 
 def _branches(model: Mapping[str, Any]) -> Child:
