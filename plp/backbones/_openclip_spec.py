@@ -53,10 +53,6 @@ def resolve(
             weights contradict.
         WeightsError: for unknown or unreachable weights.
     """
-    if model_config is None:
-        check_arch(arch)
-    if pretrained is not None:
-        check_weights(arch, pretrained, published=model_config is None)
     spec = _architecture(arch, model_config, cache_dir, bring_weights=pretrained is None)
     if pretrained is None:
         free = spec.weights is None and quick_gelu is not None  # random weights go with either
@@ -73,6 +69,7 @@ def resolve(
             source=source,
             activation=activation,
         )
+    check_weights(arch, pretrained, published=model_config is None)
     if pretrained.startswith(HUB):
         return _hub_weights(spec, pretrained, cache_dir)
     path = Path(pretrained).expanduser()
@@ -112,18 +109,19 @@ def _architecture(
         config = _plain(model_config)
         _check_config(config, "model_config")
         return _random(config, arch, asdict(PreprocessCfg()))
+    known = None if arch.startswith((HUB, FOLDER)) else get_model_config(builtin(arch))
+    if known is not None:
+        return _random(known, arch, _usual_preprocess(builtin(arch)))
+    check_arch(arch)
     if arch.startswith(HUB):
         repo = arch.removeprefix(HUB)
         what = f"the model {arch}"
         stated = _read_json(hub_file(repo, (CONFIG_FILE,), what, cache_dir))
         weights = hub_file(repo, WEIGHT_FILES, what, cache_dir) if bring_weights else None
         return _stated(stated, arch, weights)
-    if arch.startswith(FOLDER):
-        folder = Path(arch.removeprefix(FOLDER)).expanduser()
-        weights = _weights_in(folder) if bring_weights else None
-        return _stated(_read_json(folder / CONFIG_FILE), arch, weights)
-    name = builtin(arch)
-    return _random(get_model_config(name), arch, _usual_preprocess(name))
+    folder = Path(arch.removeprefix(FOLDER)).expanduser()
+    weights = _weights_in(folder) if bring_weights else None
+    return _stated(_read_json(folder / CONFIG_FILE), arch, weights)
 
 
 def _random(config: dict[str, Any], arch: str, preprocess: dict[str, Any]) -> ModelSpec:

@@ -364,7 +364,7 @@ def test_an_image_without_pixels_is_refused():
 def test_a_wrong_arch_or_tag_lists_the_near_ones():
     with pytest.raises(ConfigError, match=r"'ViT-B16' is none .* Did you mean 'ViT-B-16'\?"):
         OpenCLIPBackbone("ViT-B16", None)
-    with pytest.raises(WeightsError, match=r"'opnai' is neither .* Near: 'openai'.* dfn2b"):
+    with pytest.raises(WeightsError, match=r"'opnai' is neither .* Did you mean 'openai'.* dfn2b"):
         OpenCLIPBackbone("ViT-B-16", "opnai")
 
 
