@@ -5,25 +5,23 @@ attempt. Here the caches are asked first, then the hub is probed once with a dea
 """
 
 import logging
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from huggingface_hub.utils import get_session
 from open_clip.pretrained import download_pretrained_from_url
 
 from plp.errors import WeightsError
 from plp.files import content_digest
+from plp.zoo.cached import in_hub_cache, in_url_cache, on_hub
 
 _log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 5.0
-# Names open_clip gives its files on the hub, best first.
-WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 CONFIG_FILE = "open_clip_config.json"
 
 
@@ -50,7 +48,7 @@ def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
     Raises:
         WeightsError: if they are not cached and cannot be downloaded.
     """
-    repo, names = _on_hub(tag)
+    repo, names = on_hub(tag)
     url = tag.get("url", "")
     cached = cached_tag(tag, cache_dir)
     if cached:
@@ -66,8 +64,8 @@ def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
 
 def cached_tag(tag: Mapping[str, Any], cache_dir: str | None = None) -> Path | None:
     """Return the weights of an open_clip tag if they are on this machine; asks no network."""
-    repo, names = _on_hub(tag)
-    found = _cached(repo, names, cache_dir) if repo else None
+    repo, names = on_hub(tag)
+    found = in_hub_cache(repo, names, cache_dir) if repo else None
     return found or _cached_url(tag.get("url", ""), cache_dir)
 
 
@@ -77,7 +75,7 @@ def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) 
     Raises:
         WeightsError: if none is cached and none can be downloaded.
     """
-    cached = _cached(repo, names, cache_dir)
+    cached = in_hub_cache(repo, names, cache_dir)
     if cached:
         return cached
     require_network(constants.ENDPOINT, what)
@@ -99,7 +97,7 @@ def require_hub_model(name: str, cache_dir: str | None) -> None:
     Raises:
         WeightsError: if its config is not cached and the hub is out of reach.
     """
-    if not Path(name).is_dir() and not _cached(name, ("config.json",), cache_dir):
+    if not Path(name).is_dir() and not in_hub_cache(name, ("config.json",), cache_dir):
         require_network(constants.ENDPOINT, f"the config of the text tower {name}")
 
 
@@ -110,7 +108,7 @@ def require_hub_tokenizer(name: str, cache_dir: str | None) -> None:
         WeightsError: if it is not cached and the hub is out of reach.
     """
     files = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
-    if not Path(name).is_dir() and not _cached(name, files, cache_dir):
+    if not Path(name).is_dir() and not in_hub_cache(name, files, cache_dir):
         require_network(constants.ENDPOINT, f"the tokenizer {name}")
 
 
@@ -137,26 +135,10 @@ def require_network(url: str, what: str) -> None:
         raise no_network(what, failure[0])
 
 
-def _on_hub(tag: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
-    """Return a tag's repository on the hub, if it has one, and what its file may be called."""
-    repo, _, name = tag.get("hf_hub", "").rpartition("/")
-    return repo, (Path(name).stem + ".safetensors", name) if name else WEIGHT_FILES
-
-
-def _cached(repo: str, names: Sequence[str], cache_dir: str | None) -> Path | None:
-    for name in names:
-        found = try_to_load_from_cache(repo, name, cache_dir=cache_dir)
-        if isinstance(found, str):
-            return Path(found)
-    return None
-
-
 def _cached_url(url: str, cache_dir: str | None) -> Path | None:
     """Return a file that OpenAI's `clip` or open_clip left in their cache, if it is whole."""
-    if not url:
-        return None
-    path = Path(cache_dir or "~/.cache/clip").expanduser() / os.path.basename(url)
-    if not path.is_file():
+    path = in_url_cache(url, cache_dir)
+    if path is None:
         return None
     stated = url.split("/")[-2] if "openaipublic" in url else ""
     if stated and content_digest(path) != stated:

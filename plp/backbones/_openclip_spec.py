@@ -12,11 +12,12 @@ from open_clip.factory import get_model_config
 from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from plp.backbones._openclip_hub import CONFIG_FILE, WEIGHT_FILES, hub_file, tag_file
+from plp.backbones._openclip_hub import CONFIG_FILE, hub_file, tag_file
 from plp.backbones._quick_gelu import Activation, check_activation
 from plp.errors import ConfigError, WeightsError
 from plp.transforms.preprocessing import Preprocessing, read_channels
 from plp.transforms.size import Size
+from plp.zoo.cached import WEIGHT_FILES
 from plp.zoo.check import builtin, check_arch, check_weights
 from plp.zoo.names import FOLDER, HUB, WEIGHTS_SUFFIXES
 

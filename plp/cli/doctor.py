@@ -8,25 +8,35 @@ from pathlib import Path
 
 import open_clip
 import torch
+from huggingface_hub import constants
 
 from plp.backbones._lite_weights import find_lite_files
-from plp.backbones._openclip_hub import cached_tag
+from plp.backbones._openclip_hub import cached_tag, require_network
 from plp.cli.flags.doctor import parser
 from plp.datasets import Splits, build_source, source_names
 from plp.engine.feature_cache import cache_folder
 from plp.engine.result import git_commit, versions
 from plp.errors import PlpError, describe_os_error
+from plp.zoo import ENTRIES
+from plp.zoo.cached import weights_here
 
-_OPTIONAL = {"matplotlib": "figures", "transformers": "the lite backbone", "onnxruntime": "export"}
+_OPTIONAL = {
+    "matplotlib": "figures",
+    "transformers": "lite, TransformersBackbone, and tokenizers such as those of SigLIP",
+    "tokenizers": "tokenizers of transformers, such as those of SigLIP and BERT",
+    "sentencepiece": "tokenizers that come without tokenizer.json, such as some of T5 and XLM-V",
+    "onnxruntime": "export",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, look around, print."""
-    root = parser().parse_args(argv).data_root
+    arguments = parser().parse_args(argv)
+    root = arguments.data_root
     sections: dict[str, Callable[[], Iterator[str]]] = {
         "versions": version_lines,
         "devices": device_lines,
-        "networks": network_lines,
+        "networks": lambda: network_lines(arguments.hub),
         "data sets": lambda: data_lines(root),
         "caches": cache_lines,
     }
@@ -79,22 +89,47 @@ def device_lines() -> Iterator[str]:
         yield "mps: available"
 
 
-def network_lines() -> Iterator[str]:
-    """Backbones whose weights are here."""
+def network_lines(ask_hub: bool = False) -> Iterator[str]:
+    """Backbones whose weights are here.
+
+    Args:
+        ask_hub: Whether to find out, within seconds, if the hub can be reached.
+    """
     try:
         find_lite_files()
         yield "lite: its weights are installed"
     except PlpError as error:
         yield f"lite: {error}"
     found = [
-        f"open_clip {arch} {tag}"
+        f"open_clip {arch} {tag}{_by_name(arch, tag)}"
         for arch, tag in open_clip.list_pretrained()
         if cached_tag(open_clip.get_pretrained_cfg(arch, tag))
     ]
+    named = [one for one in ENTRIES.values() if one.arch and one.pretrained is None]
+    found += [f"{one.full_name}{_by_name(one.arch, None)}" for one in named if weights_here(one)]
     yield from found
     if not found:
-        yield "no weights of open_clip in the caches: a tag is downloaded on first use, or give"
-        yield "a file: --cfg-options model.backbone.pretrained=FILE"
+        yield "no other weights in the caches: a tag is downloaded on first use, or give a file:"
+        yield "--cfg-options model.backbone.pretrained=FILE"
+    yield "all backbones with a short name: `plp list --backbones`"
+    if ask_hub:
+        yield _hub_line()
+
+
+def _by_name(arch: str, tag: str | None) -> str:
+    """Return how `--backbone` names weights, where it has a short name for them."""
+    for entry in ENTRIES.values():
+        if (entry.arch, entry.pretrained) == (arch, tag):
+            return f" (--backbone {entry.name})"
+    return ""
+
+
+def _hub_line() -> str:
+    try:
+        require_network(constants.ENDPOINT, "an answer")
+    except PlpError as error:
+        return f"the hub: {str(error).partition(chr(10))[0]}"
+    return f"the hub: {constants.ENDPOINT} answers"
 
 
 def data_lines(root: str | None) -> Iterator[str]:
@@ -136,6 +171,4 @@ def cache_lines() -> Iterator[str]:
 
 
 def _hub_folder() -> Path:
-    from huggingface_hub import constants
-
     return Path(constants.HF_HUB_CACHE)

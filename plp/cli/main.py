@@ -57,7 +57,9 @@ COMMANDS = {
     "data": Command(
         "plp.cli.data", "check, describe and download the field's data sets", long=False
     ),
-    "list": Command("plp.cli.listing", "registered components, a line each", True, long=False),
+    "list": Command(
+        "plp.cli.listing", "registered components, or backbones by name", True, long=False
+    ),
     "doctor": Command(
         "plp.cli.doctor", "versions, devices, weights and data found here", True, long=False
     ),

@@ -6,6 +6,7 @@ from PIL import Image
 
 from plp.cli import doctor
 from plp.cli.options import run_tool
+from plp.errors import WeightsError
 
 
 @pytest.fixture
@@ -56,7 +57,22 @@ def test_weights_in_the_cache_are_found(monkeypatch, tmp_path):
 
     monkeypatch.setattr(open_clip, "list_pretrained", lambda: [("ViT-B-32", "openai")])
     monkeypatch.setattr(doctor, "cached_tag", lambda tag: tmp_path)
-    assert "open_clip ViT-B-32 openai" in list(doctor.network_lines())
+    said = list(doctor.network_lines())
+    assert "open_clip ViT-B-32 openai (--backbone vit-b32)" in said
+
+
+def test_named_weights_of_a_repository_in_the_cache_are_found(monkeypatch):
+    monkeypatch.setattr(doctor, "weights_here", lambda entry: entry.name == "bioclip" and "x")
+    assert "hf-hub:imageomics/bioclip (--backbone bioclip)" in list(doctor.network_lines())
+
+
+def test_the_hub_is_asked_only_with_its_flag(asked, monkeypatch):
+    def refuse(url, what):
+        raise WeightsError(f"cannot get {what}: no answer\nmore")
+
+    monkeypatch.setattr(doctor, "require_network", refuse)
+    assert "the hub" not in asked()
+    assert "the hub: cannot get an answer: no answer\n" in asked("--hub")
 
 
 def test_field_sets_under_the_root_are_counted(tmp_path, asked):

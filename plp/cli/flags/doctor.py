@@ -1,6 +1,7 @@
 """Say what plp finds on this machine: versions, devices, networks, data sets, caches.
 
-It never fails: what cannot be looked up is told in its place. Nothing is downloaded.
+It never fails: what cannot be looked up is told in its place. Nothing is downloaded, and no network
+is asked but with --hub.
 """
 
 import argparse
@@ -16,4 +17,7 @@ def parser() -> argparse.ArgumentParser:
         "--data-root", default=os.environ.get("PLP_DATA_ROOT"), metavar="DIR",
         help="folder above the folders of data sets; default: $PLP_DATA_ROOT",
     )  # fmt: skip
+    flags.add_argument(
+        "--hub", action="store_true", help="find out whether the model hub can be reached"
+    )
     return flags
