@@ -1,7 +1,8 @@
 """The registered components by kind, a line each."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from plp.datasets import source_names
 from plp.errors import ConfigError
@@ -35,7 +36,7 @@ def block(kind: str) -> str:
     return "\n".join([kind, *(listed or ["  none of plp's own"])])
 
 
-def summary(component: type) -> str:
+def summary(component: Callable[..., Any]) -> str:
     """Return the first line of a component's docstring."""
     return (inspect.getdoc(component) or "").partition("\n")[0]
 
