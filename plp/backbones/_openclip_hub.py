@@ -113,10 +113,21 @@ def require_hub_tokenizer(name: str, cache_dir: str | None) -> None:
 
 
 def require_network(url: str, what: str) -> None:
-    """Ask a server for its head once, within `PROBE_SECONDS` whatever the resolver does.
+    """Make sure that a server answers.
 
     Raises:
-        WeightsError: if there is no answer.
+        WeightsError: if it does not.
+    """
+    reason = network_failure(url)
+    if reason:
+        raise no_network(what, reason)
+
+
+def network_failure(url: str) -> str | None:
+    """Ask a server for its head once, within `PROBE_SECONDS` whatever the resolver does.
+
+    Returns:
+        Why there is no answer; None if there is one.
     """
     failure: list[str] = [f"no answer from {url} within {PROBE_SECONDS:.0f} s"]
 
@@ -131,8 +142,7 @@ def require_network(url: str, what: str) -> None:
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
-    if failure:
-        raise no_network(what, failure[0])
+    return failure[0] if failure else None
 
 
 def _cached_url(url: str, cache_dir: str | None) -> Path | None:

@@ -17,7 +17,7 @@ from plp.towers.resnet import ResNetTower
 from plp.towers.streams import TransformerStreams
 from plp.towers.text import TextTower
 from plp.towers.text_causal import CausalText
-from plp.towers.text_encoder import EncoderText
+from plp.towers.text_encoder import EncoderText, OpenCLIPEncoder
 from plp.towers.text_mask import TextMask
 from plp.towers.text_whole import WholeText
 from plp.towers.timm_map import FeatureMap
@@ -88,7 +88,7 @@ def read_text(
         tokens = HFTokens(name, options, cache_dir, before_opening)
     length = int(text_config.get("context_length", 77))
     if isinstance(tower, HFTextEncoder):
-        return EncoderText(tower, tokens, length)
+        return EncoderText(OpenCLIPEncoder(tower), tokens, length)
     vocabulary = tower.token_embedding.num_embeddings
     if isinstance(tokens, CLIPTokens) and vocabulary < CLIP_VOCABULARY:
         tokens = NoTokens(

@@ -1,5 +1,6 @@
 """Encoders of the transformers library as text towers: BERT-like, T5, M2M100."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,33 +18,51 @@ from plp.towers.tokens import Tokens
 from plp.towers.tower import NamedTower
 from plp.upload import upload
 
-_LAYERS = ("encoder.layer", "encoder.layers", "layers", "block")  # where encoders keep blocks
+# Where encoders keep blocks.
+_LAYERS = ("encoder.layer", "encoder.layers", "layers", "block", "roberta.encoder.layers")
 
 
-class EncoderModules(NamedTower):
-    """Names of what is in an encoder that the transformers library runs by itself.
+class TextEncoder(NamedTower):
+    """An encoder that the transformers library runs by itself, and what makes features of tokens.
 
     Updates of matrices and weights from outside act in its modules; there is nothing between and
     beside its blocks that could be reached.
 
-    Args:
-        tower: open_clip's tower.
+    Attributes:
+        module: All of it.
+        table: Its token embeddings, scaled where it scales them.
     """
 
-    roots = ("tower",)
+    roots = ("module",)
+    module: Any
+    table: Any
 
-    def __init__(self, tower: HFTextEncoder) -> None:
-        self.tower: Any = tower
+    @property
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The encoder itself."""
+
+    @abstractmethod
+    def features(
+        self, module: Any, embeddings: Float[Tensor, "M L D"], seen: Int[Tensor, "M L"]
+    ) -> Float[Tensor, "M E"]:
+        """Return text features.
+
+        Args:
+            module: `self.module`, in the precision wanted.
+            embeddings: Token embeddings, without positions.
+            seen: 1 for each token that is no padding.
+        """
 
     def layers(self) -> Sequence[nn.Module]:
         """Return the library's module of each block."""
-        modules = dict(self.tower.transformer.named_modules())
+        modules = dict(self.network.named_modules())
         found = next((modules[path] for path in _LAYERS if path in modules), nn.ModuleList())
         return list(found.children())
 
     def _check(self, points: TowerPoints) -> None:
         if points.extra or points.replaced or points.residuals:
-            kind = type(self.tower.transformer).__name__
+            kind = type(self.network).__name__
             raise ConfigError(
                 f"tokens between blocks and residuals beside them: the transformers library runs "
                 f"its {kind} as a whole. Here updates of matrices and weights of norms can act "
@@ -51,33 +70,56 @@ class EncoderModules(NamedTower):
             )
 
 
+class OpenCLIPEncoder(TextEncoder):
+    """Reader of open_clip's `HFTextEncoder`: an encoder, a pooling, a projection.
+
+    Args:
+        tower: The tower.
+    """
+
+    def __init__(self, tower: HFTextEncoder) -> None:
+        self.module: Any = tower
+        self.table = self.module.transformer.get_input_embeddings()
+
+    @property
+    def network(self) -> nn.Module:
+        """The encoder itself."""
+        return self.module.transformer
+
+    def features(
+        self, module: Any, embeddings: Float[Tensor, "M L D"], seen: Int[Tensor, "M L"]
+    ) -> Float[Tensor, "M E"]:
+        """Encode, pool, project."""
+        states = module.transformer(inputs_embeds=embeddings, attention_mask=seen)
+        return module.proj(module.pooler(states, seen))
+
+
 class EncoderText(TextTower):
-    """Reads open_clip's `HFTextEncoder`: an encoder with a mask of the padding, then a pooling.
+    """Reads an encoder that sees no padding.
 
     Texts of one length go together: no padding is computed, no mask is needed, and a text's
     feature does not depend on the lengths of its neighbours.
 
     Args:
-        tower: The tower.
+        encoder: The tower's description.
         tokens: Its tokenizer.
         context_length: Most tokens of a text.
     """
 
-    def __init__(self, tower: HFTextEncoder, tokens: Tokens, context_length: int) -> None:
-        self.modules = EncoderModules(tower)
-        self._table: Any = tower.transformer.get_input_embeddings()
-        vocabulary, width = map(int, self._table.weight.shape)
+    def __init__(self, encoder: TextEncoder, tokens: Tokens, context_length: int) -> None:
+        self.encoder = encoder
+        vocabulary, width = map(int, encoder.table.weight.shape)
         super().__init__(tokens, context_length, width, vocabulary)
         self._half = HalfCopy()
 
     def embed(self, ids: Int[Tensor, " S"]) -> Float[Tensor, "S D"]:
         """Look token embeddings up, scaled where the encoder scales them."""
-        return self._table(ids).detach()
+        return self.encoder.table(ids).detach()
 
     @property
-    def description(self) -> EncoderModules:
+    def description(self) -> TextEncoder:
         """The tower as points name its parts."""
-        return self.modules
+        return self.encoder
 
     def encode(
         self,
@@ -88,15 +130,14 @@ class EncoderText(TextTower):
     ) -> Float[Tensor, "C N E"]:
         """Encode texts; a shared beginning is computed for each, for all tokens see all others."""
         x, ends = embeddings.flatten(0, 1), end.flatten()
-        network: Any = self._half.of(self.modules.at(points).tower, x.device)
+        module = self._half.of(self.encoder.at(points).module, x.device)
         order: list[Tensor] = []
-        pooled: list[Tensor] = []
+        features: list[Tensor] = []
         for last in ends.unique().tolist():
             index = (ends == last).nonzero().squeeze(1)
             part = x[:, : last + 1].index_select(0, upload(index, x.device))
             seen = torch.ones(part.shape[:2], dtype=torch.long, device=x.device)
-            states = network.transformer(inputs_embeds=part, attention_mask=seen)
-            pooled.append(network.proj(network.pooler(states, seen)))
+            features.append(self.encoder.features(module, part, seen))
             order.append(index)
         back = upload(torch.cat(order).argsort(), x.device)
-        return torch.cat(pooled).index_select(0, back).unflatten(0, end.shape)
+        return torch.cat(features).index_select(0, back).unflatten(0, end.shape)

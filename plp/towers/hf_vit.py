@@ -1,0 +1,123 @@
+"""Vision transformers of the transformers library: CLIP-like, SigLIP-like and NaFlex."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from plp.towers.block import Block
+from plp.towers.half_copy import HalfCopy
+from plp.towers.hf_block import HFBlock
+from plp.towers.image import ImageTower
+from plp.towers.parts import require_plain
+
+
+class HFClipViT(ImageTower):
+    """Reader of CLIP's vision model, and of AltCLIP's, ChineseCLIP's and MetaCLIP 2's.
+
+    Args:
+        vision: The vision model.
+        projection: The joint projection of its class token.
+    """
+
+    prefix = 1
+    pooled_rows = 1
+
+    def __init__(self, vision: Any, projection: nn.Module) -> None:
+        self.vision = vision
+        self.projection = projection
+        self.width = int(vision.config.hidden_size)
+        side = int(vision.config.image_size) // int(vision.config.patch_size)
+        self.grid = (side, side)
+        self._half = HalfCopy()
+
+    def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
+        """Patches behind the class token, positions added."""
+        return self.vision.embeddings(images)
+
+    def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
+        """Apply the norm in front of the first block."""
+        return self.vision.pre_layrnorm(tokens)  # as the library spells it
+
+    def blocks(self, device: torch.device) -> Sequence[Block]:
+        """Return a reader of each layer."""
+        encoder: Any = self._half.of(self.vision.encoder, device)
+        return [HFBlock(layer) for layer in encoder.layers]
+
+    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
+        """Apply the norm that the library applies to the class token alone."""
+        return self.vision.post_layernorm(tokens)
+
+    def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
+        """Norm and project the class token."""
+        return self.projection(self.vision.post_layernorm(tokens[:, 0]))
+
+    def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Apply the joint projection."""
+        return self.projection(dense)
+
+
+class HFSiglipViT(ImageTower):
+    """Reader of SigLIP's vision model: no class token, attention pooling, no projection.
+
+    SigLIP 2's NaFlex model takes patches of images of any shape; here it runs at one size, the
+    square that its position table was made for: no padding, nothing to interpolate.
+
+    Args:
+        vision: The vision model.
+    """
+
+    prefix = 0
+    pooled_rows = None
+
+    def __init__(self, vision: Any) -> None:
+        self.vision = vision
+        self.width = int(vision.config.hidden_size)
+        side = int(vision.embeddings.position_embedding.num_embeddings ** 0.5)
+        self.grid = (side, side)
+        self._half = HalfCopy()
+
+    def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
+        """Patches, positions added."""
+        embeddings = self.vision.embeddings
+        if not isinstance(embeddings.patch_embedding, nn.Linear):
+            return embeddings(images)
+        patches = _cut(images, self.grid, int(embeddings.patch_size))
+        shapes = torch.tensor([self.grid], device=images.device).expand(len(images), -1)
+        return embeddings(patches, shapes)
+
+    def blocks(self, device: torch.device) -> Sequence[Block]:
+        """Return a reader of each layer."""
+        encoder: Any = self._half.of(self.vision.encoder, device)
+        return [HFBlock(layer) for layer in encoder.layers]
+
+    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
+        """Apply the last norm."""
+        return self.vision.post_layernorm(tokens)
+
+    def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
+        """Let the head's query attend to all patches."""
+        return self.vision.head(self.vision.post_layernorm(tokens))
+
+    def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
+        """Send each patch through the pooling head, as its only key."""
+        head = self.vision.head
+        attention = require_plain(head.attention, nn.MultiheadAttention)
+        width = attention.embed_dim
+        value = F.linear(
+            dense, attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
+        )
+        pooled = attention.out_proj(value)
+        return pooled + head.mlp(head.layernorm(pooled))
+
+
+
+def _cut(
+    images: Float[Tensor, "B 3 H X"], grid: tuple[int, int], side: int
+) -> Float[Tensor, "B P V"]:
+    """Cut patches out, each row by row, with the channels of a pixel side by side."""
+    cut = images.unflatten(2, (grid[0], side)).unflatten(4, (grid[1], side))
+    return cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
