@@ -23,11 +23,16 @@ class LeanQuickGELU(nn.Module):
         return cast(Tensor, _QuickGELU.apply(x))  # type: ignore[no-untyped-call]
 
 
-def use_lean_quick_gelu(model: nn.Module) -> None:
-    """Put `LeanQuickGELU` wherever an open_clip model has its own QuickGELU."""
+def use_lean_quick_gelu(model: nn.Module, kind: type[nn.Module] = QuickGELU) -> None:
+    """Put `LeanQuickGELU` wherever a model has its library's own QuickGELU, open_clip's by default.
+
+    Args:
+        model: The model, changed in place.
+        kind: The library's class.
+    """
     for module in model.modules():
         for name, child in module.named_children():
-            if type(child) is QuickGELU:
+            if type(child) is kind:
                 setattr(module, name, LeanQuickGELU())
 
 

@@ -65,9 +65,7 @@ def commit_of(folder: Path) -> str | None:
     return folder.name if folder.parent.name == "snapshots" else None
 
 
-def _download(
-    name: str, revision: str | None, cache_dir: str | None, why: str
-) -> CheckedFolder:
+def _download(name: str, revision: str | None, cache_dir: str | None, why: str) -> CheckedFolder:
     reason = network_failure(constants.ENDPOINT)
     if reason:
         raise _failed(name, why, reason)
@@ -79,7 +77,7 @@ def _download(
     check_folder(small, name, weights=False)
     if not {WEIGHTS, INDEX} & set(files):
         raise WeightsError(
-            f"{name} holds no {WEIGHTS}; expected one, for plp reads no pickled weights. Its files: "
+            f"{name} holds no {WEIGHTS}, and plp reads no pickled weights. Its files: "
             f"{', '.join(files[:12])}"
         )
     wanted = [WEIGHTS]

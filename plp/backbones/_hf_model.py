@@ -1,15 +1,14 @@
-"""Build a model of the transformers library from a checked folder, with the readers of its towers."""
+"""A model of the transformers library, built from a checked folder, and what its config means."""
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from plp.backbones._activation import use_lean_quick_gelu
 from plp.backbones._hf_folder import MODELS, CheckedFolder
+from plp.backbones._hf_library import of_library, quiet_library, reading
 from plp.errors import ConfigError, WeightsError
 from plp.towers.hf_map import HFFeatureMap
 from plp.towers.hf_text import HFEncoder, HFText
@@ -24,7 +23,6 @@ from plp.towers.tokens import Tokens
 from plp.towers.vision import VisionTower
 from plp.transforms.size import Size
 
-_INSTALL = "pip install 'plp[hub]'"
 _PADDED = ("siglip", "siglip2")  # every place of a text counts, padding or not
 _CAUSAL = ("clip", "metaclip_2")
 
@@ -42,8 +40,8 @@ def open_config(folder: CheckedFolder) -> Any:
     Raises:
         ConfigError: if the library is missing, too old for the model, or refuses the config.
     """
-    config_class = _of_library(MODELS[folder.model_type].removesuffix("Model") + "Config")
-    with quiet_library(), _reading(folder, "config", ConfigError):
+    config_class = of_library(MODELS[folder.model_type].removesuffix("Model") + "Config")
+    with quiet_library(), reading(folder, "config", ConfigError):
         config = config_class.from_pretrained(folder.path, local_files_only=True)
     if not getattr(config.vision_config, "vision_use_head", True):
         raise ConfigError(
@@ -55,8 +53,8 @@ def open_config(folder: CheckedFolder) -> Any:
 
 def open_image_processor(folder: CheckedFolder) -> Any:
     """Return the library's image processor, of which plp reads the settings."""
-    auto = _of_library("AutoImageProcessor")
-    with quiet_library(), _reading(folder, "image processor", WeightsError):
+    auto = of_library("AutoImageProcessor")
+    with quiet_library(), reading(folder, "image processor", WeightsError):
         return auto.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
 
 
@@ -66,19 +64,20 @@ def build_model(folder: CheckedFolder) -> Any:
     Raises:
         WeightsError: for weights that are damaged, or do not fit the config.
     """
-    kind = _of_library(MODELS[folder.model_type])
-    with quiet_library(), _reading(folder, "weights", WeightsError):
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            model, found = kind.from_pretrained(
-                folder.path, local_files_only=True, use_safetensors=True, dtype=torch.float32,
-                output_loading_info=True,
-            )  # fmt: skip
+    kind = of_library(MODELS[folder.model_type])
+    untouched = torch.random.fork_rng(devices=[])
+    with quiet_library(), reading(folder, "weights", WeightsError), untouched:
+        model, found = kind.from_pretrained(
+            folder.path, local_files_only=True, use_safetensors=True, dtype=torch.float32,
+            output_loading_info=True,
+        )  # fmt: skip
     missing = sorted(found["missing_keys"])
     if missing:  # the library would start them at random, with a warning
         raise WeightsError(
             f"{folder.name}: its weights lack {len(missing)} tensors of a "
             f"{MODELS[folder.model_type]}, such as {', '.join(missing[:3])}"
         )
+    use_lean_quick_gelu(model, of_library("activations").QuickGELUActivation)
     return model
 
 
@@ -122,14 +121,15 @@ def context_length(config: Any, tokenizer_length: int) -> int:
     return min(positions, tokenizer_length)
 
 
-def check_end(config: Any, end: tuple[int, ...], name: str) -> None:
-    """Refuse a tokenizer whose end token is not the one that the text tower is read at.
+def check_layout(config: Any, end: tuple[int, ...], padding_side: str, name: str) -> None:
+    """Refuse a tokenizer that lays texts out as the text tower does not read them.
 
-    The library would read such texts at their first token. CLIP's `eos_token_id` 2, of configs
-    older than its correction, stands for the largest id of a text, which is the end token.
+    With another end token the library would read CLIP's texts at their first token. CLIP's
+    `eos_token_id` 2, of configs older than its correction, stands for the largest id of a text,
+    which is the end token. SigLIP's padding counts, and stands behind the text.
 
     Raises:
-        ConfigError: naming both ids.
+        ConfigError: naming what differs.
     """
     expected = config.text_config.eos_token_id
     old = config.model_type == "clip" and expected == 2
@@ -138,6 +138,12 @@ def check_end(config: Any, end: tuple[int, ...], name: str) -> None:
             f"{name}: its text tower is read at the token {expected} (eos_token_id of "
             f"text_config), and its tokenizer ends texts with {list(end)}. Correct the config, or "
             "the tokenizer"
+        )
+    if config.model_type in _PADDED and padding_side != "right":
+        raise ConfigError(
+            f"{name}: expected a tokenizer that pads behind the text, as its text tower was "
+            f"trained, got padding_side={padding_side!r}. Set it to 'right' in "
+            "tokenizer_config.json"
         )
 
 
@@ -170,49 +176,3 @@ def embed_dim(config: Any) -> int:
     if config.model_type in _PADDED:
         return int(config.vision_config.hidden_size)
     return int(config.projection_dim)
-
-
-@contextlib.contextmanager
-def quiet_library() -> Iterator[None]:
-    """Keep the library from logging below errors, and from drawing progress bars."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    bars = _of_library("utils").logging
-    shown = bars.is_progress_bar_enabled()
-    logger.setLevel(logging.ERROR)
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        if shown:
-            bars.enable_progress_bar()
-
-
-def _of_library(name: str) -> Any:
-    """Return something of the transformers library, imported when first needed."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise ConfigError(
-            f"TransformersBackbone needs the transformers library: {_INSTALL}"
-        ) from error
-    try:
-        return getattr(transformers, name)
-    except (AttributeError, ImportError) as error:
-        raise ConfigError(
-            f"the installed transformers {transformers.__version__} has no {name}: {_INSTALL}"
-        ) from error
-
-
-@contextlib.contextmanager
-def _reading(folder: CheckedFolder, part: str, kind: type[Exception]) -> Iterator[None]:
-    """Turn whatever the library raises about a file into one message."""
-    try:
-        yield
-    except Exception as error:  # it raises whatever it likes
-        reason = str(error).strip().partition("\n")[0]
-        raise kind(
-            f"{folder.name}: the transformers library cannot read its {part} "
-            f"({type(error).__name__}: {reason})"
-        ) from error

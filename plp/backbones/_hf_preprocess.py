@@ -88,7 +88,9 @@ def _pixels(processor: Any) -> tuple[Any, Any]:
     if processor.do_normalize:
         mean, std = _channels(processor.image_mean), _channels(processor.image_std)
     if getattr(processor, "include_top", False):  # EfficientNet's: by the deviation once more
-        std = tuple(one * again for one, again in zip(std, _channels(processor.image_std)))
+        std = tuple(
+            one * again for one, again in zip(std, _channels(processor.image_std), strict=True)
+        )
     return tuple((one + offset) / scale for one in mean), tuple(one / scale for one in std)
 
 

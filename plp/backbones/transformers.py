@@ -3,12 +3,11 @@
 import os
 from typing import Any
 
-from plp.backbones._activation import use_lean_quick_gelu
 from plp.backbones._hf_folder import WEIGHTS
 from plp.backbones._hf_hub import commit_of, find_model
 from plp.backbones._hf_model import (
     build_model,
-    check_end,
+    check_layout,
     context_length,
     embed_dim,
     logits_of,
@@ -23,6 +22,12 @@ from plp.backbones._hf_tokens import open_tokens
 from plp.backbones.tower_backbone import TowerBackbone
 from plp.errors import ConfigError
 from plp.registry import BACKBONES
+
+# Entries of a vision config that change features and show in no tensor's shape.
+_CHANGING = (
+    "hidden_act", "num_attention_heads", "layer_norm_eps", "batch_norm_eps", "pooling_type",
+    "depthwise_padding",
+)  # fmt: skip
 
 
 @BACKBONES.register_module()
@@ -76,13 +81,13 @@ class TransformersBackbone(TowerBackbone):
             open_image_processor(folder), tower_size(config), folder.name
         )
         tokens = open_tokens(folder)
-        check_end(config, tokens.frame.end, folder.name)
+        check_layout(config, tokens.frame.end, tokens.padding_side, folder.name)
         self.model = build_model(folder)
-        use_lean_quick_gelu(self.model)
         length = context_length(config, tokens.longest)
         self._set_towers(
             read_vision(self.model, alias_first_block), read_text(self.model, tokens, length)
         )
+        self.multilingual |= folder.model_type == "chinese_clip"
         self.embed_dim = embed_dim(config)
         self.set_preprocessing(preprocessing)
         self.set_logits(*logits_of(self.model))
@@ -94,7 +99,11 @@ class TransformersBackbone(TowerBackbone):
 
     @property
     def _image_options(self) -> tuple[Any, ...]:
-        return self.alias_first_block, self.model.config.vision_config.to_json_string(), self.preprocessing.size
+        """By name, so that what another version of the library adds to configs changes nothing."""
+        config = self.model.config
+        said = [getattr(config.vision_config, key, None) for key in _CHANGING]
+        seen = self.preprocessing
+        return config.model_type, *said, self.alias_first_block, seen.size, seen.mean, seen.std
 
     def extra_repr(self) -> str:
         """Name the weights."""

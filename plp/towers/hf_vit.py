@@ -76,7 +76,7 @@ class HFSiglipViT(ImageTower):
     def __init__(self, vision: Any) -> None:
         self.vision = vision
         self.width = int(vision.config.hidden_size)
-        side = int(vision.embeddings.position_embedding.num_embeddings ** 0.5)
+        side = int(vision.embeddings.position_embedding.num_embeddings**0.5)
         self.grid = (side, side)
         self._half = HalfCopy()
 
@@ -112,7 +112,6 @@ class HFSiglipViT(ImageTower):
         )
         pooled = attention.out_proj(value)
         return pooled + head.mlp(head.layernorm(pooled))
-
 
 
 def _cut(

@@ -70,34 +70,25 @@ class CLIPTokens(Tokens):
         return Frame((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0)
 
 
-class HFTokens(Tokens):
-    """A tokenizer of the transformers library, cleaned and framed as open_clip does.
+class LibraryTokens(Tokens):
+    """A tokenizer of the transformers library, whose ways are read off examples.
 
     Args:
-        name: Folder, or name on the hub; of the latter, what the local cache holds is enough.
-        options: open_clip's `tokenizer_kwargs`: `clean`, `strip_sep_token`, `language`, ...
-        cache_dir: Where the hub's files are stored; None for the usual cache.
-        before_opening: Called once before its files are looked for, with its name; raises where
-            they are out of reach.
-
-    Raises:
-        WeightsError: when it is first asked, if its files are neither here nor to be had.
+        name: What it is called in messages.
     """
 
-    def __init__(
-        self,
-        name: str,
-        options: Mapping[str, Any] | None = None,
-        cache_dir: str | None = None,
-        before_opening: Callable[[str], None] = lambda name: None,
-    ) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._before_opening = before_opening
-        self._options = dict(options or {})
-        self._cache_dir = cache_dir
-        self._opened: HFTokenizer | None = None
         self._frame: Frame | None = None
         self._spaced: bool | None = None
+
+    @property
+    @abstractmethod
+    def _tokenizer(self) -> Any:
+        """What has the library's `tokenizer`, as well as `clean_fn` and `strip_sep_token`.
+
+        The former is applied to a text first; the latter says that zeros stand for its separators.
+        """
 
     def ids(self, text: str) -> list[int]:
         """Return the ids of a bare text; see `spaced` for one that begins with white space."""
@@ -145,7 +136,7 @@ class HFTokens(Tokens):
 
     def _behind(self, text: str) -> list[int]:
         first = self._bare(_FIRST)
-        whole = self._bare(self._tokenizer.clean_fn(f"{_FIRST} {text}"))
+        whole = self._bare(self._tokenizer.clean_fn(f"{_FIRST} {text.lstrip()}"))
         if whole[: len(first)] != first:
             raise ConfigError(
                 f"the tokenizer {self._name!r} reads {_FIRST!r} in another way where "
@@ -156,6 +147,34 @@ class HFTokens(Tokens):
 
     def _bare(self, text: str) -> list[int]:
         return list(self._tokenizer.tokenizer(text, add_special_tokens=False).input_ids)
+
+
+class HFTokens(LibraryTokens):
+    """A tokenizer of the transformers library, cleaned and framed as open_clip does.
+
+    Args:
+        name: Folder, or name on the hub; of the latter, what the local cache holds is enough.
+        options: open_clip's `tokenizer_kwargs`: `clean`, `strip_sep_token`, `language`, ...
+        cache_dir: Where the hub's files are stored; None for the usual cache.
+        before_opening: Called once before its files are looked for, with its name; raises where
+            they are out of reach.
+
+    Raises:
+        WeightsError: when it is first asked, if its files are neither here nor to be had.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        cache_dir: str | None = None,
+        before_opening: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        super().__init__(name)
+        self._before_opening = before_opening
+        self._options = dict(options or {})
+        self._cache_dir = cache_dir
+        self._opened: HFTokenizer | None = None
 
     @property
     def _tokenizer(self) -> HFTokenizer:
