@@ -3,8 +3,13 @@
 A new component needs a row here, or `test_components.py` fails.
 """
 
+import atexit
+import shutil
+import tempfile
 import zlib
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -29,6 +34,17 @@ def toy_words(texts: Sequence[str]) -> NameTokens:
 def _token(word: str) -> torch.Tensor:
     generator = torch.Generator().manual_seed(zlib.crc32(word.encode()))
     return torch.randn(TOKEN_DIM, generator=generator)
+
+
+@cache
+def hub_folder() -> str:
+    """Write a tiny CLIP of the transformers library; called when a test builds its backbone."""
+    from backbones.hf_folders import write_model
+
+    folder = tempfile.mkdtemp(prefix="plp_hub_folder_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_model("clip", Path(folder))
+    return folder
 
 
 # What a learner supplies, to prompts and to all.
@@ -65,6 +81,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
                 ),
             )
         ],
+        "TransformersBackbone": [dict(name_or_folder=hub_folder)],
     },
     "prompt": {
         "BorrowedPrompt": [dict(branch="lender")],

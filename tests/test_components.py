@@ -30,6 +30,7 @@ def components(kind):
 def build(kind, name, row, **inputs):
     """Build the component of a row as the assembling code does."""
     assert row is not None, f"{kind} {name} is registered and has no row in tests/cases.py"
+    row = {key: value() if callable(value) else value for key, value in row.items()}
     torch.manual_seed(0)
     return COMPONENTS[kind].build({"type": name, **row}, **inputs)
 

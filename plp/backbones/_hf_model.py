@@ -121,15 +121,14 @@ def context_length(config: Any, tokenizer_length: int) -> int:
     return min(positions, tokenizer_length)
 
 
-def check_layout(config: Any, end: tuple[int, ...], padding_side: str, name: str) -> None:
-    """Refuse a tokenizer that lays texts out as the text tower does not read them.
+def check_end(config: Any, end: tuple[int, ...], name: str) -> None:
+    """Refuse a tokenizer whose end token is not the one that the text tower is read at.
 
-    With another end token the library would read CLIP's texts at their first token. CLIP's
-    `eos_token_id` 2, of configs older than its correction, stands for the largest id of a text,
-    which is the end token. SigLIP's padding counts, and stands behind the text.
+    The library would read such texts at their first token. CLIP's `eos_token_id` 2, of configs
+    older than its correction, stands for the largest id of a text, which is the end token.
 
     Raises:
-        ConfigError: naming what differs.
+        ConfigError: naming both ids.
     """
     expected = config.text_config.eos_token_id
     old = config.model_type == "clip" and expected == 2
@@ -138,12 +137,6 @@ def check_layout(config: Any, end: tuple[int, ...], padding_side: str, name: str
             f"{name}: its text tower is read at the token {expected} (eos_token_id of "
             f"text_config), and its tokenizer ends texts with {list(end)}. Correct the config, or "
             "the tokenizer"
-        )
-    if config.model_type in _PADDED and padding_side != "right":
-        raise ConfigError(
-            f"{name}: expected a tokenizer that pads behind the text, as its text tower was "
-            f"trained, got padding_side={padding_side!r}. Set it to 'right' in "
-            "tokenizer_config.json"
         )
 
 

@@ -26,11 +26,6 @@ class FolderTokens(LibraryTokens):
         return int(self._opened.tokenizer.model_max_length)
 
     @property
-    def padding_side(self) -> str:
-        """Where padding stands: 'left' or 'right'."""
-        return str(self._opened.tokenizer.padding_side)
-
-    @property
     def _tokenizer(self) -> "_AsItIs":
         return self._opened
 

@@ -7,7 +7,7 @@ from plp.backbones._hf_folder import WEIGHTS
 from plp.backbones._hf_hub import commit_of, find_model
 from plp.backbones._hf_model import (
     build_model,
-    check_layout,
+    check_end,
     context_length,
     embed_dim,
     logits_of,
@@ -81,7 +81,7 @@ class TransformersBackbone(TowerBackbone):
             open_image_processor(folder), tower_size(config), folder.name
         )
         tokens = open_tokens(folder)
-        check_layout(config, tokens.frame.end, tokens.padding_side, folder.name)
+        check_end(config, tokens.frame.end, folder.name)
         self.model = build_model(folder)
         length = context_length(config, tokens.longest)
         self._set_towers(

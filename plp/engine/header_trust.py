@@ -23,6 +23,7 @@ from plp.results.run import read_result
 
 _PREFIXES = ("hf-hub:", "local-dir:")
 _KEY = "model.backbone"
+_LIBRARY = "TransformersBackbone"
 
 logger = logging.getLogger("plp")
 
@@ -48,6 +49,12 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
         >>> named_by({'arch': 'ViT-B-16', 'pretrained': 'my/weights.pt'})
         [Named(key='model.backbone.pretrained', value='my/weights.pt')]
     """
+    if backbone.get("type") == _LIBRARY:
+        return [
+            Named(f"{_KEY}.{key}", str(backbone[key]))
+            for key in ("name_or_folder", "cache_dir")
+            if backbone.get(key) is not None
+        ]
     arch, weights = backbone.get("arch"), backbone.get("pretrained")
     own = backbone.get("model_config")
     found = []
@@ -82,9 +89,9 @@ def check_header(
         CheckpointError: naming what the header asks for, and how to vouch for it.
     """
     options: dict[str, Any] = {}
-    if pretrained is not None:
-        options[f"{_KEY}.pretrained"] = str(pretrained)
     backbone = config.model.get("backbone")
+    if pretrained is not None:
+        options[_weights_key(backbone)] = str(pretrained)
     if trust_header or not isinstance(backbone, Mapping):
         return options
     named = [one for one in named_by(backbone) if not _is_said(one, pretrained)]
@@ -93,6 +100,8 @@ def check_header(
     recorded, why = _recorded(backbone, Path(checkpoint))
     if recorded is not None:
         at = {f"{_KEY}.pretrained": str(recorded)} if _is_file(named) else {}
+        if backbone.get("type") == _LIBRARY:
+            at = {_weights_key(backbone): str(recorded.parent), f"{_KEY}.revision": None}
         return at | options
     caches = [one for one in named if one.key.endswith(".cache_dir")]
     if len(caches) == len(named):  # plp's own caches do as well
@@ -160,7 +169,14 @@ def _is_said(one: Named, pretrained: str | Path | None) -> bool:
     """Whether the user has named it: as the weights, or in place of the header's weights."""
     if pretrained is None:
         return False
-    return one.key == f"{_KEY}.pretrained" or one.value == str(pretrained)
+    keys = (f"{_KEY}.pretrained", f"{_KEY}.name_or_folder")
+    return one.key in keys or one.value == str(pretrained)
+
+
+def _weights_key(backbone: Any) -> str:
+    """Return the entry that says which weights a backbone takes."""
+    library = isinstance(backbone, Mapping) and backbone.get("type") == _LIBRARY
+    return f"{_KEY}.{'name_or_folder' if library else 'pretrained'}"
 
 
 def _is_file(named: list[Named]) -> bool:

@@ -1,5 +1,6 @@
 """Fixed prompts: templates of words, nothing learned."""
 
+import unicodedata
 from collections.abc import Sequence
 from functools import partial
 from typing import cast, final
@@ -28,8 +29,9 @@ class TemplatePrompt(Prompt):
             `template_set`). The tokens are those of the whole sentence: punctuation that touches
             `{}` is tokenised together with the name (see `NamesInText`). `{}` must not touch a
             letter or digit, which would make another word of the name ("a {}" and "a {}." are fine,
-            "a {}s" is not). In "{a} {}" the article goes with the name: "an oak", "a fir". A
-            sentence that is too long for the text tower loses its end, as in its tokenizer.
+            "a {}s" is not); in scripts without spaces between words, such as Chinese, it may.
+            In "{a} {}" the article goes with the name: "an oak", "a fir". A sentence that is too
+            long for the text tower loses its end, as in its tokenizer.
         embed_words: Looks token embeddings up; supplied when a learner is built.
 
     Raises:
@@ -98,7 +100,7 @@ def _split(template: str) -> tuple[str, str, str, str]:
         first, left, right, last = _split(before.removesuffix(_ARTICLE) + found + after)
         return f"{first} {left}".strip(), _ARTICLE, right, last
     touching = (before[-1:] + " ")[0], (after[:1] + " ")[0]
-    if not found or "{}" in after or any(letter.isalnum() for letter in touching):
+    if not found or "{}" in after or any(map(_joins, touching)):
         raise ValueError(
             "expected a template with exactly one {} that touches no letter or digit, "
             f"got {template!r}"
@@ -106,3 +108,12 @@ def _split(template: str) -> tuple[str, str, str, str]:
     left, right = touching_piece(before[::-1])[::-1], touching_piece(after)
     first, last = before.removesuffix(left), after.removeprefix(right)
     return first.strip(), left, right, last.strip()
+
+
+# Scripts that put no spaces between words, by how Unicode names their letters.
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR")
+
+
+def _joins(letter: str) -> bool:
+    """Return whether a letter would make one word with a name that it touches."""
+    return letter.isalnum() and not unicodedata.name(letter, "").startswith(_UNSPACED)

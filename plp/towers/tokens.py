@@ -92,6 +92,8 @@ class LibraryTokens(Tokens):
 
     def ids(self, text: str) -> list[int]:
         """Return the ids of a bare text; see `spaced` for one that begins with white space."""
+        if not text.strip():  # some vocabularies have a token for a space alone
+            return []
         if text[:1].isspace() and self.spaced:
             return self._behind(text)
         return self._bare(self._tokenizer.clean_fn(text))

@@ -67,9 +67,7 @@ def bert_tokenizer(folder: Path) -> Any:
     letters = string.ascii_lowercase + string.digits
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *".,()'-", *CHINESE]
     pieces += [f"##{letter}" for letter in letters]
-    return hf.BertTokenizer(
-        vocab={piece: i for i, piece in enumerate(pieces)}, model_max_length=40
-    )
+    return hf.BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, model_max_length=40)
 
 
 def clip_images() -> Any:
@@ -87,9 +85,7 @@ def naflex() -> Any:
 
 
 def chinese() -> Any:
-    return hf.ChineseCLIPImageProcessor(
-        size={"height": SIDE, "width": SIDE}, do_center_crop=False
-    )
+    return hf.ChineseCLIPImageProcessor(size={"height": SIDE, "width": SIDE}, do_center_crop=False)
 
 
 def efficientnet() -> Any:
@@ -100,6 +96,9 @@ def efficientnet() -> Any:
     )  # fmt: skip
 
 
+PROJECTED = {"projection_dim": 24}
+
+
 class Case(NamedTuple):
     """A family: what makes its model, its tokenizer and its image processor."""
 
@@ -108,7 +107,7 @@ class Case(NamedTuple):
     images: Callable[[], Any]
     vision: dict[str, Any]
     text: dict[str, Any]
-    whole: dict[str, Any] = {"projection_dim": 24}
+    whole: dict[str, Any] = PROJECTED
 
 
 CLIP_TEXT = {**TOWER, "max_position_embeddings": 32, "projection_dim": 24}
