@@ -101,7 +101,7 @@ def read_text(model: Any, tokens: Tokens, length: int) -> TextTower:
     """
     kind, text = model.config.model_type, model.text_model
     if kind in _PADDED:
-        return WholeText(HFText(text, text.head), tokens, length, "last", TextMask())
+        return WholeText(HFText(text, None), tokens, length, "last", TextMask())
     if kind in _CAUSAL:
         return CausalText(HFText(text, model.text_projection), tokens, length)
     return EncoderText(HFEncoder(text, model.text_projection), tokens, length)

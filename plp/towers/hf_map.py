@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.structures import ImageFeatures
+from plp.towers.points import TowerPoints
 from plp.towers.vision import VisionTower
 
 _WHY = "its image tower is an EfficientNet, which has no attention"
@@ -28,9 +29,16 @@ class HFFeatureMap(VisionTower):
         self.vision = vision
         self.dense_dim = int(vision.encoder.blocks[-1].projection.project_conv.out_channels)
         self.refusals = {"vv": _WHY, "value": _WHY}
+        self.sealed = _WHY
 
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
         """Encode images."""
+        self._refuse(points)
         found = self.vision(pixel_values=images)
         last = found.last_hidden_state  # [B, W, h, w]
         dense = {"tokens": last.flatten(2).transpose(1, 2)} if streams else {}

@@ -19,12 +19,16 @@ class HFText(TextBlocks):
 
     Args:
         text: The text model.
-        projection: What follows its last norm.
+        projection: What follows its last norm; None where the model has a head of its own.
     """
 
-    def __init__(self, text: Any, projection: nn.Module) -> None:
-        self.text = text
-        self.projection = projection
+    roots = ("parts",)
+
+    def __init__(self, text: Any, projection: nn.Module | None) -> None:
+        parts = {"text_model": text}
+        if projection is not None:
+            parts["text_projection"] = projection
+        self.parts: Any = nn.ModuleDict(parts)
         self._table: nn.Embedding = text.embeddings.token_embedding
         self.vocabulary, self.width = self._table.num_embeddings, self._table.embedding_dim
         self._half = HalfCopy()
@@ -35,16 +39,19 @@ class HFText(TextBlocks):
 
     def positions(self, length: int) -> Float[Tensor, "L D"]:
         """Return the first positional embeddings."""
-        return self.text.embeddings.position_embedding.weight[:length]
+        return self.parts.text_model.embeddings.position_embedding.weight[:length]
 
     def blocks(self, device: torch.device) -> Sequence[Block]:
         """Return a reader of each layer."""
-        encoder: Any = self._half.of(self.text.encoder, device)
+        encoder: Any = self._half.of(self.parts.text_model.encoder, device)
         return [HFBlock(layer) for layer in encoder.layers]
 
     def finish(self, tokens: Float[Tensor, "M D"]) -> Float[Tensor, "M E"]:
         """Apply the last norm and the projection."""
-        return self.projection(self.text.final_layer_norm(tokens))
+        text = self.parts.text_model
+        own = "text_projection" not in self.parts
+        projection = text.head if own else self.parts.text_projection
+        return projection(text.final_layer_norm(tokens))
 
 
 class HFEncoder(TextEncoder):
@@ -56,13 +63,18 @@ class HFEncoder(TextEncoder):
     """
 
     def __init__(self, text: Any, projection: nn.Module) -> None:
-        self.module = text
+        parts = {"text_model": text, "text_projection": projection}
+        self.module: Any = nn.ModuleDict(parts)
         self.table = text.get_input_embeddings()
-        self.projection = projection
+
+    @property
+    def network(self) -> nn.Module:
+        """The text model."""
+        return self.module.text_model
 
     def features(
         self, module: Any, embeddings: Float[Tensor, "M L D"], seen: Int[Tensor, "M L"]
     ) -> Float[Tensor, "M E"]:
         """Read the first token; AltCLIP's is behind a norm and a mapping already."""
-        states = module(inputs_embeds=embeddings, attention_mask=seen).last_hidden_state
-        return self.projection(states[:, 0])
+        found = module.text_model(inputs_embeds=embeddings, attention_mask=seen)
+        return module.text_projection(found.last_hidden_state[:, 0])

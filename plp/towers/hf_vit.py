@@ -23,12 +23,13 @@ class HFClipViT(ImageTower):
         projection: The joint projection of its class token.
     """
 
+    roots = ("parts",)
     prefix = 1
     pooled_rows = 1
 
     def __init__(self, vision: Any, projection: nn.Module) -> None:
-        self.vision = vision
-        self.projection = projection
+        parts = {"vision_model": vision, "visual_projection": projection}
+        self.parts: Any = nn.ModuleDict(parts)
         self.width = int(vision.config.hidden_size)
         side = int(vision.config.image_size) // int(vision.config.patch_size)
         self.grid = (side, side)
@@ -36,28 +37,28 @@ class HFClipViT(ImageTower):
 
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
         """Patches behind the class token, positions added."""
-        return self.vision.embeddings(images)
+        return self.parts.vision_model.embeddings(images)
 
     def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
         """Apply the norm in front of the first block."""
-        return self.vision.pre_layrnorm(tokens)  # as the library spells it
+        return self.parts.vision_model.pre_layrnorm(tokens)  # as the library spells it
 
     def blocks(self, device: torch.device) -> Sequence[Block]:
         """Return a reader of each layer."""
-        encoder: Any = self._half.of(self.vision.encoder, device)
+        encoder: Any = self._half.of(self.parts.vision_model.encoder, device)
         return [HFBlock(layer) for layer in encoder.layers]
 
     def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
         """Apply the norm that the library applies to the class token alone."""
-        return self.vision.post_layernorm(tokens)
+        return self.parts.vision_model.post_layernorm(tokens)
 
     def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
         """Norm and project the class token."""
-        return self.projection(self.vision.post_layernorm(tokens[:, 0]))
+        return self.parts.visual_projection(self.parts.vision_model.post_layernorm(tokens[:, 0]))
 
     def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Apply the joint projection."""
-        return self.projection(dense)
+        return self.parts.visual_projection(dense)
 
 
 class HFSiglipViT(ImageTower):
@@ -70,11 +71,12 @@ class HFSiglipViT(ImageTower):
         vision: The vision model.
     """
 
+    roots = ("parts",)
     prefix = 0
     pooled_rows = None
 
     def __init__(self, vision: Any) -> None:
-        self.vision = vision
+        self.parts: Any = nn.ModuleDict({"vision_model": vision})
         self.width = int(vision.config.hidden_size)
         side = int(vision.embeddings.position_embedding.num_embeddings**0.5)
         self.grid = (side, side)
@@ -82,7 +84,7 @@ class HFSiglipViT(ImageTower):
 
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
         """Patches, positions added."""
-        embeddings = self.vision.embeddings
+        embeddings = self.parts.vision_model.embeddings
         if not isinstance(embeddings.patch_embedding, nn.Linear):
             return embeddings(images)
         patches = _cut(images, self.grid, int(embeddings.patch_size))
@@ -91,20 +93,20 @@ class HFSiglipViT(ImageTower):
 
     def blocks(self, device: torch.device) -> Sequence[Block]:
         """Return a reader of each layer."""
-        encoder: Any = self._half.of(self.vision.encoder, device)
+        encoder: Any = self._half.of(self.parts.vision_model.encoder, device)
         return [HFBlock(layer) for layer in encoder.layers]
 
     def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
         """Apply the last norm."""
-        return self.vision.post_layernorm(tokens)
+        return self.parts.vision_model.post_layernorm(tokens)
 
     def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
         """Let the head's query attend to all patches."""
-        return self.vision.head(self.vision.post_layernorm(tokens))
+        return self.parts.vision_model.head(self.parts.vision_model.post_layernorm(tokens))
 
     def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Send each patch through the pooling head, as its only key."""
-        head = self.vision.head
+        head = self.parts.vision_model.head
         attention = require_plain(head.attention, nn.MultiheadAttention)
         width = attention.embed_dim
         value = F.linear(

@@ -210,9 +210,7 @@ def test_without_a_network_it_is_said_what_the_cache_lacks(whole, tmp_path, offl
         TransformersBackbone("org/tiny", cache_dir=tmp_path)
     repository = cached(whole, tmp_path)
     (repository / "snapshots" / COMMIT / "model.safetensors").unlink()
-    with pytest.raises(
-        WeightsError, match=r"in the local cache, .*no model\.safet.*and http"
-    ):
+    with pytest.raises(WeightsError, match=r"in the local cache, .*no model\.safet.*and http"):
         TransformersBackbone("org/tiny", cache_dir=tmp_path)
 
 
