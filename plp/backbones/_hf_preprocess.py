@@ -84,7 +84,8 @@ def _pixels(processor: Any) -> tuple[Any, Any]:
     """
     scale = 255 * float(processor.rescale_factor) if processor.do_rescale else 255.0
     offset = 1.0 if processor.do_rescale and getattr(processor, "rescale_offset", False) else 0.0
-    mean, std = (0.0,) * 3, (1.0,) * 3
+    mean: tuple[float, ...] = (0.0,) * 3
+    std: tuple[float, ...] = (1.0,) * 3
     if processor.do_normalize:
         mean, std = _channels(processor.image_mean), _channels(processor.image_std)
     if getattr(processor, "include_top", False):  # EfficientNet's: by the deviation once more

@@ -99,7 +99,7 @@ def check_header(
         return options
     recorded, why = _recorded(backbone, Path(checkpoint))
     if recorded is not None:
-        at = {f"{_KEY}.pretrained": str(recorded)} if _is_file(named) else {}
+        at: dict[str, Any] = {f"{_KEY}.pretrained": str(recorded)} if _is_file(named) else {}
         if backbone.get("type") == _LIBRARY:
             at = {_weights_key(backbone): str(recorded.parent), f"{_KEY}.revision": None}
         return at | options
