@@ -151,3 +151,31 @@ def test_parts_of_a_batch_hold_what_they_may():
     for first, end in parts:
         tall, wide = (max(one[axis] for one in sizes[first:end]) for axis in (0, 1))
         assert end - first == 1 or (end - first) * tall * wide <= 10 * 20 * 2
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_a_batch_for_an_input_that_is_not_square(interpolation):
+    """Height first; on the device as on the CPU, and the boxes are those of any size."""
+    transform, image = FewShotTrain((24, 56), interpolation), smooth(300, 200)
+    theirs = v2.Compose(
+        [
+            v2.RandomResizedCrop((24, 56), scale=PUBLISHED, interpolation=transform.mode),
+            v2.RandomHorizontalFlip(0.5),
+            v2.PILToTensor(),
+        ]
+    )
+    pixels = TF.pil_to_tensor(image)
+    regions, flips, expected = [], [], []
+    for seed in range(6):
+        crop = transform.draw(300, 200, torch.Generator().manual_seed(seed))
+        rows = slice(crop.top, crop.top + crop.height)
+        regions.append(pixels[:, rows, crop.left : crop.left + crop.width])
+        flips.append(crop.flip)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            expected.append(transform(image))
+            torch.manual_seed(seed)
+            assert torch.equal(theirs(image), expected[-1])
+    found = Crops.of(regions, torch.tensor(flips)).resized((24, 56), interpolation)
+    assert found.shape == (6, 3, 24, 56)
+    assert (found.int() - torch.stack(expected).int()).abs().max() <= 2

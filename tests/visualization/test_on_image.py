@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 
-from plp.transforms import ClipEval, CropGeometry, ResizedCenterCrop, Squash
+from plp.transforms import ClipEval, CropGeometry, Letterbox, ResizedCenterCrop, Squash
 from plp.visualization import on_image, patch_box
 
 SIZES = [(300, 200), (200, 300), (224, 224), (500, 130), (97, 411), (60, 50)]
@@ -22,7 +22,14 @@ def patch_means(transform, image, grid):
     return F.adaptive_avg_pool2d(pixels, grid)[0].numpy() / 255
 
 
-@pytest.mark.parametrize("transform", [ClipEval(224), ResizedCenterCrop(224), Squash(224)])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        ClipEval(224), ResizedCenterCrop(224), Squash(224), ClipEval((112, 224)),
+        ClipEval((224, 112)), Squash((112, 224)), Squash(224, resize=256),
+    ],
+    ids=repr,
+)  # fmt: skip
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("grid", [(7, 7), (14, 14)])
 def test_a_planted_patch_lights_up_where_it_is(transform, width, height, grid):
@@ -102,3 +109,21 @@ def test_a_scaled_copy_takes_the_same_map():
     values = np.arange(16.0).reshape(4, 4)
     small, large = on_image(values, crop, 60, 40), on_image(values, crop, 180, 120)
     np.testing.assert_array_equal(large[1::3, 1::3], small)
+
+
+@pytest.mark.parametrize("transform", [Letterbox(64), Letterbox((64, 96), fill=9)], ids=repr)
+@pytest.mark.parametrize(("width", "height"), [(300, 200), (200, 300), (400, 60)])
+def test_patches_of_padding_lie_on_no_pixel(transform, width, height):
+    """All of the image has a value; boxes cover it once; of padding alone nothing is left."""
+    grid = (transform.size[0] // 8, transform.size[1] // 8)
+    crop = transform.geometry(width, height)
+    values = np.arange(grid[0] * grid[1], dtype=float).reshape(grid)
+    assert np.isfinite(on_image(values, crop, width, height)).all()
+    boxes = [patch_box(patch, grid, crop, width, height) for patch in range(values.size)]
+    areas = [max(b.right - b.left, 0) * max(b.bottom - b.top, 0) for b in boxes]
+    assert sum(areas) == pytest.approx(width * height)
+    assert min(areas) == 0, "there is padding"
+    shown = on_image(values, crop, width, height)
+    for patch in np.argsort(areas)[-3:]:
+        left, top, right, bottom = boxes[patch]
+        assert shown[int((top + bottom) / 2), int((left + right) / 2)] == patch
