@@ -87,7 +87,7 @@ def images_of(kind: str, batch: int, learner: Any) -> Any:
         sides = torch.randint(150, 400, (batch, 2), generator=torch.Generator().manual_seed(1))
         regions = [image[:, :h, :w] for image, (h, w) in zip(noise, sides.tolist(), strict=True)]
         return Crops.of(regions, torch.arange(batch, device=device) % 2 == 0)
-    images = pixels(batch, learner.backbone.image_size).to(device)
+    images = pixels(batch, learner.backbone.image_size[0]).to(device)
     return learner.encode_image(images) if kind == "features" else images
 
 

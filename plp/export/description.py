@@ -45,8 +45,8 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
             "exif_orientation": "applied" if classifier.reading.exif else "ignored",
             "value_range": classifier.reading.value_range,
             "transform": transform.describe(),
-            "resize": _resize(transform),
-            "crop": _sides(transform.size),
+            "resize": resize_of(transform),
+            "crop": sides_of(transform.size),
             "interpolation": transform.interpolation,
         },
         "outputs": {name: outputs[name] for name in program.output_names},
@@ -59,7 +59,7 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
     }
 
 
-def _resize(transform: Any) -> dict[str, Any]:
+def resize_of(transform: Any) -> dict[str, Any]:
     """Say in numbers how the whole image is resized before the centre is cut out.
 
     Raises:
@@ -67,13 +67,13 @@ def _resize(transform: Any) -> dict[str, Any]:
     """
     match transform:
         case ResizedCenterCrop():
-            return {"sides": "short", "size": _sides(transform.resize)}
+            return {"sides": "short", "size": sides_of(transform.resize)}
         case ClipEval():
-            return {"sides": "short", "size": _sides(transform.size)}
+            return {"sides": "short", "size": sides_of(transform.size)}
         case Squash():
-            return {"sides": "both", "size": _sides(transform.resize)}
+            return {"sides": "both", "size": sides_of(transform.resize)}
         case Letterbox():
-            size = _sides(transform.resize)
+            size = sides_of(transform.resize)
             return {"sides": "long", "size": size, "fill_color": transform.fill}
     kind = "" if isinstance(transform, EvalTransform) else "random "
     raise ConfigError(
@@ -83,7 +83,7 @@ def _resize(transform: Any) -> dict[str, Any]:
     )
 
 
-def _sides(size: Size) -> int | list[int]:
+def sides_of(size: Size) -> int | list[int]:
     """Return the side of a square, else height and width, as JSON has them."""
     plain = plain_size(size)
     return plain if isinstance(plain, int) else list(plain)

@@ -1,5 +1,6 @@
 """The files of `plp export`: read back without plp, checked before they get their name."""
 
+import ast
 import json
 import re
 import shlex
@@ -7,10 +8,12 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
 from page_blocks import blocks_of
+from PIL import Image
 from small_clip import CLASSES
 from tiny_runs import Ended
 from unchecked import as_installed
@@ -19,9 +22,16 @@ from plp.cli import export as cli
 from plp.cli.options import run_tool
 from plp.errors import ConfigError, DataError, ExportError
 from plp.export import export_onnx, export_program, onnx_file, write
+from plp.export.description import resize_of, sides_of
 from plp.inference import Classifier
+from plp.transforms import ClipEval, Letterbox, ResizedCenterCrop, Squash
 
 FORBIDDEN = ("plp", "torch", "torchvision", "mmengine")
+TRANSFORMS = [
+    ClipEval(32), ClipEval((24, 48), "bilinear"), ResizedCenterCrop(32), Squash((48, 24)),
+    ResizedCenterCrop((24, 48)), Squash(24, resize=30), Letterbox(32), Letterbox((24, 48), fill=9),
+    Letterbox((48, 24), "bilinear", fill=(1, 2, 3)),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +83,28 @@ def test_the_script_of_the_page_says_what_plp_says(root, clf, onnx, photos, tmp_
         if abs(one.ood_score - clf.rejection.threshold) > 1e-4:
             assert row["accepted"] == one.accepted
     assert len({row["label"] for row in rows} | {row["accepted"] for row in rows}) > 2
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=repr)
+def test_the_script_prepares_images_as_each_transform_does(root, transform, tmp_path):
+    """Pixel for pixel, by the description alone."""
+    (script,) = [text for text in blocks(root, "python") if "onnxruntime" in text]
+    tree = ast.parse(script)
+    tree.body = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+    how = {
+        "resize": resize_of(transform), "crop": sides_of(transform.size),
+        "interpolation": transform.interpolation, "exif_orientation": "ignored",
+        "value_range": None,
+    }  # fmt: skip
+    names = {"np": np, "Image": Image, "about": {"preprocessing": json.loads(json.dumps(how))}}
+    exec(compile(tree, "classify.py", "exec"), names)
+    generator = np.random.default_rng(0)
+    for width, height in [(60, 40), (40, 60), (97, 31), (33, 33), (20, 90)]:
+        pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        image = Image.fromarray(pixels)
+        image.save(tmp_path / "image.png")
+        prepared = names["prepare"](tmp_path / "image.png")
+        np.testing.assert_array_equal(prepared, transform(image).numpy())
 
 
 def test_any_batch_in_one_file(clf, onnx):
