@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from timm.layers import AttentionPoolLatent, apply_rot_embed_cat
 from timm.layers.attention import Attention, AttentionRope
+from timm.models.deit import VisionTransformerDistilled
 from timm.models.eva import Eva, EvaAttention, EvaBlock, EvaBlockPostNorm
 from timm.models.vision_transformer import Block as ViTBlock
 from timm.models.vision_transformer import ResPostBlock, VisionTransformer
@@ -49,7 +50,8 @@ class TimmViT(ImageTower):
         self.width = int(self.trunk.embed_dim)
         self.prefix = int(self.trunk.num_prefix_tokens)
         by_class = self._pooler is None and self.trunk.global_pool == "token"
-        self.pooled_rows = 1 if by_class else None
+        tokens = 2 if isinstance(trunk, VisionTransformerDistilled) else 1  # their mean, there
+        self.pooled_rows = tokens if by_class else None
         self.grid = tuple(self.trunk.patch_embed.grid_size)
 
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
