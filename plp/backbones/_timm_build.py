@@ -35,7 +35,7 @@ def build_timm(
     Args:
         source: What is to be built.
         image_size: Height and width; None for those of the weights.
-        pool: timm's `global_pool`; None for the model's own.
+        pool: timm's `global_pool`, for other than the model's own.
         model_args: Further keywords of the architecture.
         seed: Of random weights.
 
@@ -48,8 +48,8 @@ def build_timm(
             f"model_args: {', '.join(ours)} cannot be set there; the backbone has pretrained, "
             "image_size and pool of its own"
         )
-    args = {k: v for k, v in source.args.items() if k not in _OURS or k == "img_size"}
-    args |= dict(model_args) | ({} if pool is None else {"global_pool": pool})
+    kept = ("img_size", "global_pool")
+    args = {k: v for k, v in source.args.items() if k not in _OURS or k in kept} | dict(model_args)
     in_file = set() if source.weights is None else _names_in(source)
     create = partial(_create, source, args, image_size, seed)
     model = create(source.weights is not None)
@@ -61,7 +61,23 @@ def build_timm(
                 f"{source.label}: timm's {type(model).__name__} has no {needed}, so that there is "
                 "no pooled feature to classify by. Take another model"
             )
+    if pool is not None:
+        _set_pool(model, pool, source.label)
     return model.float().eval()
+
+
+def _set_pool(model: nn.Module, pool: str, label: str) -> None:
+    """Pool otherwise than the model was built to; its norms stay where they are.
+
+    Raises:
+        ConfigError: for a pooling that it cannot have.
+    """
+    if pool == "token" and getattr(model, "cls_token", None) is None:
+        raise ConfigError(f"pool={pool!r} is of a class token, and {label} has none")
+    try:
+        model.reset_classifier(0, pool)  # type: ignore[operator]
+    except Exception as error:  # timm's models raise whatever they like
+        raise ConfigError(f"{label} cannot pool by {pool!r}. Leave pool out") from error
 
 
 def _create(

@@ -26,6 +26,7 @@ from plp.transforms.preprocessing import Preprocessing
 from plp.transforms.size import Size, SizeLike, plain_size, read_size, spell_size
 
 TOKEN_AVG = "token_avg"
+POOLS = ("token", "avg", "max", "avgmax", TOKEN_AVG)
 _RESIZE_MODES = {"center": "shortest", "squash": "squash", "border": "longest"}
 
 
@@ -47,9 +48,9 @@ class ImageOnlyBackbone(TowerBackbone):
             config.json and model.safetensors that timm's `save_for_hf` and `push_to_hf_hub` write.
         pretrained: 'published' takes the weights of that name, repository or folder; a file of
             safetensors others; None random ones.
-        pool: timm's `global_pool`: 'token' (class token), 'avg' (mean of the patches or places),
-            ...; 'token_avg' sets both side by side, as DINOv2's linear classifiers have it (E = 2
-            W). None: as timm does for this model.
+        pool: 'token' (class token), 'avg', 'max' or 'avgmax' (of the patches or places), as timm's
+            `global_pool`; 'token_avg' sets class token and mean side by side, as DINOv2's linear
+            classifiers have it (E = 2 W). None: as timm does for this model.
         image_size: Side of the input, or its height and width, if another than the weights' own:
             position embeddings are resampled by timm. DINOv2's own is 518, DINOv3's 256.
         model_args: Further keywords of the timm model, such as `dict(depth=2)`.
@@ -86,6 +87,10 @@ class ImageOnlyBackbone(TowerBackbone):
     ) -> None:
         super().__init__()
         check_seed(seed, "the backbone's seed")
+        if pool is not None and pool not in POOLS:
+            raise ConfigError(
+                f"expected pool to be None or one of {', '.join(POOLS)}, got {pool!r}"
+            )
         asked = None if image_size is None else read_size("image_size", image_size)
         weights = None if pretrained is None else os.fspath(pretrained)
         cache_dir = None if cache_dir is None else os.fspath(cache_dir)
@@ -137,8 +142,8 @@ class ImageOnlyBackbone(TowerBackbone):
         if self.pool == TOKEN_AVG:
             if not isinstance(tower, TransformerStreams):
                 raise ConfigError(
-                    f"pool={TOKEN_AVG!r} is of class token and patches, and {self._label} is no "
-                    "plain vision transformer. Leave pool out"
+                    f"pool={TOKEN_AVG!r} is of class token and patches of a plain vision "
+                    f"transformer, and {self._label} is none. Leave pool out"
                 )
             return ClassAndMean(tower)
         if isinstance(tower, FeatureMap):
@@ -160,7 +165,7 @@ class ImageOnlyBackbone(TowerBackbone):
         if pooled.ndim != 2:
             raise ConfigError(
                 f"{self._label} has no pooled feature: timm's {type(self.model).__name__} gives "
-                f"{list(pooled.shape)} for an image, expected a row. Set pool, such as 'avg'"
+                f"{list(pooled.shape)} for an image, expected a row. Take another model"
             )
         return int(pooled.shape[1])
 
@@ -181,11 +186,11 @@ def _preprocessing(model: nn.Module, asked: Size | None, label: str) -> Preproce
         known = ", ".join(_RESIZE_MODES)
         raise ConfigError(f"{label}: expected a crop_mode among {known}, got {mode!r}")
     height, width = (math.floor(side / (stated.get("crop_pct") or 0.875)) for side in size)
-    mean = stated["mean"]
+    mean = tuple(map(float, stated["mean"]))
     return Preprocessing(
         size=size,
-        mean=mean,
-        std=stated["std"],
+        mean=mean,  # type: ignore[arg-type]
+        std=tuple(map(float, stated["std"])),  # type: ignore[arg-type]
         resize_mode=_RESIZE_MODES[mode],  # type: ignore[arg-type]
         interpolation=stated["interpolation"],
         fill_color=tuple(round(255 * value) for value in mean),  # type: ignore[arg-type]
