@@ -88,9 +88,8 @@ class ImageOnlyBackbone(TowerBackbone):
         super().__init__()
         check_seed(seed, "the backbone's seed")
         if pool is not None and pool not in POOLS:
-            raise ConfigError(
-                f"expected pool to be None or one of {', '.join(POOLS)}, got {pool!r}"
-            )
+            known = ", ".join(POOLS)
+            raise ConfigError(f"expected pool to be None or one of {known}, got {pool!r}")
         asked = None if image_size is None else read_size("image_size", image_size)
         weights = None if pretrained is None else os.fspath(pretrained)
         cache_dir = None if cache_dir is None else os.fspath(cache_dir)

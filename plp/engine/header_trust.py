@@ -1,8 +1,8 @@
-"""What a checkpoint's header may name: tags of open_clip's table, and what the user vouches for.
+"""What a checkpoint's header may name: published models, and what the user vouches for.
 
 A checkpoint may come from a stranger. Its header says which backbone it belongs to, and a backbone
 may be told to read any file or folder, or to download any repository. Only a tag of open_clip's
-table is followed without a word of the user's. Such a word is `pretrained=X` (`--pretrained X`),
+table, or a name of timm's, is followed without a word of the user's. Such a word is `pretrained=X` (`--pretrained X`),
 `trust_header=True` (`--trust-header`), or the run's own work directory on the machine that trained
 it: `result.json` has the path and the digest of the weights there.
 """
@@ -22,6 +22,7 @@ from plp.files import content_digest
 from plp.results.run import read_result
 
 _PREFIXES = ("hf-hub:", "local-dir:")
+_TIMM = "timm:"
 _KEY = "model.backbone"
 _LIBRARY = "TransformersBackbone"
 
@@ -55,6 +56,8 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
             for key in ("name_or_folder", "cache_dir")
             if backbone.get(key) is not None
         ]
+    if backbone.get("type") == "ImageOnlyBackbone":
+        return _named_by_image_only(backbone)
     arch, weights = backbone.get("arch"), backbone.get("pretrained")
     own = backbone.get("model_config")
     found = []
@@ -66,6 +69,19 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
     if backbone.get("cache_dir") is not None:
         found.append(Named(f"{_KEY}.cache_dir", str(backbone["cache_dir"])))
     return found
+
+
+def _named_by_image_only(backbone: Mapping[str, Any]) -> list[Named]:
+    """Return what is named beyond a name of timm's and its published weights."""
+    values = {key: backbone.get(key) for key in ("arch", "pretrained", "cache_dir")}
+    known = {"arch": str(values["arch"] or _TIMM).startswith(_TIMM)}
+    known["pretrained"] = values["pretrained"] == "published"
+    found = [
+        Named(f"{_KEY}.{key}", str(value))
+        for key, value in values.items()
+        if value is not None and not known.get(key)
+    ]
+    return found + [*_named_within(backbone.get("model_args"), f"{_KEY}.model_args")]
 
 
 def check_header(
@@ -102,6 +118,9 @@ def check_header(
         at: dict[str, Any] = {f"{_KEY}.pretrained": str(recorded)} if _is_file(named) else {}
         if backbone.get("type") == _LIBRARY:
             at = {_weights_key(backbone): str(recorded.parent), f"{_KEY}.revision": None}
+        own = backbone.get("type") == "ImageOnlyBackbone"
+        if own and not at and any(one.key == f"{_KEY}.arch" for one in named):
+            at = {f"{_KEY}.arch": str(recorded.parent)}  # a folder, which may have been relative
         return at | options
     caches = [one for one in named if one.key.endswith(".cache_dir")]
     if len(caches) == len(named):  # plp's own caches do as well
@@ -112,8 +131,8 @@ def check_header(
         return options | {caches[0].key: None}
     listed = ", ".join(f"{one.value!r} ({one.key})" for one in named)
     raise CheckpointError(
-        f"{checkpoint} asks for {listed}, and a checkpoint's header is followed to open_clip's own "
-        f"tags only{why}. If you have these weights, name them: --pretrained FILE "
+        f"{checkpoint} asks for {listed}, and a checkpoint's header is followed to published "
+        f"models only{why}. If you have these weights, name them: --pretrained FILE "
         "(plp.load: pretrained=FILE). If the checkpoint is yours or you trust it: --trust-header "
         "(trust_header=True)"
     )

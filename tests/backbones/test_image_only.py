@@ -233,8 +233,10 @@ def test_weights_out_of_reach_name_the_ways_out(tmp_path, offline):
         ImageOnlyBackbone(TINY, cache_dir=tmp_path)
     with pytest.raises(WeightsError, match=r"publishes only as http.*, which is pickled"):
         ImageOnlyBackbone("timm:gcvit_xxtiny", cache_dir=tmp_path)
-    with pytest.raises(WeightsError, match=r"publishes no weights under the name timm:vit_srelpos"):
-        ImageOnlyBackbone("timm:vit_srelpos_small_patch16_224", cache_dir=tmp_path)
+    with pytest.raises(
+        WeightsError, match=r"publishes no weights under the name timm:vit_giant_patch14_224"
+    ):
+        ImageOnlyBackbone("timm:vit_giant_patch14_224", cache_dir=tmp_path)
 
 
 # ------------------------------------------------------------------------------------- bad inputs
@@ -253,7 +255,7 @@ def test_weights_out_of_reach_name_the_ways_out(tmp_path, offline):
         (dict(arch=TINY, model_args=dict(num_classes=2)), r"model_args: num_classes cannot be set"),
         (dict(arch=TINY, model_args=dict(pretrained_cfg={})), r"pretrained_cfg cannot be set"),
         (dict(arch=TINY, image_size=50), r"multiple of it, such as 48 x 48, got 50 x 50"),
-        (dict(arch=TINY, image_size=0), r"image_size: expected at least 1 pixel"),
+        (dict(arch=TINY, image_size=0), r"image_size to be at least 1 pixel"),
         (dict(arch=TINY, pool="nothing"), r"pool to be None or one of token, avg.*got 'nothing'"),
         (dict(arch="timm:test_resnet", pool="token_avg"), r"pool='token' is of a class token"),
         (dict(arch="timm:test_vit2", pool="token"), r"timm:test_vit2 has none"),

@@ -82,6 +82,17 @@ PLAIN: dict[str, Callable[[], nn.Module]] = {
         attn_pool_num_heads=2, attn_pool_mlp_ratio=2.0, use_pre_transformer_norm=True,
         rope_grid_offset=1.0, rope_grid_indexing="xy", ref_feat_shape=(4, 4),
     ),
+    "dinov2": partial(timm.create_model, "vit_small_patch14_dinov2", **TIMM, init_values=0.2),
+    "dinov2, registers, gated MLP": partial(
+        timm.create_model, "vit_giant_patch14_reg4_dinov2", **TIMM, init_values=0.2
+    ),
+    "dinov3": partial(timm.create_model, "vit_small_patch16_dinov3", **TIMM),
+    "dinov3, gated MLP, class token": partial(
+        timm.create_model, "vit_small_plus_patch16_dinov3_qkvb", **TIMM, global_pool="token"
+    ),
+    "distilled": partial(
+        timm.create_model, "deit_tiny_distilled_patch16_224", **{**TIMM, "num_classes": 0}
+    ),
     "gated": gated,
     "fewer heads of keys": partial(
         Eva, **{**EVA, "num_heads": 4}, attn_type="rope", qkv_fused=False, num_kv_heads=2

@@ -87,7 +87,7 @@ def test_patches_go_into_the_space_of_the_pooled_feature_each_alone(built):
 POOLED_OVER_PATCHES = [
     "mean of patches", "norm after the mean", "timm, mean", "timm, mean beside a class token",
     "timm, attention pool (SigLIP)", "eva, mean, registers", "relative positions, mean",
-    "convnext", "swin", "efficientnet",
+    "dinov3", "convnext", "swin", "efficientnet",
 ]  # fmt: skip
 
 

@@ -108,9 +108,12 @@ def _module_files(name: str) -> list[Path]:
 
 
 def _with_contents(value: Any) -> Any:
-    """Replace paths of existing files by the digest of their content."""
+    """Replace paths of existing files by the digest of their content, and folders of models too."""
     if isinstance(value, Mapping):
-        return {key: _with_contents(inner) for key, inner in value.items()}
+        return {
+            key: _model_folder(inner) if key == "arch" else _with_contents(inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_with_contents(inner) for inner in value]
     if isinstance(value, str) and (os.sep in value or Path(value).suffix) and os.path.isfile(value):
@@ -118,6 +121,14 @@ def _with_contents(value: Any) -> Any:
         state = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
         return {"content": _large_content(os.path.abspath(value), state)}
     return value
+
+
+def _model_folder(value: Any) -> Any:
+    """Return what a folder of config and weights holds; of anything else, that."""
+    if not isinstance(value, str) or not os.path.isdir(folder := value.removeprefix("local-dir:")):
+        return _with_contents(value)
+    files = [p for p in sorted(Path(folder).iterdir()) if p.suffix in (".json", ".safetensors")]
+    return {path.name: _with_contents(str(path)) for path in files} or value
 
 
 @cache
