@@ -17,6 +17,7 @@ from plp.registry import BACKBONES
 from plp.seeds import check_seed
 from plp.structures import NameTokens, PromptTokens
 from plp.towers.class_and_mean import ClassAndMean
+from plp.towers.points import TowerPoints
 from plp.towers.pooled import PooledOnly
 from plp.towers.select import read_timm
 from plp.towers.streams import TransformerStreams
@@ -118,8 +119,13 @@ class ImageOnlyBackbone(TowerBackbone):
         """Refuse: there is no text tower."""
         self._refuse_texts()
 
-    def encode_text(self, prompts: PromptTokens) -> NoReturn:
+    def encode_text(self, prompts: PromptTokens, points: TowerPoints | None = None) -> NoReturn:
         """Refuse: there is no text tower."""
+        self._refuse_texts()
+
+    @property
+    def text_tower(self) -> NoReturn:
+        """Refuse: there is none."""
         self._refuse_texts()
 
     def extra_repr(self) -> str:

@@ -156,7 +156,7 @@ class CacheBranch(Branch):
 
     def _of_texts(self, pooled: Float[Tensor, "B E"], text: Tensor | None) -> Float[Tensor, "B C"]:
         if text is None:
-            return pooled.new_zeros(len(pooled), self.num_classes)
+            return pooled.new_zeros(pooled.shape[0], self.num_classes)
         text = F.normalize(text.float(), dim=-1).mean(dim=-2, keepdim=True)
         text = F.normalize(text, dim=-1)
         return cosine(pooled[:, None], text)[:, 0, :, 0]

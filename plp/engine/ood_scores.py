@@ -64,19 +64,16 @@ def choose_scores(
     if (bias := learner.backbone.logit_bias) is not None:
         inputs["logit_bias"] = float(bias)
     scorings = {}
-    for name in chosen:
+    for name in _without_text_scores(chosen, learner, everything):
         if SCORES.get(name).needs_bias and "logit_bias" not in inputs:
             if not everything:
                 raise ConfigError(_no_bias(name, learner))
             continue
         score = SCORES.build(dict(type=name), pooled=pooled, dense=dense or "local", **inputs)
-        branch = None if dense is None else cast(Branch, branches[dense])
-        textless = score.needs_texts and not learner.backbone.has_text
-        if textless or not _can_read(score, branch):
-            why = _no_texts(name, learner) if textless else _needs(score, name, learner)
+        if not _can_read(score, None if dense is None else cast(Branch, branches[dense])):
             if not everything:
-                raise ConfigError(why)
-            logger.warning("left out: %s", why)
+                raise ConfigError(_needs(score, name, learner))
+            logger.warning("left out: %s", _needs(score, name, learner))
             continue
         scorings[name] = Scoring(score)
     own_scores = {name: scoring.score for name, scoring in scorings.items()}
@@ -112,12 +109,27 @@ def _can_read(score: Score, dense: Branch | None) -> bool:
     return dense.has_pairs or not score.needs_pairs
 
 
-def _no_texts(name: str, learner: PromptLearner) -> str:
-    works = [one for one in SCORES.names() if not SCORES.get(one).needs_texts]
-    return (
-        f"score {name} compares images with texts, and {type(learner.backbone).__name__} has no "
-        f"text tower. Scores that work: {', '.join(works)}"
+def _without_text_scores(
+    names: Sequence[str], learner: PromptLearner, leave_out: bool
+) -> Sequence[str]:
+    """Leave out scores of texts where the backbone has none, or refuse them.
+
+    Raises:
+        ConfigError: naming them, and those that work.
+    """
+    of_texts = [n for n in names if n in SCORES.names() and SCORES.get(n).needs_texts]
+    if learner.backbone.has_text or not of_texts:
+        return names
+    kinds = {one: SCORES.get(one) for one in SCORES.names()}
+    works = [one for one, kind in kinds.items() if not (kind.needs_texts or kind.needs_bias)]
+    why = (
+        f"scores that compare images with texts ({', '.join(of_texts)}): "
+        f"{type(learner.backbone).__name__} has no text tower. Scores that work: {', '.join(works)}"
     )
+    if not leave_out:
+        raise ConfigError(why)
+    logger.warning("left out: %s", why)
+    return [name for name in names if name not in of_texts]
 
 
 def _no_bias(name: str, learner: PromptLearner) -> str:

@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.structures import ImageFeatures
+from plp.towers.image import ImageTower
+from plp.towers.image_pass import ImagePrefix
+from plp.towers.points import TowerPoints
 from plp.towers.streams import TransformerStreams
 from plp.towers.vision import VisionTower
 
@@ -25,12 +28,45 @@ class ClassAndMean(VisionTower):
         self.streams, self.dense_dim = tower.streams, tower.dense_dim
         self.refusals = tower.refusals
 
-    def encode(self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str]) -> ImageFeatures:
+    @property
+    def description(self) -> ImageTower:
+        """The tower as points name its parts."""
+        return self.inner.description
+
+    def encode(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str],
+        points: TowerPoints | None = None,
+    ) -> ImageFeatures:
         """Encode images of the tower's own size."""
-        found = self.inner.encode(images, tuple(dict.fromkeys([*streams, "tokens"])))
-        pooled = torch.cat([found.pooled, found.dense["tokens"].mean(dim=1)], dim=-1)
-        return ImageFeatures(pooled, {name: found.dense[name] for name in streams}, found.grid)
+        return _side_by_side(self.inner.encode(images, _with_tokens(streams), points), streams)
+
+    def prefix(
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        block: int,
+        streams: Sequence[str] = (),
+        points: TowerPoints | None = None,
+    ) -> ImagePrefix:
+        """Encode images up to a block."""
+        return self.inner.prefix(images, block, _with_tokens(streams), points)
+
+    def resume(
+        self, prefix: ImagePrefix, streams: Sequence[str] = (), points: TowerPoints | None = None
+    ) -> ImageFeatures:
+        """Encode what `prefix` stopped in front of, to the end."""
+        return _side_by_side(self.inner.resume(prefix, _with_tokens(streams), points), streams)
 
     def project(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Send patches the way of both halves."""
         return torch.cat([self.inner.project(dense), dense], dim=-1)
+
+
+def _with_tokens(streams: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*streams, "tokens"]))
+
+
+def _side_by_side(found: ImageFeatures, streams: Sequence[str]) -> ImageFeatures:
+    pooled = torch.cat([found.pooled, found.dense["tokens"].mean(dim=1)], dim=-1)
+    return ImageFeatures(pooled, {name: found.dense[name] for name in streams}, found.grid)
