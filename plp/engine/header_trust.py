@@ -3,8 +3,9 @@
 A checkpoint may come from a stranger. Its header says which backbone it belongs to, and a backbone
 may be told to read any file or folder, or to download any repository. Only a tag of open_clip's
 table, or a name of timm's, is followed without a word of the user's. Such a word is
-`pretrained=X` (`--pretrained X`), `trust_header=True` (`--trust-header`), or the run's own work directory on the machine that trained
-it: `result.json` has the path and the digest of the weights there.
+`pretrained=X` (`--pretrained X`), `trust_header=True` (`--trust-header`), or the run's own work
+directory on the machine that trained it: `result.json` has the path and the digest of the weights
+there.
 """
 
 import logging
