@@ -69,6 +69,7 @@ _LOCAL = dict(
 
 CASES: dict[str, dict[str, list[dict]]] = {
     "backbone": {
+        "ImageOnlyBackbone": [dict(arch="timm:test_vit", pretrained=None, image_size=32)],
         "LiteBackbone": [{}],
         "OpenCLIPBackbone": [
             dict(
@@ -124,6 +125,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
     },
     "branch": {
         "CacheBranch": [
+            {},
             dict(prompt=_TEMPLATES),
             dict(prompt=_TEMPLATES, learn_keys=True, alpha_grid=(2.0, 4), beta_grid=(3.0, 5)),
         ],

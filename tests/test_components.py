@@ -101,6 +101,11 @@ def test_backbone_contract(name, row, backbone_of):
 @components("backbone")
 def test_backbone_text_contract(name, row, backbone_of):
     backbone = backbone_of(name, row)
+    if not backbone.has_text:
+        assert backbone.token_dim == backbone.context_length == 0
+        with pytest.raises(ConfigError, match="has no text tower"):
+            backbone.embed_words(["cat"])
+        return
     names = backbone.embed_words(["cat", "an old oak tree"])
     assert names.embeddings.shape[::2] == (2, backbone.token_dim)
     assert 0 < names.lengths[0] < names.lengths[1] == names.embeddings.shape[1]

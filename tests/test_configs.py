@@ -48,7 +48,14 @@ class Size(NamedTuple):
     embed: int
 
 
-SIZES = {"vitb16": Size(128, 128, 64), "lite": Size(384, 1280, 1280)}  # tiny weights, real ones
+SIZES = {  # tiny weights, random ones, real ones
+    "vitb16": Size(128, 128, 64), "dinov2": Size(0, 64, 64), "lite": Size(384, 1280, 1280),
+}  # fmt: skip
+WITHOUT_TEXTS = {
+    "model.backbone.arch": "timm:test_vit",
+    "model.backbone.pretrained": None,
+    "model.backbone.image_size": 64,
+}
 
 
 # ------------------------------------------------------------------------------ what methods learn
@@ -116,6 +123,8 @@ def build(tiny_options, lite):
     def builder(path, class_names=CLASSES):
         if path.stem.startswith("vitb16"):
             return plp.build_learner(path, class_names, tiny_options)
+        if path.stem.startswith("dinov2"):
+            return plp.build_learner(path, class_names, WITHOUT_TEXTS)
         model = read(path).model.to_dict()
         assert model["backbone"] == dict(type="LiteBackbone")
         with local_seed(1):
@@ -278,6 +287,7 @@ def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_p
     """One step an epoch; the run is stopped after the first and resumed for the second."""
     options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0, "report": False}
     options |= tiny_options if path.stem.startswith("vitb16") else {}
+    options |= WITHOUT_TEXTS if path.stem.startswith("dinov2") else {}
     trains = read(path).train_cfg.max_epochs > 0
     assert trains == (LEARNED[path.parent.name](SIZES["lite"], path.stem) > 0)
     if trains:
