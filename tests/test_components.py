@@ -9,6 +9,7 @@ from PIL import Image
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from plp.errors import ConfigError
 from plp.losses import LossInputs
 from plp.registry import COMPONENTS, Registry
 from plp.structures import Evidence, ImageFeatures, Shots
