@@ -49,7 +49,8 @@ def find_source(arch: str, pretrained: str | None, cache_dir: str | None) -> Tim
     """Find architecture and weights; downloads what is in no cache, builds nothing.
 
     Args:
-        arch: 'timm:NAME' or 'timm:NAME.TAG', 'hf-hub:org/name', or a folder.
+        arch: 'timm:NAME' or 'timm:NAME.TAG', 'hf-hub:org/name', or a folder; the latter two also
+            behind 'timm:', as `--backbone` writes them.
         pretrained: 'published', a file of safetensors, or None.
         cache_dir: Where downloads are stored and looked for; None for the hub's usual cache.
 
@@ -58,8 +59,13 @@ def find_source(arch: str, pretrained: str | None, cache_dir: str | None) -> Tim
             config.json is not timm's.
         WeightsError: for weights that are missing, out of reach, or pickled.
     """
+    place = arch.removeprefix(TIMM)
+    if place != arch and Path(place).expanduser().is_dir() and not is_timm_name(arch):
+        arch = place
+    elif place != arch and place.count("/") == 1:
+        arch = HUB + place
     if arch.startswith(TIMM):
-        source = _named(arch.removeprefix(TIMM), pretrained == PUBLISHED, cache_dir)
+        source = _named(place, pretrained == PUBLISHED, cache_dir)
     elif arch.startswith(HUB):
         source = _of_hub(arch, pretrained == PUBLISHED, cache_dir)
     else:
@@ -67,6 +73,17 @@ def find_source(arch: str, pretrained: str | None, cache_dir: str | None) -> Tim
     if pretrained in (None, PUBLISHED):
         return source
     return source._replace(weights=_checked_file(Path(str(pretrained)).expanduser()))
+
+
+def is_timm_name(arch: str) -> bool:
+    """Whether a name is of timm's own table: neither a folder nor a repository.
+
+    Example:
+        >>> is_timm_name('timm:resnet18.a1_in1k'), is_timm_name('timm:org/name')
+        (True, False)
+    """
+    plain, _ = split_model_name_tag(arch.removeprefix(TIMM))
+    return arch.startswith(TIMM) and "/" not in plain and timm.is_model(plain)
 
 
 def _named(name: str, published: bool, cache_dir: str | None) -> TimmSource:

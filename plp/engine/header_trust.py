@@ -23,7 +23,6 @@ from plp.files import content_digest
 from plp.results.run import read_result
 
 _PREFIXES = ("hf-hub:", "local-dir:")
-_TIMM = "timm:"
 _KEY = "model.backbone"
 _LIBRARY = "TransformersBackbone"
 
@@ -75,8 +74,12 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
 def _named_by_image_only(backbone: Mapping[str, Any]) -> list[Named]:
     """Return what is named beyond a name of timm's and its published weights."""
     values = {key: backbone.get(key) for key in ("arch", "pretrained", "cache_dir")}
-    known = {"arch": str(values["arch"] or _TIMM).startswith(_TIMM)}
-    known["pretrained"] = values["pretrained"] == "published"
+    from plp.backbones._timm_source import PUBLISHED, is_timm_name  # imports timm
+
+    known = {
+        "arch": values["arch"] is not None and is_timm_name(str(values["arch"])),
+        "pretrained": values["pretrained"] == PUBLISHED,
+    }
     found = [
         Named(f"{_KEY}.{key}", str(value))
         for key, value in values.items()

@@ -87,6 +87,8 @@ def _with_weights(name: str, config: dict[str, Any], weights: str | None) -> dic
     stated = config.get("pretrained")
     if weights == "" or weights == stated:
         return config
+    if config["type"] == "ImageOnlyBackbone":
+        return {**config, "pretrained": weights}
     if "pretrained" not in config:
         raise ConfigError(
             f"--backbone {name} brings its own weights, model.backbone.pretrained has no meaning "
@@ -112,6 +114,8 @@ def label_of(backbone: Any) -> str:
         >>> label_of({'type': 'OpenCLIPBackbone', 'arch': 'local-dir:/my/model',
         ...           'pretrained': None})
         'local-dir:model'
+        >>> label_of({'type': 'ImageOnlyBackbone', 'arch': 'timm:resnet18', 'pretrained': None})
+        'timm:resnet18:random'
     """
     if not isinstance(backbone, Mapping):
         return ""
@@ -120,12 +124,16 @@ def label_of(backbone: Any) -> str:
     if kind == "OpenCLIPBackbone":
         arch = arch or "ViT-B-16"
         weights = backbone.get("pretrained", "openai")
+    if kind == "ImageOnlyBackbone" and "pretrained" in backbone:
+        weights = None if weights == "published" else weights or "random"
     if not backbone.get("model_config"):
         for entry in ENTRIES.values():
             if (entry.type, entry.arch, entry.pretrained) == (kind, arch, weights):
                 return entry.name
     prefix, colon, place = arch.partition(":")
     arch = f"{prefix}:{Path(place).name}" if colon and Path(place).is_absolute() else arch
+    if kind == "ImageOnlyBackbone" and weights is not None:
+        return f"{arch}:{Path(str(weights)).name}"
     if kind != "OpenCLIPBackbone" or (weights is None and colon):
         return arch or kind
     return f"{arch}:{'random' if weights is None else Path(str(weights)).name}"

@@ -6,6 +6,7 @@ import logging
 import pytest
 import timm
 import torch
+from mmengine.config import Config
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.data import create_transform, resolve_model_data_config
@@ -13,6 +14,7 @@ from timm.models import save_for_hf
 from torch.testing import assert_close
 
 from plp.backbones import ImageOnlyBackbone, _openclip_hub
+from plp.engine.compare.digests import config_digest
 from plp.engine.data import transform_for
 from plp.errors import ConfigError, WeightsError
 from plp.structures import PromptTokens
@@ -180,7 +182,8 @@ def test_a_folder_of_timm_s_is_that_model(tmp_path):
     images = pictures(backbone)
     assert_close(backbone.encode_image(images).pooled, own_pooled(own, images), **TOLERANCE)
     assert backbone.weights_file == folder / "model.safetensors"
-    assert ImageOnlyBackbone(f"local-dir:{folder}").fingerprint == backbone.fingerprint
+    for prefix in ("local-dir:", "timm:"):
+        assert ImageOnlyBackbone(f"{prefix}{folder}").fingerprint == backbone.fingerprint
     larger = ImageOnlyBackbone(str(folder), image_size=64)  # positions resampled by timm
     assert larger.encode_image(pictures(larger), ["tokens"]).grid == (4, 4)
 
@@ -215,7 +218,12 @@ def test_published_weights_are_found_in_the_hub_s_cache(tmp_path, offline):
     put_in_hub_cache(cache, "org/mine", weights | {"config.json": folder / "config.json"})
     found = [
         ImageOnlyBackbone(arch, cache_dir=cache)
-        for arch in ("timm:test_resnet", "timm:test_resnet.r160_in1k", "hf-hub:org/mine")
+        for arch in (
+            "timm:test_resnet",
+            "timm:test_resnet.r160_in1k",
+            "hf-hub:org/mine",
+            "timm:org/mine",
+        )
     ]
     images = pictures(found[0])
     for backbone in found:
@@ -313,3 +321,16 @@ def test_weights_of_another_model_are_refused(tmp_path, caplog):
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(WeightsError, match=r"damaged or not a file of safetensors"):
         ImageOnlyBackbone(str(folder))
+
+
+def test_the_key_of_a_run_follows_the_content_of_a_folder(tmp_path):
+    folder = folder_of(tmp_path, timm.create_model("test_vit", num_classes=0))
+    config = Config(dict(model=dict(backbone=dict(type="ImageOnlyBackbone", arch=str(folder)))))
+    before = config_digest(config)
+    (folder / "notes.txt").write_text("of no meaning")
+    assert config_digest(config) == before
+    save_file(load_file(folder / "model.safetensors") | {"more": torch.ones(1)},
+              folder / "model.safetensors")  # fmt: skip
+    changed = config_digest(config)
+    config.model.backbone.arch = f"timm:{folder}"
+    assert before != changed == config_digest(config)

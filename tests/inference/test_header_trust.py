@@ -36,6 +36,22 @@ def test_what_open_clip_knows_is_followed(allowed):
     assert named_by(backbone(**allowed)) == []
 
 
+def test_what_timm_knows_is_followed_and_nothing_else_of_an_image_only_backbone(tmp_path):
+    def named(**keywords):
+        return [
+            one.key.split(".")[-1] for one in named_by(dict(type="ImageOnlyBackbone") | keywords)
+        ]
+
+    assert named(arch="timm:resnet18.a1_in1k") == []
+    assert named(arch="timm:resnet18", pretrained="published", model_args=dict(depth=1)) == []
+    assert named(arch="timm:resnet18", pretrained=None) == []
+    for arch in (str(tmp_path), f"timm:{tmp_path}", "timm:org/name", "hf-hub:org/name", "mine"):
+        assert named(arch=arch) == ["arch"], arch
+    assert named(arch="timm:resnet18", pretrained="my.safetensors") == ["pretrained"]
+    assert named(arch="timm:resnet18", cache_dir="/tmp") == ["cache_dir"]
+    assert named(arch="timm:resnet18", model_args=dict(norm_layer="a/b")) == ["norm_layer"]
+
+
 TEXT, VISION = dict(OWN["text_cfg"]), dict(OWN["vision_cfg"])
 NAMED = {
     "a file": ({"pretrained": "/etc/weights.pt"}, "/etc/weights.pt"),

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -125,7 +126,8 @@ def _with_contents(value: Any) -> Any:
 
 def _model_folder(value: Any) -> Any:
     """Return what a folder of config and weights holds; of anything else, that."""
-    if not isinstance(value, str) or not os.path.isdir(folder := value.removeprefix("local-dir:")):
+    folder = re.sub("^(local-dir|timm|transformers):", "", value) if isinstance(value, str) else ""
+    if not os.path.isdir(folder):
         return _with_contents(value)
     files = [p for p in sorted(Path(folder).iterdir()) if p.suffix in (".json", ".safetensors")]
     return {path.name: _with_contents(str(path)) for path in files} or value
