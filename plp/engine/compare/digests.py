@@ -22,6 +22,7 @@ from plp.files import content_digest
 # Folders of plp that turn runs into tables, or start them, and enter no number of a run.
 APART = ("cli", "configs", "report", "results", "testing", "engine/compare", "engine/protocols")
 
+_MODEL_KEYS = ("arch", "name_or_folder")  # where a backbone names a folder
 _PACKAGES = (
     "mmengine", "torchvision", "open_clip_torch", "timm", "transformers", "pillow", "scikit-learn",
 )  # fmt: skip
@@ -112,7 +113,7 @@ def _with_contents(value: Any) -> Any:
     """Replace paths of existing files by the digest of their content, and folders of models too."""
     if isinstance(value, Mapping):
         return {
-            key: _model_folder(inner) if key == "arch" else _with_contents(inner)
+            key: _model_folder(inner) if key in _MODEL_KEYS else _with_contents(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
