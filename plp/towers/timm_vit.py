@@ -164,7 +164,7 @@ class TimmBlock(Block):
         if self.rope is None:
             return q, k
         first = key.shape[1] - self.rope.shape[-2]  # of the patches, which come last
-        return self._rotate(q, first), self._rotate(k, first)
+        return self._rotate(q, self.rope, first), self._rotate(k, self.rope, first)
 
     def bias(self, queries: int, keys: int) -> Float[Tensor, "1 h Q L"] | None:
         """Return relative positions, where the block has them."""
@@ -211,12 +211,14 @@ class TimmBlock(Block):
             part.unflatten(-1, (self.heads // groups, -1)).repeat_interleave(groups, -2).flatten(-2)
         )
 
-    def _rotate(self, part: Float[Tensor, "B h R d"], first: int) -> Float[Tensor, "B h R d"]:
+    def _rotate(
+        self, part: Float[Tensor, "B h R d"], rope: Tensor, first: int
+    ) -> Float[Tensor, "B h R d"]:
         """Turn the patches among the first R tokens; what stands before them has no place."""
         if part.shape[2] <= first:
             return part
         half = getattr(self.attention, "rotate_half", False)
-        turned = apply_rot_embed_cat(part[:, :, first:], self.rope, half=half)
+        turned = apply_rot_embed_cat(part[:, :, first:], rope, half=half)
         return torch.cat([part[:, :, :first], turned], dim=2).type_as(part)
 
 

@@ -2,53 +2,24 @@
 
 import pytest
 import torch
-from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch.testing import assert_close
 from towers.text_cases import CASES, write_gemma
+from towers.text_oracle import NAMES, TEMPLATE, TEXT, VISION, build, filled, own
 
 from plp.backbones import OpenCLIPBackbone
 from plp.errors import ConfigError
 from plp.learners.class_names import name_tokens
-from plp.prompts import ClassContext, SharedContext, TemplatePrompt
+from plp.prompts import ClassContext, SharedContext
 from plp.structures import PromptTokens
-from plp.towers.select import read_text
 from plp.towers.tokens import HFTokens
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
-NAMES = ["ox", "kite (bird)", "great grey owl", "ox."]
 LONG = ["ox", "owl " * 60, "kite (bird), " * 20, "a" + "wl" * 50 + " ox"]
-TEMPLATE = "a pic of a {}."
-TEXT = {"width": 32, "heads": 2, "layers": 2, "context_length": 48}
-VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16}
 
 
 @pytest.fixture(scope="module", params=CASES)
 def backbone(request, tmp_path_factory):
-    text = {**TEXT, **CASES[request.param](tmp_path_factory.mktemp("text"))}
-    later = {key: text.pop(key) for key in ("use_pad_mask", "correct_cls_mask") if key in text}
-    config = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": text, "custom_text": True}
-    built = OpenCLIPBackbone("tiny", None, model_config=config, quick_gelu=False)
-    for key, value in later.items():  # open_clip's tower has them, its config does not
-        setattr(built.model.text, key, value)
-    built._text = read_text(built.model, text)
-    generator = torch.Generator().manual_seed(0)
-    for _, parameter in sorted(built.model.named_parameters()):  # nothing stays at zero or one
-        parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return built
-
-
-def own(backbone, sentences):
-    """Return the features that open_clip gives whole sentences, padded as it pads them."""
-    tokens = backbone._text.tokens
-    options = getattr(tokens, "_options", {})
-    name = getattr(tokens, "_name", None)
-    if name is None:
-        tokenizer = SimpleTokenizer(context_length=backbone.context_length)
-    else:
-        tokenizer = HFTokenizer(name, context_length=backbone.context_length, **options)
-    text = getattr(backbone.model, "text", backbone.model)
-    features = text(tokenizer(sentences))
-    return features[0] if isinstance(features, tuple) else features
+    return build(request.param, tmp_path_factory.mktemp("text"))
 
 
 def own_gradient(backbone, sentences, weight):
@@ -68,11 +39,6 @@ def own_gradient(backbone, sentences, weight):
     finally:
         handle.remove()
     return leaves[0].grad
-
-
-def filled(backbone, template, names):
-    tokens = name_tokens(names, backbone.embed_words)
-    return TemplatePrompt([template], embed_words=backbone.embed_words)(tokens)
 
 
 @torch.no_grad()

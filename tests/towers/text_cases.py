@@ -189,3 +189,5 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "mT5": encoder_of(mt5, hf_pooler_type="mean_pooler"),
     "NLLB": encoder_of(nllb, hf_pooler_type="cls_pooler", hf_proj_type="linear"),
 }  # fmt: skip
+ENCODERS = ("BERT", "BERT, class token", "RoBERTa", "XLM-RoBERTa", "mT5", "NLLB")
+WITH_BLOCKS = tuple(name for name in CASES if name not in ENCODERS)  # read block by block
