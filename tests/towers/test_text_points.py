@@ -209,7 +209,7 @@ def test_tokens_put_in_are_those_put_into_the_library(read, rounds, until, at, s
 
 def test_what_a_text_shares_is_still_computed_once(read):
     """Several sets of tokens, and replaced ones behind them, with and without sharing."""
-    tower, blocks = read
+    tower, _ = read
     points = TowerPoints(
         extra={
             "first": ExtraTokens({0: draw(K, WIDTH, seed=1), 1: draw(K, WIDTH, seed=2)}),
