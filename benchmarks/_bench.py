@@ -141,22 +141,18 @@ def _resident(entry: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure_apart(script: str, job: Mapping[str, Any], tree: Path | None = None) -> dict[str, Any]:
-    """Measure one variant in a process of its own: `script` gets the job and prints JSON.
-
-    Args:
-        script: Path of the benchmark.
-        job: Arguments of its `measure`.
-        tree: Folder with the `plp` and `configs` to measure; None for those of this file.
-    """
+def measure_apart(script: str, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure one variant in a process of its own: `script` gets the job and prints JSON."""
     command = [sys.executable, script, "--job", json.dumps(dict(job))]
-    tree = Path(__file__).parents[1] if tree is None else tree
-    path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, "PLP_MEASURED_TREE": str(tree)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["killed"])[-1][:60]}
-    return json.loads(done.stdout.splitlines()[-1])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result_of(done.returncode, done.stdout, done.stderr)
+
+
+def result_of(status: int, printed: str, complaints: str) -> dict[str, Any]:
+    """Return what a measuring process found, or its error."""
+    if status:
+        return {"error": (complaints.strip().splitlines() or ["killed"])[-1][:60]}
+    return json.loads(printed.splitlines()[-1])
 
 
 def run_script(

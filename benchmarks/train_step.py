@@ -5,13 +5,12 @@
     python benchmarks/train_step.py --threads 2 --repeats 5
     python benchmarks/train_step.py --device cuda --classes 100 --batch 32
     python benchmarks/train_step.py --tower PE-Core-B-16 --variants plain plp text_chunk=10
-    python benchmarks/train_step.py --variants plp --against 0dbca55 --rounds 5
+    python benchmarks/train_step.py --variants plp --against 0dbca55 --repeats 9
 
 SOT-GLP (3 shared and 4 class-specific prompts of 4 tokens) on a ViT-B/16, Perception Encoder or
 SigLIP with seeded random weights, synthetic images, no network. Each variant runs in a process of
-its own: one step to warm up, then the median over the repeats; with several rounds, processes take
-turns and the medians of rounds are printed. `--against` measures the `plp` and `configs` of another
-commit, by this script, in turns with those that lie here.
+its own: one step to warm up, then the median over the repeats. `--against` measures the `plp` and
+`configs` of another commit, too, by this script: a step of it, a step of what lies here, in turns.
 
 Columns are seconds of processor time (of all threads of the process; with one thread that is what
 the step takes on an idle core), and `wall` is what the clock on the wall said. `memory` is the peak
@@ -26,17 +25,20 @@ mathematics. The last columns compare with the first row.
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from _bench import (
     MIB,
+    ROOT,
     Clock,
     build_learner,
     forget_peak,
     held_mib,
+    measure_apart,
     peak_mib,
     pixels,
     print_header,
@@ -48,7 +50,7 @@ from _photos import data_stage
 from _step import STAGES as STEP
 from _step import finish, make_step
 from _towers import TOWERS, Tower
-from _turns import in_turns, tree_of
+from _turns import measure_in_turns, my_turn, tree_of
 from torch.utils.flop_counter import FlopCounterMode
 
 STAGES = ("data", *STEP)
@@ -78,6 +80,7 @@ class Job(NamedTuple):
     batch: int
     repeats: int
     device: str
+    turns: bool = False  # each step waits for its turn
 
     @property
     def cached(self) -> bool:
@@ -139,6 +142,8 @@ def measure(**given: Any) -> dict[str, Any]:
         clock.stages.clear()
         forget_peak(job.device)
         for _ in range(job.repeats):
+            if job.turns:
+                my_turn()
             last = float(step())
     memory = peak_mib(job.device)
     if not job.cached:
@@ -168,22 +173,31 @@ def count(step: Step) -> tuple[float, dict[str, float]]:
 def main(args: argparse.Namespace) -> None:
     time = "processor time" if args.device == "cpu" else "time on the wall"
     print(
-        f"{args.tower}, {args.size}. Medians of {args.rounds} rounds of {args.repeats} steps: "
+        f"{args.tower}, {args.size}. Medians of {args.repeats} steps: "
         f"seconds of {time}, MiB, TFLOP."
     )
     print_header(["step", *COLUMNS, "faster", "above to first", "tensors to first"])
-    with tree_of(args.against) as other:
-        trees = {"": None} if args.against is None else {f" @{args.against}": other, "": None}
+    with ExitStack() as stack:
+        other = stack.enter_context(tree_of(args.against)) if args.against else None
         for classes in args.classes:
             for batch in args.batch:
                 size = dict(classes=classes, batch=batch, tower=args.tower, size=args.size)
                 size |= dict(repeats=args.repeats, device=args.device, threads=args.threads)
-                rows = {
-                    (variant, mark): size | {"variant": variant}
-                    for variant in args.variants
-                    for mark in trees
-                }
-                print_rows(f"C={classes} B={batch}", in_turns(__file__, rows, trees, args.rounds))
+                jobs = [size | {"variant": variant} for variant in args.variants]
+                print_rows(f"C={classes} B={batch}", rows_of(jobs, other, args.against))
+
+
+def rows_of(
+    jobs: Iterable[dict[str, Any]], other: Path | None, commit: str | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Measure each variant, beside that of another commit if there is one."""
+    for job in jobs:
+        if other is None:
+            yield job["variant"], measure_apart(__file__, job)
+            continue
+        old, new = measure_in_turns(__file__, job, [other, ROOT])
+        yield f"{job['variant']} @{commit}", old
+        yield job["variant"], new
 
 
 def print_rows(size: str, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -216,9 +230,8 @@ if __name__ == "__main__":
     parser.add_argument("--size", choices=["full", "tiny"], default="full")
     parser.add_argument("--classes", type=int, nargs="+", default=[20])
     parser.add_argument("--batch", type=int, nargs="+", default=[8])
-    parser.add_argument("--repeats", type=int, default=3, help="steps of a process")
-    parser.add_argument("--rounds", type=int, default=1, help="processes of a variant, in turns")
-    parser.add_argument("--against", metavar="COMMIT", help="measure its plp, too, in turns")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--against", metavar="COMMIT", help="its plp too, a step of each in turn")
     parser.add_argument("--device", default="cpu")
     default = [variant for variant in VARIANTS if variant not in ON_REQUEST]
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=default)
