@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -11,15 +11,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.engine.checkpoint import save_checkpoint
-from plp.engine.validation_scores import score_batch, scores_of, usual_score
+from plp.engine.validation_scores import scores_of, usual_score
 from plp.errors import ConfigError, DataError
-from plp.evaluation.finite import PREDICTION, check_logits, check_scores, not_finite
+from plp.evaluation.finite import check_scores
 from plp.inference.explanation import Explanation, explain
 from plp.inference.files import list_and_report
-from plp.inference.images import Named, as_images, decode
+from plp.inference.images import as_images, decode
 from plp.inference.prediction import Prediction, Unreadable, predictions
-from plp.inference.reading import Chunk, read_chunks
+from plp.inference.reading import Chunk, check_counts, read_chunks
 from plp.inference.rejection import RECALL, Rejection, choose_rejection
+from plp.inference.scoring import calibration_scores, finite_logits
 from plp.inference.trained_on import without_shots
 from plp.learners.prompt_learner import PromptLearner
 from plp.probability import Probability
@@ -144,8 +145,9 @@ class Classifier:
 
         Args and order are those of `predict`.
         """
-        _check_whole(top_k=top_k, batch_size=batch_size, workers=workers)
-        return self._stream(as_images(images), top_k, batch_size, workers)
+        check_counts(top_k=top_k, batch_size=batch_size, workers=workers)
+        chunks = read_chunks(as_images(images), self.transform, batch_size, workers, self.reading)
+        return (one for chunk in chunks for one in self._predict_chunk(chunk, top_k))
 
     def explain(
         self, image: Any, class_name: str | None = None, branch: str | None = None
@@ -189,17 +191,8 @@ class Classifier:
         one_path = isinstance(images, str | os.PathLike)
         listed = as_images(list_and_report([images]) if one_path else images)
         listed = without_shots(self.info, listed, self._compare_shots)
-        rows: list[dict[str, Tensor]] = []
-        for chunk in read_chunks(listed, self.transform, batch_size, _WORKERS, self.reading):
-            for one in chunk.unreadable.values():
-                raise DataError(one.reason)
-            if chunk.pixels is not None:
-                pixels = chunk.pixels.to(self.device)
-                rows.append(score_batch(self.learner, self._scores, pixels))
-        none = [torch.zeros(0)]
-        found = {name: torch.cat([row[name] for row in rows] or none) for name in self._scores}
-        check_scores(found, "calibration")
-        self._validation_scores = found
+        chunks = read_chunks(listed, self.transform, batch_size, _WORKERS, self.reading)
+        self._validation_scores = calibration_scores(self.learner, self._scores, chunks)
         self._rejection = self._choose(self._rejection.recall if recall is None else recall)
         return self._rejection
 
@@ -235,35 +228,21 @@ class Classifier:
         values = self._validation_scores.get(self.score, torch.zeros(0))
         return choose_rejection(self.score, values, recall)
 
-    def _stream(
-        self, images: Sequence[Named], top_k: int, batch_size: int, workers: int
-    ) -> Iterator[Prediction | Unreadable]:
-        for chunk in read_chunks(images, self.transform, batch_size, workers, self.reading):
-            yield from self._predict_chunk(chunk, top_k)
-
     def _predict_chunk(self, chunk: Chunk, top_k: int) -> list[Prediction | Unreadable]:
         if chunk.pixels is None:
             return chunk.with_unreadable(())
         rejection = self._rejection  # one for the whole chunk, whoever calibrates meanwhile
-        evidence = self._look(chunk.pixels)
+        evidence, names = self._look(chunk.pixels), chunk.readable_names
         with torch.no_grad():
             scores = self._scores[self.score](evidence)
-        lines = {name: value.float() for name, value in self.learner.logits_of(evidence).items()}
-        logits = lines.pop("logits")
-        bad = {name: not_finite(value) for name, value in (lines | {PREDICTION: logits}).items()}
-        check_logits(bad, "prediction", chunk.readable_names)
+        logits = finite_logits(self.learner, evidence, names)
         check_scores({self.score: scores}, "prediction")
-        names, kind = chunk.readable_names, self.probability
-        found = predictions(names, logits, scores, self.class_names, top_k, rejection, kind)
-        return chunk.with_unreadable(found)
+        classes, kind = self.class_names, self.probability
+        return chunk.with_unreadable(
+            predictions(names, logits, scores, classes, top_k, rejection, kind)
+        )
 
     @torch.no_grad()
     def _look(self, pixels: Tensor) -> dict[str, Evidence]:
         asked = asked_for([self._scores[self.score]])
         return self.learner.evidence(pixels.to(self.device), **asked)
-
-
-def _check_whole(**numbers: object) -> None:
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"expected {name} to be a whole number from 1 up, got {value!r}")

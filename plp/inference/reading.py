@@ -12,7 +12,7 @@ from torch import Tensor
 
 from plp.datasets.decoding import PLAIN, Traits
 from plp.datasets.pixel_notes import later_notes
-from plp.errors import DataError
+from plp.errors import ConfigError, DataError
 from plp.inference.images import Named, look_at
 from plp.inference.prediction import Unreadable
 from plp.transforms import Transform
@@ -112,3 +112,14 @@ def _chunk(part: Sequence[Named], found: Sequence[_Pixels | Unreadable]) -> Chun
         torch.stack([one.pixels for one in good]) if good else None,
         {place: one for place, one in enumerate(found) if isinstance(one, Unreadable)},
     )
+
+
+def check_counts(**numbers: object) -> None:
+    """Refuse what cannot be a number of images, classes or threads.
+
+    Raises:
+        ConfigError: naming the argument.
+    """
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"expected {name} to be a whole number from 1 up, got {value!r}")

@@ -1,14 +1,11 @@
 """The learner: a frozen backbone, a dict of branches, and the fusion of their scores."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Literal, cast, final
 
 import torch
-from jaxtyping import Float, Int, UInt8
-from mmengine.model import BaseModel
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
@@ -17,32 +14,26 @@ from plp.branches.fusion import Fusion, fused_logits
 from plp.learners.checks import (
     check_arguments,
     check_losses,
-    check_new_classes,
     check_parts,
-    warn_of_constants,
 )
-from plp.learners.class_names import checked, name_tokens, spaced
-from plp.learners.precision import autocast
+from plp.learners.class_texts import ClassTexts
+from plp.learners.images import Images, normalised
 from plp.learners.rows import rows_of
-from plp.learners.shortened import Shortened, shortened, warn_of_shortened
+from plp.learners.shortened import warn_of_shortened
 from plp.learners.sigmoid import check_sigmoid
 from plp.learners.state import leave_backbone_out
-from plp.learners.texts import Texts
+from plp.learners.training_loss import branch_losses, fused_loss, term_losses
 from plp.learners.without_texts import served_parts
 from plp.losses.base import LossInputs, LossTerm
 from plp.probability import Probability, check_probability
-from plp.prompts.base import Prompt
 from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
-from plp.structures import Evidence, ImageFeatures, NameTokens, Shots
-from plp.transforms.crops import Crops
-
-Images = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | Crops | ImageFeatures
+from plp.structures import Evidence, ImageFeatures, Shots
 
 
 @final
 @MODELS.register_module()
-class PromptLearner(BaseModel):
+class PromptLearner(ClassTexts):
     """Turns a frozen image-text model into a classifier of given classes.
 
     The loss is the sum of the branches' losses and of further loss terms; the class scores are the
@@ -91,18 +82,14 @@ class PromptLearner(BaseModel):
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         probability: Probability = "softmax",
     ) -> None:
-        super().__init__(dict(type="BaseDataPreprocessor", non_blocking=True))
         check_arguments(branches, precision, fusion, objective)
         check_losses(losses)
         check_probability(probability)
         parts = served_parts(backbone, branches, references)
+        super().__init__(BACKBONES.build_if_config(backbone), class_names, text_chunk, precision)
         self.notes = parts.notes
-        self.precision = precision
         self.fusion = fusion
         self.objective = objective
-        self.backbone: Backbone = BACKBONES.build_if_config(backbone)
-        self._texts = Texts(self.backbone, self._autocast, text_chunk)
-        self._set_names(class_names)
         self.branches = Branches(parts.branches, self.backbone, len(self.class_names))
         self.references = Branches(parts.references, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
@@ -150,22 +137,17 @@ class PromptLearner(BaseModel):
         """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
         features = self.encode_image(images)
         texts = self.encode_text(features)
-        terms = cast(dict[str, LossTerm], self.losses)
-        evidence = self._evidence(self.branches, features, texts, **asked_for(terms.values()))
-        scale = self.backbone.logit_scale
+        terms = cast(dict[str, LossTerm], dict(self.losses.items()))
+        scale, asked = self.backbone.logit_scale, asked_for(terms.values())
+        with self._autocast():
+            evidence = self.branches.evidence(features, texts, self.backbone, **asked)
         if self.objective == "fused":
-            losses = {"loss_fused": F.cross_entropy(self.logits_of(evidence)["logits"], labels)}
+            losses = fused_loss(self.logits_of(evidence)["logits"], labels)
         else:
-            losses = {
-                f"loss_{name}": branch.loss(evidence[name], labels, scale)
-                for name, branch in self.branches.named()
-            }
+            losses = branch_losses(self.branches, evidence, labels, scale)
         if terms:
             texts = texts | self.encode_text(features, references=True)
-            inputs = LossInputs(evidence, texts, labels, scale)
-            added = {name: term(inputs) for name, term in terms.items()}
-            warn_of_constants(added)
-            losses |= {f"loss_{name}": value for name, value in added.items()}
+            losses |= term_losses(terms, LossInputs(evidence, texts, labels, scale))
         return losses
 
     @torch.no_grad()
@@ -202,7 +184,8 @@ class PromptLearner(BaseModel):
         features = self.encode_image(images, references)
         branches = self.references if references else self.branches
         texts = self.encode_text(features, references)
-        return self._evidence(branches, features, texts, patch_scores, pairs)
+        with self._autocast():
+            return branches.evidence(features, texts, self.backbone, patch_scores, pairs)
 
     def logits_of(
         self, evidence: Mapping[str, Evidence], references: Mapping[str, Evidence] | None = None
@@ -222,21 +205,10 @@ class PromptLearner(BaseModel):
         if isinstance(images, ImageFeatures):
             return images
         streams = {*self.branches.streams, *(self.references.streams if references else ())}
-        if isinstance(images, Crops):
-            images = images.resized(self.backbone.image_size, self.backbone.interpolation)
-        if images.dtype == torch.uint8:
-            images = self.backbone.normalise(images)
         with torch.no_grad(), self._autocast():
-            return self.backbone.encode_image(images, tuple(sorted(streams)))
-
-    def encode_text(
-        self, features: ImageFeatures | None = None, references: bool = False
-    ) -> dict[str, Float[Tensor, "..."]]:
-        """Encode the prompts of every branch (or reference), not normalised: [C, N, E], or
-        [B, C, N, E] where the prompt sees images, which needs their features. See `Texts`.
-        """
-        branches = self.references if references else self.branches
-        return self._encoded(branches.prompts, features)
+            return self.backbone.encode_image(
+                normalised(images, self.backbone), tuple(sorted(streams))
+            )
 
     def fit(self, shots: Shots, val: Shots | None) -> list[str]:
         """Fit, before training, the branches that need the shots; return what was done."""
@@ -262,36 +234,6 @@ class PromptLearner(BaseModel):
         """Make room for a state whose tensors depend on the number of shots."""
         self.branches.accommodate(state, "branches.")
 
-    def train(self, mode: bool = True) -> "PromptLearner":
-        """Switch the mode, and forget texts: hooks that swap weights around an evaluation (EMAHook
-        of mmengine) write through `.data`, which no version counter sees.
-        """
-        self._texts.forget(learned_only=True)
-        return super().train(mode)
-
-    def split_texts(self) -> None:
-        """Let each process of a distributed run encode a part of the classes in training.
-
-        From now on all processes must take their steps together, as data parallel training does.
-        """
-        self._texts.split = True
-
-    @property
-    def names(self) -> NameTokens:
-        """Token embeddings of the class names; there are none where the backbone has no texts."""
-        return self._names._replace(
-            embeddings=self.name_embeddings, lengths=self.name_lengths, start=self.name_start,
-            end=self.name_end,
-        )  # fmt: skip
-
-    @property
-    def shortened(self) -> Shortened | None:
-        """Class names whose texts are too long for the text tower and are cut; None for none."""
-        prompts = {**self.references.prompts, **self.branches.prompts}
-        if not prompts:
-            return None
-        return shortened(prompts, self.names, self.class_names, self.backbone.embed_dim)
-
     def set_probability(self, kind: Probability) -> None:
         """Say what class probabilities are from now on, see `probabilities_of`.
 
@@ -301,59 +243,3 @@ class PromptLearner(BaseModel):
         textless = [name for name, branch in self.branches.named() if branch.prompt is None]
         check_sigmoid(kind, self.backbone, textless)
         self.probability = kind
-
-    def set_class_names(self, class_names: Sequence[str]) -> None:
-        """Classify other classes from now on, with the prompts as they are.
-
-        Raises:
-            ConfigError: if a branch's prompts are bound to the classes they were trained with.
-        """
-        if tuple(class_names) != self.class_names:
-            check_new_classes(self.branches)
-        self._set_names(class_names)
-        warn_of_shortened(self.shortened)
-
-    def describe(self) -> list[str]:
-        """Return the prompts as text, a line a prompt, with how they start."""
-        lines = []
-        for name, prompt in self.branches.prompts.items():
-            for n, text in enumerate(prompt.describe()):
-                filled = text.format(spaced(self.class_names[0]))
-                lines.append(f"{name} prompt {n}: {filled!r} (start: {prompt.source.start_text})")
-        return lines
-
-    def _set_names(self, class_names: Sequence[str]) -> None:
-        names = checked(class_names)
-        self._texts.forget()
-        if not self.backbone.has_text:
-            self.class_names = names
-            return
-        tokens = name_tokens(names, self.backbone.embed_words)
-        self.class_names = names
-        self._names = tokens
-        self.name_lengths = tokens.lengths  # no buffer: it does not move to a device
-        for key in ("embeddings", "start", "end"):
-            self.register_buffer(f"name_{key}", getattr(tokens, key), persistent=False)
-
-    def _encoded(
-        self, prompts: Mapping[str, Prompt], features: ImageFeatures | None = None
-    ) -> dict[str, Float[Tensor, "..."]]:
-        if not prompts:
-            return {}
-        pooled = None if features is None else features.pooled
-        key = (self.backbone.device, self.precision)
-        return self._texts.encode(prompts, self.names, pooled, key)
-
-    def _evidence(
-        self,
-        branches: Branches,
-        features: ImageFeatures,
-        texts: Mapping[str, Tensor],
-        patch_scores: bool,
-        pairs: bool,
-    ) -> dict[str, Evidence]:
-        with self._autocast():
-            return branches.evidence(features, texts, self.backbone, patch_scores, pairs)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return autocast(self.backbone.device, self.precision)
