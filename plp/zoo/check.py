@@ -10,14 +10,15 @@ from typing import Any
 from plp.errors import ConfigError, WeightsError, describe_os_error
 from plp.zoo.folders import model_folder
 from plp.zoo.mistakes import no_tag, unknown_arch
-from plp.zoo.names import FOLDER, HUB, TIMM, TRANSFORMERS, is_file_name, repository
+from plp.zoo.names import FOLDER, HUB, is_file_name, repository
 from plp.zoo.published import archs, tags_of
 
 
 def check_backbone(backbone: Any) -> None:
     """Refuse names of arch and weights that mean nothing, and files that cannot be weights.
 
-    Classes of the user's own are left alone; what only building a model can tell is not asked.
+    Of open_clip's backbone; the others ask where a model comes from before they build it, and
+    classes of the user's own are left alone. What only building a model can tell is not asked.
 
     Args:
         backbone: `model.backbone` of a config.
@@ -35,10 +36,6 @@ def check_backbone(backbone: Any) -> None:
             check_arch(arch)
         if isinstance(arch, str) and isinstance(weights, str):
             check_weights(arch, weights, own is None)
-    elif kind in ("TransformersBackbone", "ImageOnlyBackbone") and isinstance(arch, str):
-        for prefix in (TRANSFORMERS, TIMM):
-            if arch.startswith(prefix) and Path(arch.removeprefix(prefix)).expanduser().is_dir():
-                model_folder(Path(arch.removeprefix(prefix)).expanduser(), prefix)
 
 
 def check_arch(arch: str) -> None:

@@ -71,4 +71,6 @@ def backbone_config(kind: str, arch: str, pretrained: str | None) -> dict[str, A
     """
     if kind == "OpenCLIPBackbone":
         return {"type": kind, "arch": arch, "pretrained": pretrained}
+    if kind == "TransformersBackbone":
+        return {"type": kind, "name_or_folder": arch.removeprefix("transformers:")}
     return {"type": kind, "arch": arch} if arch else {"type": kind}

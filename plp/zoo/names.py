@@ -19,6 +19,8 @@ PREFIXES = {
     TRANSFORMERS: "TransformersBackbone",
     TIMM: "ImageOnlyBackbone",
 }
+# What `pretrained` of a class is where a config leaves it out.
+_DEFAULTS = {"OpenCLIPBackbone": "openai", "ImageOnlyBackbone": "published"}
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
@@ -84,18 +86,16 @@ def _named(name: str, weights: str | None) -> dict[str, Any]:
 
 def _with_weights(name: str, config: dict[str, Any], weights: str | None) -> dict[str, Any]:
     """Return a config with the weights that are given beside its name."""
-    stated = config.get("pretrained")
-    if weights == "" or weights == stated:
+    stated = config.get("pretrained", _DEFAULTS.get(config["type"]))
+    if weights == "" or ("pretrained" in config and weights == stated):
         return config
-    if config["type"] == "ImageOnlyBackbone":
-        return {**config, "pretrained": weights}
-    if "pretrained" not in config:
+    if config["type"] not in _DEFAULTS:
         raise ConfigError(
             f"--backbone {name} brings its own weights, model.backbone.pretrained has no meaning "
             "for it: leave one out"
         )
     tags = tags_of(config["arch"])
-    if stated is not None and (stated not in tags or weights in tags):
+    if "pretrained" in config and stated is not None and (stated not in tags or weights in tags):
         raise ConfigError(
             f"--backbone {name} says which weights ({stated}), --cfg-options "
             f"model.backbone.pretrained others ({weights}): leave one out"
@@ -119,24 +119,32 @@ def label_of(backbone: Any) -> str:
     """
     if not isinstance(backbone, Mapping):
         return ""
-    kind, arch = str(backbone.get("type") or ""), str(backbone.get("arch") or "")
-    weights = backbone.get("pretrained")
-    if kind == "OpenCLIPBackbone":
-        arch = arch or "ViT-B-16"
-        weights = backbone.get("pretrained", "openai")
-    if kind == "ImageOnlyBackbone" and "pretrained" in backbone:
-        weights = None if weights == "published" else weights or "random"
-    if not backbone.get("model_config"):
+    kind, arch = str(backbone.get("type") or ""), _arch_of(backbone)
+    weights = backbone.get("pretrained", _DEFAULTS.get(kind))
+    if backbone.get("model_config") is None:
         for entry in ENTRIES.values():
-            if (entry.type, entry.arch, entry.pretrained) == (kind, arch, weights):
+            own = entry.config.get("pretrained", _DEFAULTS.get(kind))
+            if (entry.type, entry.arch, own) == (kind, arch, weights):
                 return entry.name
     prefix, colon, place = arch.partition(":")
     arch = f"{prefix}:{Path(place).name}" if colon and Path(place).is_absolute() else arch
-    if kind == "ImageOnlyBackbone" and weights is not None:
-        return f"{arch}:{Path(str(weights)).name}"
-    if kind != "OpenCLIPBackbone" or (weights is None and colon):
+    brings_its_own = weights is None and (kind not in _DEFAULTS or arch.startswith((HUB, FOLDER)))
+    if brings_its_own or weights == _DEFAULTS["ImageOnlyBackbone"]:
         return arch or kind
     return f"{arch}:{'random' if weights is None else Path(str(weights)).name}"
+
+
+def _arch_of(backbone: Mapping[str, Any]) -> str:
+    """Return arch, repository or folder of a backbone, as the table has it."""
+    kind, arch = backbone.get("type"), str(backbone.get("arch") or "")
+    if kind == "OpenCLIPBackbone":
+        return arch or "ViT-B-16"
+    if kind == "TransformersBackbone":
+        return f"{TRANSFORMERS}{backbone.get('name_or_folder') or ''}"
+    if kind == "ImageOnlyBackbone":
+        arch = arch or "timm:vit_small_patch14_dinov2.lvd142m"
+        return arch if arch.startswith((TIMM, HUB)) else f"{TIMM}{arch}"
+    return arch
 
 
 def _weights(arch: str, tag: str, given: bool, beside: str | None) -> str | None:
@@ -169,12 +177,10 @@ def is_file_name(text: str) -> bool:
 def _place(name: str, prefix: str) -> str:
     """Return what follows a prefix: a folder that is there, or what may be a repository."""
     place = name.removeprefix(prefix)
-    if prefix == TIMM and "/" not in place:
-        return place
     path = Path(place).expanduser()
-    if prefix == FOLDER or (prefix != HUB and path.exists()):
+    if prefix == FOLDER or (prefix != HUB and path.is_dir()):
         return str(model_folder(path, prefix).absolute())
-    return repository(name, prefix)
+    return place if prefix == TIMM and "/" not in place else repository(name, prefix)
 
 
 def repository(name: str, prefix: str) -> str:
@@ -195,9 +201,7 @@ def repository(name: str, prefix: str) -> str:
 
 def _streams_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the streams of a backbone named by a prefix, where its name says enough."""
-    if config["type"] == "OpenCLIPBackbone":
+    name = str(config.get("arch"))
+    if not name.startswith(TIMM) or "/" in name:
         return ()
-    name = config["arch"].removeprefix(TIMM)
-    if config["type"] == "ImageOnlyBackbone" and "/" not in name:
-        return STREAMS[tower_of({"vision_cfg": {"timm_model_name": name}})]
-    return STREAMS["transformer"] if config["type"] == "TransformersBackbone" else ()
+    return STREAMS[tower_of({"vision_cfg": {"timm_model_name": name.removeprefix(TIMM)}})]

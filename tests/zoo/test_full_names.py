@@ -32,13 +32,35 @@ def test_full_names(name, label, arch, weights):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("transformers:org/model", "TransformersBackbone"), ("timm:resnet18", "ImageOnlyBackbone")],
-)
-def test_other_libraries(name, kind):
+    ("name", "config", "label"),
+    [
+        ("transformers:org/model", {"name_or_folder": "org/model"}, "transformers:org/model"),
+        ("transformers:lcybuaa/Git-RSCLIP", {"name_or_folder": "lcybuaa/Git-RSCLIP"}, "git-rsclip"),
+        ("timm:resnet18", {"arch": "timm:resnet18"}, "timm:resnet18"),
+        ("timm:timm/resnet18.a1_in1k", {"arch": "timm:timm/resnet18.a1_in1k"},
+         "timm:timm/resnet18.a1_in1k"),
+    ],
+)  # fmt: skip
+def test_other_libraries(name, config, label):
     found = find_backbone(name)
-    assert found.config == {"type": kind, "arch": name}
-    assert found.label == name
+    kind = "TransformersBackbone" if name.startswith("tr") else "ImageOnlyBackbone"
+    assert found.config == {"type": kind, **config}
+    assert found.label == label
+
+
+def test_folders_of_other_libraries(tmp_path):
+    place = folder(tmp_path / "model", "config.json")
+    assert find_backbone(f"transformers:{place}").config["name_or_folder"] == str(place)
+    assert find_backbone(f"transformers:{place}").label == "transformers:model"
+    assert find_backbone(f"timm:{place}").config["arch"] == f"timm:{place}"
+    assert find_backbone(f"timm:{place}").label == "timm:model"
+
+
+def test_other_weights_of_a_tower_of_timm():
+    assert find_backbone("dinov2-s14", weights=None).config["pretrained"] is None
+    assert find_backbone("timm:resnet18", weights="/a/b.safetensors").label.endswith(
+        ":b.safetensors"
+    )
 
 
 def test_a_tower_of_timm_has_the_streams_of_its_kind():

@@ -1,14 +1,18 @@
 """The table of short names against open_clip's and timm's own tables."""
 
+import inspect
+
 import open_clip
 import pytest
 import timm
 import torch
 from timm.models import get_pretrained_cfg
 
+from plp.registry import BACKBONES
 from plp.towers.resnet import ResNetTower
 from plp.towers.select import read_timm
 from plp.zoo import ENTRIES, find_backbone, label_of
+from plp.zoo.markdown import with_table
 from plp.zoo.published import arch_config, archs, published, tower_of
 
 OPEN_CLIP = [one for one in ENTRIES.values() if one.pretrained]
@@ -112,6 +116,18 @@ def test_a_name_is_short_plain_and_found_again_from_its_config(entry):
     assert label_of(entry.config) == entry.name
     assert find_backbone(entry.name).config == entry.config
     assert find_backbone(entry.full_name).label == entry.name
+
+
+@named(list(ENTRIES.values()))
+def test_its_class_takes_its_config(entry):
+    config = dict(entry.config)
+    parameters = inspect.signature(BACKBONES.get(config.pop("type"))).parameters
+    assert set(config) <= set(parameters)
+
+
+def test_the_page_has_the_table(root):
+    page = (root / "docs/choose_a_backbone.md").read_text(encoding="utf-8")
+    assert page == with_table(page), "python -m plp.zoo.markdown docs/choose_a_backbone.md"
 
 
 def test_no_two_names_are_one_backbone():
