@@ -143,7 +143,7 @@ def _arch_of(backbone: Mapping[str, Any]) -> str:
         return f"{TRANSFORMERS}{backbone.get('name_or_folder') or ''}"
     if kind == "ImageOnlyBackbone":
         arch = arch or "timm:vit_small_patch14_dinov2.lvd142m"
-        return arch if arch.startswith((TIMM, HUB)) else f"{TIMM}{arch}"
+        return arch if arch.startswith((TIMM, HUB, FOLDER)) else f"{TIMM}{arch}"
     return arch
 
 
