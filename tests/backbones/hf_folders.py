@@ -139,21 +139,29 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
-def write_model(name: str, folder: Path) -> Any:
-    """Save a model of a family with all its files, and return it in evaluation mode."""
+def make_model(name: str, vision: dict[str, Any] | None = None, **more: Any) -> Any:
+    """Return a model of a family in evaluation mode, with seeded random weights."""
     case = CASES[name]
-    tokenizer = case.tokenizer(folder)
-    tokenizer.save_pretrained(folder)
-    text = {"vocab_size": len(tokenizer), **case.text}
-    if case.kind == "CLIP":
-        text.setdefault("eos_token_id", tokenizer.eos_token_id)
+    text = {**more.get("text", {}), **case.text}
     config = getattr(hf, f"{case.kind}Config")(
-        text_config=text, vision_config=case.vision, **case.whole
+        text_config=text, vision_config={**case.vision, **(vision or {})}, **case.whole
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = getattr(hf, f"{case.kind}Model")(config).eval()
     shake(model)
+    return model
+
+
+def write_model(name: str, folder: Path) -> Any:
+    """Save a model of a family with all its files, and return it in evaluation mode."""
+    case = CASES[name]
+    tokenizer = case.tokenizer(folder)
+    tokenizer.save_pretrained(folder)
+    text = {"vocab_size": len(tokenizer)}
+    if case.kind == "CLIP":
+        text["eos_token_id"] = tokenizer.eos_token_id
+    model = make_model(name, text=text)
     model.save_pretrained(folder)
     case.images().save_pretrained(folder)
     return model

@@ -9,6 +9,7 @@ from typing import Any
 
 import timm
 import torch
+from backbones.hf_folders import make_model
 from open_clip.transformer import LayerNorm, VisionTransformer
 from timm.models.convnext import ConvNeXt
 from timm.models.eva import Eva
@@ -18,6 +19,7 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from timm.models.vision_transformer_relpos import VisionTransformerRelPos
 from torch import nn
 
+from plp.backbones._hf_model import read_vision
 from plp.towers.select import read_timm, read_tower
 from plp.towers.vision import VisionTower
 
@@ -134,6 +136,74 @@ def build_open_clip(name: str) -> tuple[nn.Module, VisionTower]:
 def build_timm(name: str) -> tuple[nn.Module, VisionTower]:
     network = shake((PLAIN | MAPS)[name]())
     return network, read_timm(network, None, alias_first_block=False)
+
+
+LARGER = {"image_size": SIDE, "patch_size": 16, "num_hidden_layers": 3}
+HUB: dict[str, dict[str, Any]] = {
+    "hub: clip": LARGER,
+    "hub: metaclip_2": LARGER,
+    "hub: altclip": LARGER,
+    "hub: chinese_clip": LARGER,
+    "hub: siglip": LARGER,
+    "hub: siglip 2, naflex": {"patch_size": 16, "num_hidden_layers": 3},
+    "hub: align": {},
+}
+
+
+class HubImages(nn.Module):
+    """The image side of a model of the transformers library, by its own calls."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.model.get_image_features(**self._inputs(batch)).pooler_output
+
+    def forward_tokens(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the last patches: CLIP's are normed by plp alone, SigLIP's by the library."""
+        vision = self.model.vision_model
+        last = vision(**self._inputs(batch)).last_hidden_state
+        if last.ndim == 4:
+            return last.flatten(2).transpose(1, 2)
+        return last if hasattr(vision, "head") else vision.post_layernorm(last[:, 1:])
+
+    def pool(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Pool finished patches."""
+        vision = self.model.vision_model
+        return vision.head(tokens) if hasattr(vision, "head") else tokens.mean(dim=1)
+
+    def _inputs(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Cut patches out for NaFlex: pixels row by row, channels last."""
+        if self.model.config.model_type != "siglip2":
+            return {"pixel_values": batch}
+        side = self.model.config.vision_config.patch_size
+        starts = range(0, SIDE, side)
+        patches = torch.stack(
+            [
+                batch[:, :, r : r + side, c : c + side].movedim(1, -1).flatten(1)
+                for r in starts
+                for c in starts
+            ],
+            dim=1,
+        )
+        return {
+            "pixel_values": patches,
+            "pixel_attention_mask": torch.ones(patches.shape[:2], dtype=torch.long),
+            "spatial_shapes": torch.tensor([[len(starts)] * 2] * len(batch)),
+        }
+
+
+def build_hub(name: str) -> tuple[nn.Module, VisionTower]:
+    model = make_model(name.removeprefix("hub: "), vision=HUB[name])
+    return HubImages(model), read_vision(model, alias_first_block=False)
+
+
+def build(name: str) -> tuple[nn.Module, VisionTower]:
+    """Return the library's network of a row, and plp's reader of it."""
+    if name in HUB:
+        return build_hub(name)
+    return build_open_clip(name) if name in OPEN_CLIP else build_timm(name)
 
 
 def images(side: int = SIDE) -> torch.Tensor:

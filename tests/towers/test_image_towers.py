@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
-from towers.image_cases import MAPS, OPEN_CLIP, PLAIN, build_open_clip, build_timm, images
+from towers.image_cases import HUB, MAPS, OPEN_CLIP, PLAIN, build, build_timm, images
 
 from plp.errors import ConfigError
 from plp.towers.streams import TransformerStreams
@@ -14,15 +14,15 @@ TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 STREAMS = ("tokens", "value", "vv")
 
 
-@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN, *MAPS])
+@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN, *MAPS, *HUB])
 def built(request):
-    build = build_open_clip if request.param in OPEN_CLIP else build_timm
     return build(request.param)
 
 
-@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN])
+@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN, *HUB])
 def transformer(request):
-    build = build_open_clip if request.param in OPEN_CLIP else build_timm
+    if request.param == "hub: align":
+        pytest.skip("an EfficientNet")
     return build(request.param)
 
 
@@ -88,6 +88,7 @@ POOLED_OVER_PATCHES = [
     "mean of patches", "norm after the mean", "timm, mean", "timm, mean beside a class token",
     "timm, attention pool (SigLIP)", "eva, mean, registers", "relative positions, mean",
     "dinov3", "convnext", "swin", "efficientnet",
+    "hub: siglip", "hub: siglip 2, naflex", "hub: align",
 ]  # fmt: skip
 
 
@@ -95,7 +96,7 @@ POOLED_OVER_PATCHES = [
 @pytest.mark.parametrize("name", POOLED_OVER_PATCHES)
 def test_patches_that_are_all_alike_are_the_pooled_feature(name):
     """A pooling over patches that are one and the same must give what each alone gives."""
-    network, tower = (build_open_clip if name in OPEN_CLIP else build_timm)(name)
+    network, tower = build(name)
     patch = tower.encode(images(), ("tokens",)).dense["tokens"][:, :1]
     grid = tower.encode(images(), ()).grid
     alike = patch.expand(-1, grid[0] * grid[1], -1)
@@ -123,6 +124,8 @@ def test_maps_say_what_they_cannot_have(name):
 
 def own_tokens(network: nn.Module) -> Tensor:
     """Return the last patches as the library has them, behind the norm that `finish` stands for."""
+    if hasattr(network, "forward_tokens"):
+        return network.forward_tokens(images())
     if hasattr(network, "forward_features"):
         features = network.forward_features(images())
         if features.ndim == 4:
@@ -141,6 +144,8 @@ def own_tokens(network: nn.Module) -> Tensor:
 
 def pool_of_finished(network: nn.Module, tower, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     """Pool patches that are behind the last norm, by the library's own pooling."""
+    if hasattr(network, "forward_tokens"):
+        return network.pool(tokens)
     if hasattr(network, "forward_head"):
         if isinstance(tower, FeatureMap):
             last = tokens.unflatten(1, grid)
