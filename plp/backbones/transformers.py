@@ -23,6 +23,7 @@ from plp.backbones.tower_backbone import TowerBackbone
 from plp.errors import ConfigError
 from plp.registry import BACKBONES
 
+PREFIX = "transformers:"
 # Entries of a vision config that change features and show in no tensor's shape.
 _CHANGING = (
     "hidden_act", "num_attention_heads", "layer_norm_eps", "batch_norm_eps", "pooling_type",
@@ -42,7 +43,8 @@ class TransformersBackbone(TowerBackbone):
     Weights are read from safetensors only, and no code of a repository is ever run.
 
     Args:
-        name_or_folder: A folder, or 'org/name' on the hub; what the local cache holds is enough.
+        arch: A folder, or 'org/name' on the hub; 'transformers:' in front is what `--backbone`
+            puts there. What the local cache holds is enough.
         revision: Branch, tag or commit of the repository; None for its main branch.
         alias_first_block: As in `OpenCLIPBackbone`.
         cache_dir: Where the hub's files are stored and looked for; None for the usual cache.
@@ -63,16 +65,16 @@ class TransformersBackbone(TowerBackbone):
 
     def __init__(
         self,
-        name_or_folder: str | os.PathLike[str],
+        arch: str | os.PathLike[str],
         revision: str | None = None,
         alias_first_block: bool = True,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
-        self.name_or_folder = _text("name_or_folder", name_or_folder)
+        self.arch = _name(arch)
         self.alias_first_block = alias_first_block
         cache = None if cache_dir is None else os.fspath(cache_dir)
-        folder = find_model(self.name_or_folder, revision, cache)
+        folder = find_model(self.arch, revision, cache)
         self.commit = commit_of(folder.path)
         weights = folder.path / WEIGHTS
         self.weights_file = weights if weights.is_file() else None
@@ -95,7 +97,7 @@ class TransformersBackbone(TowerBackbone):
 
     @property
     def _label(self) -> str:
-        return f"{type(self).__name__} {self.name_or_folder!r}"
+        return f"{type(self).__name__} {self.arch!r}"
 
     @property
     def _image_options(self) -> tuple[Any, ...]:
@@ -109,13 +111,14 @@ class TransformersBackbone(TowerBackbone):
         """Name the weights."""
         commit = f", commit={self.commit!r}" if self.commit else ""
         return (
-            f"name_or_folder={self.name_or_folder!r}{commit}, "
+            f"arch={self.arch!r}{commit}, "
             f"model_type={self.model.config.model_type!r}, "
             f"alias_first_block={self.alias_first_block}, image_size={self.image_size}"
         )
 
 
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigError(f"expected {name} to be a folder or 'org/name', got {value!r}")
-    return os.fspath(value)
+def _name(arch: str | os.PathLike[str]) -> str:
+    name = os.fspath(arch).removeprefix(PREFIX)
+    if not name:
+        raise ConfigError(f"expected arch to be a folder or 'org/name' on the hub, got {arch!r}")
+    return name

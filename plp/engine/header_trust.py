@@ -53,7 +53,7 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
     if backbone.get("type") == _LIBRARY:
         return [
             Named(f"{_KEY}.{key}", str(backbone[key]))
-            for key in ("name_or_folder", "cache_dir")
+            for key in ("arch", "cache_dir")
             if backbone.get(key) is not None
         ]
     if backbone.get("type") == "ImageOnlyBackbone":
@@ -114,7 +114,7 @@ def check_header(
         options[_weights_key(backbone)] = str(pretrained)
     if trust_header or not isinstance(backbone, Mapping):
         return options
-    named = [one for one in named_by(backbone) if not _is_said(one, pretrained)]
+    named = [one for one in named_by(backbone) if not _is_said(one, backbone, pretrained)]
     if not named:
         return options
     recorded, why = _recorded(backbone, Path(checkpoint))
@@ -188,18 +188,17 @@ def _named_within(section: Any, key: str) -> Iterator[Named]:
             yield Named(key, section)
 
 
-def _is_said(one: Named, pretrained: str | Path | None) -> bool:
+def _is_said(one: Named, backbone: Mapping[str, Any], pretrained: str | Path | None) -> bool:
     """Whether the user has named it: as the weights, or in place of the header's weights."""
     if pretrained is None:
         return False
-    keys = (f"{_KEY}.pretrained", f"{_KEY}.name_or_folder")
-    return one.key in keys or one.value == str(pretrained)
+    return one.key == _weights_key(backbone) or one.value == str(pretrained)
 
 
 def _weights_key(backbone: Any) -> str:
     """Return the entry that says which weights a backbone takes."""
     library = isinstance(backbone, Mapping) and backbone.get("type") == _LIBRARY
-    return f"{_KEY}.{'name_or_folder' if library else 'pretrained'}"
+    return f"{_KEY}.{'arch' if library else 'pretrained'}"
 
 
 def _is_file(named: list[Named]) -> bool:

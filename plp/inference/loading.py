@@ -141,8 +141,7 @@ def _build(config: Config, saved: Checkpoint, options: Mapping[str, Any]) -> Pro
 
 def _backbone(config: Config) -> str:
     section = config.model.backbone.to_dict()
-    keys = ("arch", "pretrained", "name_or_folder")
-    described = [f"{k}={section[k]!r}" for k in keys if k in section]
+    described = [f"{k}={section[k]!r}" for k in ("arch", "pretrained") if k in section]
     return f"{section['type']}({', '.join(described)})"
 
 

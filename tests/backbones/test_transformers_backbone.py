@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from transformers import AutoImageProcessor, AutoTokenizer
 
-from plp.backbones import TransformersBackbone
+from plp.backbones import OpenCLIPBackbone, TransformersBackbone
 from plp.learners.class_names import name_tokens
 from plp.prompts import ClassContext, SharedContext, TemplatePrompt
 from plp.transforms.backbone_eval import backbone_eval
@@ -183,7 +183,7 @@ def picture(mode, width=53, height=47):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_preprocessing_is_the_librarys_own(both, mode, tmp_path):
     model, _, backbone = both
-    own_processor = AutoImageProcessor.from_pretrained(backbone.name_or_folder, backend="pil")
+    own_processor = AutoImageProcessor.from_pretrained(backbone.arch, backend="pil")
     if model.config.model_type == "siglip2":
         pytest.skip("its processor keeps the shape of an image, plp makes a square of it")
     image = picture(mode)
@@ -217,3 +217,62 @@ def test_chinese_texts_need_no_spaces(tmp_path):
     assert_close(found, expected, **TOLERANCE)
     assert backbone.multilingual
     assert backbone.image_size == (SIDE, SIDE)
+
+
+def as_open_clip(model):
+    """Return the arguments of open_clip's CLIP with the weights of the library's, by name."""
+    state = {}
+    for name, value in model.state_dict().items():
+        value = value.clone()
+        tower = "visual." if name.startswith("vision_model") else ""
+        name = name.removeprefix("vision_model.").removeprefix("text_model.")
+        for old, new in RENAMED.items():
+            name = name.replace(old, new)
+        state[tower + name] = value
+    for tower in ("visual.transformer", "transformer"):
+        for block in range(2):
+            at = f"{tower}.resblocks.{block}.attn."
+            for part in ("weight", "bias"):
+                singles = [state.pop(f"{at}{one}_proj.{part}") for one in "qkv"]
+                state[f"{at}in_proj_{part}"] = torch.cat(singles)
+    state["visual.proj"] = state.pop("visual_projection.weight").T
+    state["text_projection"] = state.pop("text_projection.weight").T
+    return state
+
+
+RENAMED = {
+    "embeddings.class_embedding": "class_embedding",
+    "embeddings.patch_embedding": "conv1",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "embeddings.token_embedding": "token_embedding",
+    "encoder.layers": "transformer.resblocks",
+    "self_attn": "attn", "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj", "pre_layrnorm": "ln_pre", "post_layernorm": "ln_post",
+    "final_layer_norm": "ln_final",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("alias", [True, False])
+def test_the_same_weights_in_open_clip_give_the_same_streams(alias, tmp_path):
+    """Two libraries, two readers, one model: every stream of CLIP's tower agrees."""
+    model = write_model("clip", tmp_path)
+    backbone = TransformersBackbone(tmp_path, alias_first_block=alias)
+    words = model.config.text_config.vocab_size
+    tower = {"width": 32, "layers": 2, "mlp_ratio": 1.5}
+    other = OpenCLIPBackbone(
+        "tiny", None, alias_first_block=alias, quick_gelu=True,
+        model_config={
+            "embed_dim": 24,
+            "vision_cfg": {**tower, "image_size": SIDE, "patch_size": 8, "head_width": 16},
+            "text_cfg": {**tower, "heads": 2, "vocab_size": words, "context_length": 32},
+        },
+    )  # fmt: skip
+    other.model.load_state_dict(as_open_clip(model))
+    images = pixels(backbone)
+    found, expected = (
+        one.encode_image(images, ("tokens", "value", "vv")) for one in (backbone, other)
+    )
+    assert_close(found.pooled, expected.pooled, **TOLERANCE)
+    for name, dense in expected.dense.items():
+        assert_close(found.dense[name], dense, **TOLERANCE)
+        assert_close(backbone.project_dense(dense), other.project_dense(dense), **TOLERANCE)
