@@ -162,7 +162,7 @@ def test_weights_that_do_not_fit_are_refused(folder):
     [
         ("nowhere", WeightsError, "is no folder here, and no name on the Hugging Face hub"),
         ("/a/b/c", WeightsError, "is no folder here"),
-        ("", ConfigError, "expected arch to be a folder or 'org/name', on the hub, got ''"),
+        ("", ConfigError, "expected arch to be a folder or 'org/name' on the hub, got ''"),
     ],
 )
 def test_names_that_are_neither_folder_nor_repository(name, error, message):
