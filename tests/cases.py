@@ -82,7 +82,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
                 ),
             )
         ],
-        "TransformersBackbone": [dict(arch=hub_folder)],
+        "TransformersBackbone": [dict(name_or_folder=hub_folder)],
     },
     "prompt": {
         "BorrowedPrompt": [dict(branch="lender")],

@@ -43,8 +43,8 @@ class TransformersBackbone(TowerBackbone):
     Weights are read from safetensors only, and no code of a repository is ever run.
 
     Args:
-        arch: A folder, or 'org/name' on the hub; 'transformers:' in front is what `--backbone`
-            puts there. What the local cache holds is enough.
+        name_or_folder: A folder, or 'org/name' on the hub, with or without the 'transformers:' of
+            `--backbone` in front; what the local cache holds is enough.
         revision: Branch, tag or commit of the repository; None for its main branch.
         alias_first_block: As in `OpenCLIPBackbone`.
         cache_dir: Where the hub's files are stored and looked for; None for the usual cache.
@@ -65,16 +65,16 @@ class TransformersBackbone(TowerBackbone):
 
     def __init__(
         self,
-        arch: str | os.PathLike[str],
+        name_or_folder: str | os.PathLike[str],
         revision: str | None = None,
         alias_first_block: bool = True,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
-        self.arch = _name(arch)
+        self.name_or_folder = _name(name_or_folder)
         self.alias_first_block = alias_first_block
         cache = None if cache_dir is None else os.fspath(cache_dir)
-        folder = find_model(self.arch, revision, cache)
+        folder = find_model(self.name_or_folder, revision, cache)
         self.commit = commit_of(folder.path)
         weights = folder.path / WEIGHTS
         self.weights_file = weights if weights.is_file() else None
@@ -97,7 +97,7 @@ class TransformersBackbone(TowerBackbone):
 
     @property
     def _label(self) -> str:
-        return f"{type(self).__name__} {self.arch!r}"
+        return f"{type(self).__name__} {self.name_or_folder!r}"
 
     @property
     def _image_options(self) -> tuple[Any, ...]:
@@ -111,14 +111,14 @@ class TransformersBackbone(TowerBackbone):
         """Name the weights."""
         commit = f", commit={self.commit!r}" if self.commit else ""
         return (
-            f"arch={self.arch!r}{commit}, "
+            f"name_or_folder={self.name_or_folder!r}{commit}, "
             f"model_type={self.model.config.model_type!r}, "
             f"alias_first_block={self.alias_first_block}, image_size={self.image_size}"
         )
 
 
-def _name(arch: str | os.PathLike[str]) -> str:
-    name = os.fspath(arch).removeprefix(PREFIX)
+def _name(given: str | os.PathLike[str]) -> str:
+    name = os.fspath(given).removeprefix(PREFIX)
     if not name:
-        raise ConfigError(f"expected arch to be a folder or 'org/name' on the hub, got {arch!r}")
+        raise ConfigError(f"expected name_or_folder to be a folder or 'org/name', got {given!r}")
     return name

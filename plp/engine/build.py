@@ -60,7 +60,7 @@ def _told(backbone: Any) -> str:
     """Name a backbone in the log: what it is, which one, whose weights."""
     if not isinstance(backbone, Mapping):
         return "the model"
-    told = (backbone.get(key) for key in ("type", "arch", "pretrained"))
+    told = (backbone.get(key) for key in ("type", "arch", "pretrained", "name_or_folder"))
     return " ".join(one for one in told if isinstance(one, str))
 
 

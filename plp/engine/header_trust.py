@@ -53,7 +53,7 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
     if backbone.get("type") == _LIBRARY:
         return [
             Named(f"{_KEY}.{key}", str(backbone[key]))
-            for key in ("arch", "cache_dir")
+            for key in ("name_or_folder", "cache_dir")
             if backbone.get(key) is not None
         ]
     if backbone.get("type") == "ImageOnlyBackbone":
@@ -198,7 +198,7 @@ def _is_said(one: Named, backbone: Mapping[str, Any], pretrained: str | Path | N
 def _weights_key(backbone: Any) -> str:
     """Return the entry that says which weights a backbone takes."""
     library = isinstance(backbone, Mapping) and backbone.get("type") == _LIBRARY
-    return f"{_KEY}.{'arch' if library else 'pretrained'}"
+    return f"{_KEY}.{'name_or_folder' if library else 'pretrained'}"
 
 
 def _is_file(named: list[Named]) -> bool:

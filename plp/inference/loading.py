@@ -141,7 +141,8 @@ def _build(config: Config, saved: Checkpoint, options: Mapping[str, Any]) -> Pro
 
 def _backbone(config: Config) -> str:
     section = config.model.backbone.to_dict()
-    described = [f"{k}={section[k]!r}" for k in ("arch", "pretrained") if k in section]
+    keys = ("arch", "pretrained", "name_or_folder")
+    described = [f"{k}={section[k]!r}" for k in keys if k in section]
     return f"{section['type']}({', '.join(described)})"
 
 

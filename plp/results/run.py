@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,14 +180,17 @@ def whole_seconds(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def backbone_of(config: Mapping[str, Any]) -> str:
-    """Return the architecture a config names, else the class of its backbone, else ''.
+    """Return the architecture a config names, or the last part of its model's name or folder.
+
+    Else the class of its backbone, else ''.
 
     Example:
         >>> backbone_of({'model': {'backbone': {'type': 'OpenCLIPBackbone', 'arch': 'ViT-B-16'}}})
         'ViT-B-16'
     """
     backbone = config.get("model", {}).get("backbone", {})
-    return str(backbone.get("arch") or backbone.get("type") or "")
+    named = backbone.get("arch") or os.path.basename(str(backbone.get("name_or_folder") or ""))
+    return str(named or backbone.get("type") or "")
 
 
 def name_of_config(file: str | None) -> str:

@@ -162,7 +162,7 @@ def test_weights_that_do_not_fit_are_refused(folder):
     [
         ("nowhere", WeightsError, "is no folder here, and no name on the Hugging Face hub"),
         ("/a/b/c", WeightsError, "is no folder here"),
-        ("", ConfigError, "expected arch to be a folder or 'org/name' on the hub, got ''"),
+        ("", ConfigError, "expected name_or_folder to be a folder or 'org/name', got ''"),
     ],
 )
 def test_names_that_are_neither_folder_nor_repository(name, error, message):
@@ -200,7 +200,7 @@ def test_what_the_cache_holds_is_enough(whole, tmp_path, offline):
     assert backbone.weights_file.name == "model.safetensors"
     assert backbone.fingerprint == TransformersBackbone(whole).fingerprint
     assert TransformersBackbone("org/tiny", revision=COMMIT, cache_dir=tmp_path).commit == COMMIT
-    assert f"arch='org/tiny', commit='{COMMIT}', model_type='clip'" in repr(backbone)
+    assert f"name_or_folder='org/tiny', commit='{COMMIT}', model_type='clip'" in repr(backbone)
 
 
 def test_without_a_network_it_is_said_what_the_cache_lacks(whole, tmp_path, offline, unbuilt):

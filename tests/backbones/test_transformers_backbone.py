@@ -183,7 +183,7 @@ def picture(mode, width=53, height=47):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_preprocessing_is_the_librarys_own(both, mode, tmp_path):
     model, _, backbone = both
-    own_processor = AutoImageProcessor.from_pretrained(backbone.arch, backend="pil")
+    own_processor = AutoImageProcessor.from_pretrained(backbone.name_or_folder, backend="pil")
     if model.config.model_type == "siglip2":
         pytest.skip("its processor keeps the shape of an image, plp makes a square of it")
     image = picture(mode)

@@ -165,10 +165,10 @@ def test_a_relative_path_is_found_from_elsewhere(moved, tiny_file, tmp_path, mon
 
 
 def test_a_model_of_the_transformers_library_needs_a_word(tmp_path):
-    section = {"type": "TransformersBackbone", "arch": "some/one", "cache_dir": "/c"}
+    section = {"type": "TransformersBackbone", "name_or_folder": "some/one", "cache_dir": "/c"}
     assert [one.value for one in named_by(section)] == ["some/one", "/c"]
     config = Config(dict(model=dict(backbone=section | {"cache_dir": None})))
-    with pytest.raises(CheckpointError, match=r"asks for 'some/one' \(model\.backbone\.arch\)"):
+    with pytest.raises(CheckpointError, match=r"asks for 'some/one' \(model\.backbone\.name_or_"):
         check_header(config, tmp_path)
-    assert check_header(config, tmp_path, "mine") == {"model.backbone.arch": "mine"}
+    assert check_header(config, tmp_path, "mine") == {"model.backbone.name_or_folder": "mine"}
     assert check_header(config, tmp_path, trust_header=True) == {}
