@@ -37,7 +37,8 @@ def scores(tested: Tested, validation: Mapping[str, Float[Tensor, " _"]]) -> Sec
         "these images are of the trained classes: how well images of other kinds are told apart, "
         "says the command plp ood. Scores that take more than these logits, such as patches, have "
         "their threshold here and no more; plp predict rejects by GlobalLocalMCM where the table "
-        "has it, else by MCM, and by MaxSigmoid where probabilities are of a sigmoid."
+        "has it, else by MCM, by MSP where the backbone has no texts, and by MaxSigmoid where "
+        "probabilities are of a sigmoid."
     )
     alt = f"Histograms of {', '.join(tested.scores)}, of right and wrong predictions."
     caption = (
