@@ -53,9 +53,10 @@ def measure_in_turns(
 
 
 def my_turn() -> None:
-    """Wait for the turn of this process; said by a line."""
+    """Wait for the turn of this process, which is a line; end where nobody gives turns any more."""
     print(flush=True)
-    sys.stdin.readline()
+    if not sys.stdin.readline():
+        raise SystemExit("nobody gives turns")
 
 
 class _Taker:
