@@ -81,6 +81,19 @@ def resolve(
     return _with_side_config(spec, path.parent / CONFIG_FILE)
 
 
+def may_have_bias(arch: str, model_config: Mapping[str, Any] | None) -> bool:
+    """Return whether a model has a logit bias; True where its config is yet to be fetched.
+
+    Example:
+        >>> may_have_bias("ViT-B-16", None), may_have_bias("ViT-B-16-SigLIP", None)
+        (False, True)
+    """
+    stated = model_config
+    if stated is None and isinstance(arch, str) and not arch.startswith((HUB, FOLDER)):
+        stated = get_model_config(_builtin(arch))
+    return not isinstance(stated, Mapping) or "init_logit_bias" in stated
+
+
 def preprocessing_of(stated: Mapping[str, Any], size: Size) -> Preprocessing:
     """Return open_clip's preprocessing in plp's terms.
 

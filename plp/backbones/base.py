@@ -1,7 +1,8 @@
 """The contract of a backbone: a frozen dual encoder, or an image tower alone."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -49,6 +50,11 @@ class Backbone(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("logit_bias", None, persistent=False)
+
+    @classmethod
+    def may_have_bias(cls, config: Mapping[str, Any]) -> bool:
+        """Return whether a backbone of this config can have a logit bias; builds nothing."""
+        return True
 
     @property
     @abstractmethod

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -111,6 +112,11 @@ class LiteBackbone(Backbone):
         self.set_logits(float(logit_scale))
         self.freeze()
         self._mark_of_files = weights_mark(self)
+
+    @classmethod
+    def may_have_bias(cls, config: Mapping[str, Any]) -> bool:
+        """Return False: nothing was trained on pairs."""
+        return False
 
     @property
     def fingerprint(self) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from plp.backbones._openclip_build import build_model, set_input_size
 from plp.backbones._openclip_hub import require_hub_tokenizer
-from plp.backbones._openclip_spec import preprocessing_of, resolve
+from plp.backbones._openclip_spec import may_have_bias, preprocessing_of, resolve
 from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.tower_backbone import TowerBackbone, exponentiated
@@ -114,6 +114,11 @@ class OpenCLIPBackbone(TowerBackbone):
             logit_bias=getattr(self.model, "logit_bias", None),
         )
         self.freeze()
+
+    @classmethod
+    def may_have_bias(cls, config: Mapping[str, Any]) -> bool:
+        """Return whether open_clip's config of the model has a bias, where it is at hand."""
+        return may_have_bias(config.get("arch", "ViT-B-16"), config.get("model_config"))
 
     @property
     def _label(self) -> str:

@@ -20,12 +20,12 @@ from plp.learners.class_texts import ClassTexts
 from plp.learners.images import Images, normalised
 from plp.learners.rows import rows_of
 from plp.learners.shortened import warn_of_shortened
-from plp.learners.sigmoid import check_sigmoid
+from plp.learners.sigmoid import check_model_probability, check_sigmoid
 from plp.learners.state import leave_backbone_out
 from plp.learners.training_loss import branch_losses, fused_loss, term_losses
 from plp.learners.without_texts import served_parts
 from plp.losses.base import LossInputs, LossTerm
-from plp.probability import Probability, check_probability
+from plp.probability import Probability
 from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -84,7 +84,7 @@ class PromptLearner(ClassTexts):
     ) -> None:
         check_arguments(branches, precision, fusion, objective)
         check_losses(losses)
-        check_probability(probability)
+        check_model_probability({"probability": probability, "backbone": backbone})
         parts = served_parts(backbone, branches, references)
         super().__init__(BACKBONES.build_if_config(backbone), class_names, text_chunk, precision)
         self.notes = parts.notes

@@ -14,6 +14,7 @@ from plp.engine.validation_scores import scores_of, scores_of_logits, usual_scor
 from plp.errors import ConfigError
 from plp.evaluation.calibration import calibration_report, judge
 from plp.learners import PromptLearner
+from plp.learners.sigmoid import check_model_probability
 from plp.probability import probabilities_of
 from plp.scores import JointEnergy, MaxLogit, MaxSigmoid
 from plp.structures import Evidence
@@ -150,6 +151,25 @@ class TestRefusals:
     def test_the_lite_backbone(self):
         with pytest.raises(ConfigError, match="LiteBackbone has none"):
             learner_of(LiteBackbone(image_size=32), probability="sigmoid")
+
+    @pytest.mark.parametrize(
+        ("backbone", "name"),
+        [
+            (dict(type="OpenCLIPBackbone", arch="ViT-B-16", pretrained="openai"), "ViT-B-16"),
+            (dict(type="OpenCLIPBackbone", model_config={"embed_dim": 1}, arch="mine"), "mine"),
+            (dict(type="LiteBackbone"), "LiteBackbone"),
+        ],
+    )
+    def test_before_anything_is_built(self, backbone, name, monkeypatch):
+        model = {"backbone": backbone, "probability": "sigmoid"}
+        with pytest.raises(ConfigError, match=f"logit bias .*; {name} has none"):
+            check_model_probability(model)
+        monkeypatch.setattr("plp.registry.BACKBONES.build_if_config", None)
+        with pytest.raises(ConfigError, match="logit bias"):
+            learner_of(backbone, probability="sigmoid")
+        check_model_probability({"backbone": backbone})
+        siglip = dict(type="OpenCLIPBackbone", arch="ViT-B-16-SigLIP", pretrained="webli")
+        check_model_probability(model | {"backbone": siglip})
 
     def test_without_texts(self, siglip):
         branches = {"global": ZERO_SHOT, "probe": PROBE}

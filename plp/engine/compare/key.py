@@ -41,6 +41,7 @@ from plp.engine.data import draw
 from plp.engine.data_options import DataOptions
 from plp.engine.duplicates import check_duplicates
 from plp.engine.ood_sets import OODSet, list_ood_sets
+from plp.learners.sigmoid import check_model_probability
 from plp.learners.without_texts import check_model_texts
 
 
@@ -105,6 +106,7 @@ class Keys:
         loaded, modules = self._load(job.config)
         config, source, _ = choose(loaded, job.choices)
         check_model_texts(config.model)
+        check_model_probability(config.model)
         seed, options = run_seed(config), DataOptions.of(config)
         once = self._sources.setdefault((job.source, job.root), _ReadOnce(source))
         drawn = (options.shots, seed, options.sampler, options.classes, options.class_names)
