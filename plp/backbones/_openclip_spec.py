@@ -90,7 +90,7 @@ def may_have_bias(arch: str, model_config: Mapping[str, Any] | None) -> bool:
     """
     stated = model_config
     if stated is None and isinstance(arch, str) and not arch.startswith((HUB, FOLDER)):
-        stated = get_model_config(_builtin(arch))
+        stated = get_model_config(builtin(arch))
     return not isinstance(stated, Mapping) or "init_logit_bias" in stated
 
 

@@ -46,7 +46,7 @@ def check_model_probability(model: Mapping[str, Any]) -> None:
     if kind == "softmax" or not isinstance(backbone, Mapping):
         return
     try:
-        built = BACKBONES.get(backbone.get("type"))
+        built = BACKBONES.get(str(backbone.get("type")))
     except (ConfigError, UnknownComponentError):
         return  # told where it is built
     if issubclass(built, Backbone) and not built.may_have_bias(backbone):
