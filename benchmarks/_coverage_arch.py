@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from _coverage_methods import (
     run_method,
     timed_step,
 )
+from torch.nn import functional as F
 
 from plp.backbones._openclip_build import build_model
 from plp.backbones._openclip_spec import resolve
@@ -161,8 +163,13 @@ def zero_shot(backbone: Any, images: torch.Tensor, features: Any) -> float:
         (learner.encode_text()["global"][:, 0], model.encode_text(tokens)),
         (features.pooled, model.encode_image(backbone.normalise(images))),
     )
-    largest = max(float((found - own).abs().max() / own.abs().max()) for found, own in pairs)
-    return float(f"{largest:.1e}")
+    return float(f"{max(starmap(distance, pairs)):.1e}")
+
+
+def distance(found: torch.Tensor, own: torch.Tensor) -> float:
+    """Return the largest difference to the largest number; of directions, which is what counts."""
+    found, own = F.normalize(found, dim=-1), F.normalize(own, dim=-1)  # CoCa's own are normalised
+    return float((found - own).abs().max() / own.abs().max())
 
 
 def write_stages(arch: str, home: Path, out: Path) -> None:

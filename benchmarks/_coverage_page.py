@@ -21,8 +21,8 @@ Nothing here says how accurate a model is.
 
 ## How to read the table
 
-- **zero-shot**: largest difference of plp's image and text features from open_clip's own
-  `encode_image` and `encode_text(tokenizer(...))`, divided by the largest feature.
+- **zero-shot**: largest difference of plp's image and text features, normalised, from open_clip's
+  own `encode_image` and `encode_text(tokenizer(...))`, divided by the largest number.
 - **prompts**: one training step each with `SharedContext` (`configs/coop`) and `ClassContext`.
 - **streams**: the dense streams of the image tower ([formulas](architecture.md#towers)). A method
   whose config names a stream that the tower does not have ran on `value`, else on `tokens`.

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+ALIKE = 1e-4  # of features, relative
 ROWS, PAGE = ROOT / "docs/results/backbones.json", ROOT / "docs/backbones.md"
 
 
@@ -99,6 +100,8 @@ def summary(row: dict[str, Any]) -> str:
     """Return what is not as it should be."""
     cells = {**row.get("methods", {}), "zero-shot": row.get("zero_shot"), **row.get("step", {})}
     failed = [f"{name}: {cell}" for name, cell in cells.items() if str(cell).startswith("no:")]
+    if isinstance(row.get("zero_shot"), float) and row["zero_shot"] > ALIKE:
+        failed.append(f"features differ from open_clip's own by {row['zero_shot']}")
     told = [*failed, *(str(row[key]) for key in ("refused", "early") if row.get(key))]
     return "".join(f"\n    {line}" for line in told)
 
