@@ -22,6 +22,18 @@ _BLOCKS = (
 class WithoutInit(TorchFunctionMode):
     """Leaves parameters as they were allocated: drawing them takes longer than all else."""
 
+    def __enter__(self) -> "WithoutInit":
+        """Also take torch's truncated normal away: it draws into tensors of its own."""
+        self._truncated = nn.init.trunc_normal_
+        nn.init.trunc_normal_ = lambda tensor, *args, **kwargs: tensor
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Give it back."""
+        super().__exit__(*error)
+        nn.init.trunc_normal_ = self._truncated
+
     def __torch_function__(
         self,
         func: Callable[..., Any],

@@ -88,14 +88,14 @@ def counts(rows: Sequence[Row], archs: Sequence[str], version: str, methods: int
         "features of open_clip's own calls",
         f"learned prompts, `SharedContext` and `ClassContext`: {number(fine, learns)}",
         "streams: `tokens`, `value` and `vv` on "
-        f"{number(fine, lambda row: row['streams'] == ALL_STREAMS)}, `tokens` and `value` on "
-        f"{number(fine, lambda row: row['streams'] == ALL_STREAMS[:2])}, `tokens` on "
-        f"{number(fine, lambda row: row['streams'] == ALL_STREAMS[:1])}, none on "
-        f"{number(fine, lambda row: row['streams'] == [])}",
+        f"{number(fine, lambda row: row.get('streams') == ALL_STREAMS)}, `tokens` and `value` on "
+        f"{number(fine, lambda row: row.get('streams') == ALL_STREAMS[:2])}, `tokens` on "
+        f"{number(fine, lambda row: row.get('streams') == ALL_STREAMS[:1])}, none on "
+        f"{number(fine, lambda row: row.get('streams') == [])}",
         f"all {methods} methods: {number(fine, lambda row: len(ran(row)) == methods)}",
         "with a tokenizer or text encoder of the hub, which a stand-in took the place of: "
-        f"{number(fine, lambda row: row['tokenizer']['stand_in'])}",
-        f"cut to four blocks per tower: {number(fine, lambda row: row['cut'])}",
+        f"{number(fine, lambda row: row.get('tokenizer', {}).get('stand_in'))}",
+        f"cut to four blocks per tower: {number(fine, lambda row: row.get('cut'))}",
     ]
     late = [row["arch"] for row in rows if not row["finished"]]
     if late:
@@ -127,7 +127,7 @@ def families(groups: Mapping[str, Sequence[Row]]) -> str:
     """Return a table of a line a family."""
     lines = []
     for name, rows in groups.items():
-        fine = [row for row in rows if not row.get("refused")]
+        fine = [row for row in rows if "streams" in row]
         streams = sorted({" ".join(row["streams"]) or "none" for row in fine}, key=len)
         cells = [name, len(rows), rows[0]["arch"], unique(fine, "image"), unique(fine, "text")]
         lines.append([*cells, " or ".join(f"`{one}`" for one in streams)])
