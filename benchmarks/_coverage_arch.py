@@ -27,7 +27,7 @@ from plp.backbones._openclip_build import build_model
 from plp.backbones._openclip_spec import resolve
 from plp.testing.hub_stand_ins import write_stand_in
 
-LARGEST, BLOCKS = 2e9, 4  # towers of more parameters are cut to so many blocks
+BLOCKS = 4  # that are left of the towers of large models
 FAMILIES = {  # the first that matches
     "CoCa": "coca", "ConvNeXt": "convnext", "EVA": "EVA", "MobileCLIP2": "MobileCLIP2",
     "MobileCLIP": "MobileCLIP", "mT5": "mt5", "NLLB-SigLIP": "nllb.*siglip", "NLLB": "nllb",
@@ -43,13 +43,13 @@ def family(arch: str) -> str:
     return next(name for name, start in FAMILIES.items() if re.match(start, arch))
 
 
-def rows(arch: str) -> Iterator[dict[str, Any]]:
+def rows(arch: str, largest: float) -> Iterator[dict[str, Any]]:
     """Yield what is known of an arch after each stage: a row cut off says how far it came."""
     import plp.backbones.openclip as module
     from plp.backbones import OpenCLIPBackbone
 
     row: dict[str, Any] = {"arch": arch, "family": family(arch), "finished": False}
-    built = Built(module.build_model, LARGEST, BLOCKS)
+    built = Built(module.build_model, largest, BLOCKS)
     module.build_model = built
     try:
         backbone = OpenCLIPBackbone(arch, pretrained=None)
@@ -172,20 +172,21 @@ def distance(found: torch.Tensor, own: torch.Tensor) -> float:
     return float((found - own).abs().max() / own.abs().max())
 
 
-def write_stages(arch: str, home: Path, out: Path) -> None:
+def write_stages(arch: str, home: Path, out: Path, largest: float) -> None:
     """Write a JSON line after each stage of an arch.
 
     Args:
         arch: Of open_clip.
         home: Folder of stand-ins for what the hub holds; `HF_HOME` of this process.
         out: File of the lines.
+        largest: Parameters above which a model is cut.
     """
     torch.set_num_threads(1)
     row: dict[str, Any] = {"arch": arch, "family": family(arch), "finished": False}
     with open(out, "w", buffering=1) as file:
         try:
             write_stand_ins(home, [arch])
-            for row in rows(arch):
+            for row in rows(arch, largest):
                 print(json.dumps(row), file=file)
         except Exception as error:  # the process ends; its row says why
             print(json.dumps(row | {"early": f"{type(error).__name__}: {error}"}), file=file)

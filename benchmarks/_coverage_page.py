@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+LARGE = 2e9  # parameters
 ALL_STREAMS = ["tokens", "value", "vv"]
 HEAD = (
     "architecture", "parameters, M", "pixels", "image tower", "text tower", "tokenizer",
@@ -95,7 +96,8 @@ def counts(rows: Sequence[Row], archs: Sequence[str], version: str, methods: int
         f"all {methods} methods: {number(fine, lambda row: len(ran(row)) == methods)}",
         "with a tokenizer or text encoder of the hub, which a stand-in took the place of: "
         f"{number(fine, lambda row: row.get('tokenizer', {}).get('stand_in'))}",
-        f"cut to four blocks per tower: {number(fine, lambda row: row.get('cut'))}",
+        f"cut to four blocks per tower: {number(fine, lambda row: row.get('cut'))}"
+        + early_cut(fine),
     ]
     late = [row["arch"] for row in rows if not row["finished"]]
     if late:
@@ -110,6 +112,17 @@ def counts(rows: Sequence[Row], archs: Sequence[str], version: str, methods: int
 def number(rows: Iterable[Row], holds: Callable[[Row], bool]) -> int:
     """Return of how many rows something holds; rows cut off early may lack it."""
     return sum(bool(holds(row)) for row in rows)
+
+
+def early_cut(rows: Sequence[Row]) -> str:
+    """Return how many were cut though they are not large, if there are such."""
+    short = [row["arch"] for row in rows if row.get("cut") and row["parameters"] <= LARGE]
+    if not short:
+        return ""
+    return (
+        f", {len(short)} of them although they have no more than two billion parameters: there was "
+        f"no time for their whole depth ({', '.join(short)})"
+    )
 
 
 def learns(row: Row) -> bool:

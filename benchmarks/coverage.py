@@ -3,6 +3,7 @@
     python benchmarks/coverage.py                        # the archs that have no finished row yet
     python benchmarks/coverage.py --archs RN50 ViT-B-16  # these, again
     python benchmarks/coverage.py --families SigLIP CoCa # all archs of these families, again
+    python benchmarks/coverage.py --largest 1e8          # cut what has more parameters, in less time
     python benchmarks/coverage.py --page-only            # the page from the rows there are
 
 Each arch of `open_clip.list_models()` runs in a process of its own, with seeded random weights, one
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+LARGEST = 2e9  # parameters; what has more is cut
 ALIKE = 1e-4  # of features, relative
 ROWS, PAGE = ROOT / "docs/results/backbones.json", ROOT / "docs/backbones.md"
 
@@ -41,13 +43,13 @@ def apart(limit: float, job: Callable[..., None], *args: Any) -> str:
     return "" if process.exitcode == 0 else f"ended with exit status {process.exitcode}"
 
 
-def measure(arch: str, home: Path, limit: float) -> dict[str, Any]:
+def measure(arch: str, home: Path, limit: float, largest: float = LARGEST) -> dict[str, Any]:
     """Return the row of an arch, as far as it came."""
     from _coverage_arch import family, write_stages
 
     out = home / f"{arch}.jsonl"  # another run may use the folder
     out.write_text("")
-    early = apart(limit, write_stages, arch, home, out)
+    early = apart(limit, write_stages, arch, home, out, largest)
     whole = out.read_text().split("\n")[:-1]
     row = {"arch": arch, "family": family(arch), "finished": False}
     row |= json.loads(whole[-1]) if whole else {}
@@ -76,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
     rows = read_rows(args.rows)
     for arch in [] if args.page_only else wanted(args, rows, home):
         begin = time.perf_counter()
-        rows[arch] = measure(arch, home, args.seconds)
+        rows[arch] = measure(arch, home, args.seconds, args.largest)
         write_rows(args.rows, rows.values())
         print(f"{arch}: {time.perf_counter() - begin:.0f} s{summary(rows[arch])}", flush=True)
     args.page.write_text(page_of(args.rows))
@@ -111,6 +113,7 @@ if __name__ == "__main__":
     parser.add_argument("--archs", nargs="+", metavar="ARCH")
     parser.add_argument("--families", nargs="+", metavar="FAMILY", help="of rows that are there")
     parser.add_argument("--seconds", type=float, default=900, help="limit of one arch")
+    parser.add_argument("--largest", type=float, default=LARGEST, help="parameters; more are cut")
     parser.add_argument("--rows", type=Path, default=ROWS, help="JSON file of rows")
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--page-only", action="store_true", help="measure nothing")
