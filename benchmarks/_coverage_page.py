@@ -114,9 +114,14 @@ def number(rows: Iterable[Row], holds: Callable[[Row], bool]) -> int:
     return sum(bool(holds(row)) for row in rows)
 
 
+def was_cut(row: Row) -> bool:
+    """Whether only the first blocks ran."""
+    return bool(row.get("cut"))
+
+
 def early_cut(rows: Sequence[Row]) -> str:
     """Return how many were cut though they are not large, if there are such."""
-    short = [row["arch"] for row in rows if row.get("cut") and row["parameters"] <= LARGE]
+    short = [row["arch"] for row in rows if was_cut(row) and row["parameters"] <= LARGE]
     if not short:
         return ""
     return (

@@ -3,7 +3,7 @@
     python benchmarks/coverage.py                        # the archs that have no finished row yet
     python benchmarks/coverage.py --archs RN50 ViT-B-16  # these, again
     python benchmarks/coverage.py --families SigLIP CoCa # all archs of these families, again
-    python benchmarks/coverage.py --largest 1e8          # cut what has more parameters, in less time
+    python benchmarks/coverage.py --largest 1e8          # cut what has more: less time
     python benchmarks/coverage.py --page-only            # the page from the rows there are
 
 Each arch of `open_clip.list_models()` runs in a process of its own, with seeded random weights, one
