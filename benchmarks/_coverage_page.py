@@ -50,14 +50,27 @@ Rows were measured on {machine}, open_clip {version}.
 ## Architectures
 
 {tables}
+
+## Beyond open_clip
+
+Tiny models with random weights, one of each family, as the tests have them: they show what runs,
+not what it costs. Models of the transformers library are
+[`TransformersBackbone`](components.md), image towers without texts `ImageOnlyBackbone`; on these
+Tip-Adapter goes without its text term (`configs/tip_adapter/dinov2_s14_16shot.py`), and what needs
+texts is refused.
+
+{others}
 """
 
 
-def page(rows: Sequence[Row], archs: Sequence[str], version: str, machine: str) -> str:
+def page(
+    rows: Sequence[Row], others: Sequence[Row], archs: Sequence[str], version: str, machine: str
+) -> str:
     """Return the page.
 
     Args:
         rows: Of `coverage.py`.
+        others: Its rows of families beyond open_clip.
         archs: All archs of open_clip, so that missing rows are counted.
         version: Of open_clip.
         machine: Where rows were measured.
@@ -74,6 +87,7 @@ def page(rows: Sequence[Row], archs: Sequence[str], version: str, machine: str) 
         machine=machine,
         version=version,
         families=families(ordered),
+        others=beyond(others),
         tables="\n\n".join(section(name, group) for name, group in ordered.items()),
     )
 
@@ -185,6 +199,20 @@ def cells(row: Row) -> list[object]:
         f"{step['seconds']:.1f}" if "seconds" in step else step.get("refused", ""),
         step.get("mib", ""),
     ]
+
+
+def beyond(rows: Sequence[Row]) -> str:
+    """Return the table of families beyond open_clip."""
+    lines = []
+    for row in rows:
+        if "methods" not in row:
+            lines.append([row["family"], "", "", row.get("refused", "")])
+            continue
+        done = ran(row)
+        told = f"all {len(done)}" if len(done) == len(row["methods"]) else ", ".join(done)
+        streams = " ".join(row["streams"]) or "none"
+        lines.append([row["family"], row["backbone"], streams, told])
+    return table(("family", "backbone", "streams", "methods"), lines)
 
 
 def tokenizer(found: Mapping[str, Any]) -> str:

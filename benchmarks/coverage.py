@@ -4,6 +4,7 @@
     python benchmarks/coverage.py --archs RN50 ViT-B-16  # these, again
     python benchmarks/coverage.py --families SigLIP CoCa # all archs of these families, again
     python benchmarks/coverage.py --largest 1e8          # cut what has more: less time
+    python benchmarks/coverage.py --others               # families beyond open_clip, again
     python benchmarks/coverage.py --page-only            # the page from the rows there are
 
 Each arch of `open_clip.list_models()` runs in a process of its own, with seeded random weights, one
@@ -73,10 +74,14 @@ def main(args: argparse.Namespace) -> None:
     home.mkdir(exist_ok=True)
     # Read when huggingface_hub is imported: nothing above may import it.
     os.environ |= {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    from _coverage_rows import page_of, read_rows, write_rows
+    from _coverage_rows import page_of, read_rows, write_others, write_rows
 
     rows = read_rows(args.rows)
-    for arch in [] if args.page_only else wanted(args, rows, home):
+    if args.others:
+        from _coverage_others import rows_beyond
+
+        write_others(args.rows, rows_beyond())
+    for arch in [] if args.page_only or args.others else wanted(args, rows, home):
         begin = time.perf_counter()
         rows[arch] = measure(arch, home, args.seconds, args.largest)
         write_rows(args.rows, rows.values())
@@ -116,6 +121,7 @@ if __name__ == "__main__":
     parser.add_argument("--largest", type=float, default=LARGEST, help="parameters; more are cut")
     parser.add_argument("--rows", type=Path, default=ROWS, help="JSON file of rows")
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--others", action="store_true", help="families beyond open_clip only")
     parser.add_argument("--page-only", action="store_true", help="measure nothing")
     parser.add_argument(
         "--home", type=Path, help="where stand-ins are kept (default: a new folder)"
