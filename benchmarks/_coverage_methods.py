@@ -12,7 +12,8 @@ from torch import Tensor
 
 CLASSES = ("golden retriever", "ox")
 FIRST = "vitb16_16shot"
-TWO, LOCAL = {"num_prompts": 2}, "model.branches.local."
+GLOBAL, LOCAL = "model.branches.global.", "model.branches.local."
+SHORT, FEW = 32, 4  # places of a text below which so few tokens are learned
 
 
 class Method(NamedTuple):
@@ -21,25 +22,30 @@ class Method(NamedTuple):
     Attributes:
         config: Of `configs`, without its suffix.
         stream: Key of the stream it reads, if it reads one.
+        tokens: Key of its number of learned tokens, if that is the 16 of most configs.
         options: Fewer prompts than the config has, where many would only take longer.
     """
 
     config: str
     stream: str | None = None
+    tokens: str | None = None
     options: Mapping[str, Any] = {}
 
 
-CLASS_CONTEXT = Method(f"coop/{FIRST}_class_context")
+CLASS_CONTEXT = Method(f"coop/{FIRST}_class_context", tokens=GLOBAL + "prompt.num_tokens")
 METHODS = {
     "SOT-GLP": Method(f"sotglp/{FIRST}", LOCAL + "stream"),
     "GalLoP": Method(
-        f"gallop/{FIRST}", LOCAL + "stream",
-        {"model.branches.global.prompt.num_prompts": 1, LOCAL + "prompt.num_prompts": 2,
+        f"gallop/{FIRST}", LOCAL + "stream", None,
+        {GLOBAL + "prompt.num_prompts": 1, LOCAL + "prompt.num_prompts": 2,
          LOCAL + "selector.k": (5, 10)},
     ),
-    "PLOT": Method(f"plot/{FIRST}", LOCAL + "stream", {LOCAL + "prompt.num_prompts": 2}),
-    "LoCoOp": Method(f"locoop/{FIRST}", "model.branches.global.stream"),
-    "CoOp": Method(f"coop/{FIRST}"),
+    "PLOT": Method(
+        f"plot/{FIRST}", LOCAL + "stream", LOCAL + "prompt.num_tokens",
+        {LOCAL + "prompt.num_prompts": 2},
+    ),
+    "LoCoOp": Method(f"locoop/{FIRST}", GLOBAL + "stream", GLOBAL + "prompt.num_tokens"),
+    "CoOp": Method(f"coop/{FIRST}", tokens=GLOBAL + "prompt.num_tokens"),
     "KgCoOp": Method(f"kgcoop/{FIRST}"),
     "CoCoOp": Method(f"cocoop/{FIRST}"),
     "CLIP-Adapter": Method(f"clip_adapter/{FIRST}"),
@@ -111,6 +117,8 @@ def run_method(backbone: Any, method: Method, features: Any) -> str:
     if method.stream is not None and stream is None:
         return f"no: {why_no_stream(backbone)}"
     options = dict(method.options) | ({method.stream: stream} if method.stream else {})
+    if method.tokens and backbone.has_text and backbone.context_length < SHORT:
+        options[method.tokens] = FEW
     learner = learner_of(backbone, method.config, options)
     if learner.needs_shots:
         learner.fit(shots_of(features), shots_of(features, seed=1))

@@ -29,6 +29,7 @@ Nothing here says how accurate a model is.
   whose config names a stream that the tower does not have ran on `value`, else on `tokens`.
 - **methods**: how many of {number} made a training step with finite losses and gradients, or were
   fitted and predicted: {methods}. Fewer prompts than their configs have: GalLoP 1 + 2, PLOT 2.
+  Where a text has fewer than 32 places, 16 learned tokens do not fit and 4 are learned.
 - **step**: a SOT-GLP step of `configs/sotglp/vitb16_16shot.py` with 2 classes (14 texts) and 1
   image, from pixels to optimiser: seconds of processor time, and the peak of resident memory above
   the loaded model. A first step, not a mean; other processes ran beside it. Where padding counts

@@ -87,6 +87,21 @@ def test_the_counts_are_those_of_the_rows(stored, page):
         )
 
 
+def test_families_beyond_open_clip(stored):
+    hub, images = (
+        [row for row in stored["others"] if row["backbone"] == name]
+        for name in ("TransformersBackbone", "ImageOnlyBackbone")
+    )
+    assert len(hub) >= 7
+    for row in hub:
+        assert set(row["methods"]) == METHODS
+        assert not any(cell.startswith("no:") for cell in row["methods"].values()), row["family"]
+    assert images
+    for row in images:
+        done = {name for name, cell in row["methods"].items() if not cell.startswith("no:")}
+        assert done >= {"Tip-Adapter", "linear probe"}, row["family"]
+
+
 def lines_of(page):
     """The lines of architectures, without heads."""
     tables = page.partition("## Architectures")[2]
