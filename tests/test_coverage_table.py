@@ -104,7 +104,7 @@ def test_families_beyond_open_clip(stored):
 
 def lines_of(page):
     """The lines of architectures, without heads."""
-    tables = page.partition("## Architectures")[2]
+    tables = page.partition("## Architectures")[2].partition("## Beyond")[0]
     return re.findall(r"^\| (?!architecture|---).*$", tables, re.M)
 
 
