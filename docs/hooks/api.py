@@ -25,6 +25,7 @@ MODULES = {
     "plp.errors": ("plp.errors",),
     "plp.testing": (
         "plp.testing.aligner_laws",
+        "plp.testing.backbone_laws",
         "plp.testing.transport_laws",
         "plp.testing.laws",
         "plp.testing.strategies",
@@ -68,10 +69,24 @@ def exports(root: Path, package: str) -> dict[str, str]:
 
 
 def components(root: Path) -> dict[str, str]:
-    """Return where everything that packages export is defined, by its name."""
-    return {
-        name: place for package in packages(root) for name, place in exports(root, package).items()
-    }
+    """Return where everything that packages export is defined, by its name in configs."""
+    places = [place for package in packages(root) for place in exports(root, package).values()]
+    found = {place.rpartition(".")[2]: place for place in places}
+    return found | {name: place for place in places for name in _other_names(root, place)}
+
+
+def _other_names(root: Path, place: str) -> list[str]:
+    """Return the names that something is registered under beside its own."""
+    module, _, own = place.rpartition(".")
+    return [
+        ast.literal_eval(keyword.value)
+        for node in _parsed(root, module).body
+        if getattr(node, "name", None) == own
+        for decorator in getattr(node, "decorator_list", [])
+        if isinstance(decorator, ast.Call)
+        for keyword in decorator.keywords
+        if keyword.arg == "name"
+    ]
 
 
 def package_page(root: Path, package: str) -> str:

@@ -12,7 +12,7 @@ from plp.results.settings import Settings, settings_of
 OOD_RESULT = "ood.json"
 ALL_SETS = "all"
 ID = "id"  # no set can be called so
-USUAL = ("GlobalLocalMCM", "MCM")  # the published methods' own, best first
+USUAL = ("GlobalLocalMCM", "MCM", "MSP")  # the published methods' own; MSP without texts
 METRICS = ("fpr95_id", "auroc", "fpr95_ood", "aupr_in", "aupr_out")
 
 Metrics = Mapping[str, float]
@@ -68,7 +68,7 @@ def read_ood_run(
         method: Name of the method; by default folder/stem of the config file.
         dataset: Name of the data set; by default the one in the result.
         score: Which score; by default the first of `USUAL` that the test has: GL-MCM where a branch
-            looks at patches, else MCM.
+            looks at patches, else MCM; MSP of a backbone without texts, which has no other.
         other_code: See `OODRun`.
 
     Raises:

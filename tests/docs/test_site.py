@@ -73,9 +73,11 @@ class TestSite:
         listed = pages[site / "components.html"].links
         for registry in COMPONENTS.values():
             for name in registry.names():
-                if not registry.module_dict[name].__module__.startswith("plp."):
+                component = registry.module_dict[name]
+                if not component.__module__.startswith("plp."):
                     continue
-                (target,) = {link for link in listed if link.endswith(f".{name}")}
+                own = component.__name__  # a function is registered under a name like a class's
+                (target,) = {link for link in listed if link.endswith(f".{own}")}
                 file, _, anchor = target.partition("#")
                 assert file.startswith("api/"), target
                 assert anchor in pages[site / file].ids, target

@@ -1,6 +1,7 @@
 """Rows, tables and the plane of out-of-distribution detection."""
 
 import json
+from pathlib import Path
 
 import pytest
 from rows import ood_result, result_of, rows, write_ood_result, write_result
@@ -10,7 +11,7 @@ from plp.cli.options import run_tool
 from plp.errors import DataError
 from plp.results.collect import collect_runs
 from plp.results.csv_text import ood_to_csv
-from plp.results.ood_run import read_ood_run
+from plp.results.ood_run import choose_score, read_ood_run
 from plp.results.ood_tables import ood_tables
 from plp.results.plane import draw_plane
 from plp.results.write import write_outputs
@@ -46,6 +47,14 @@ def test_a_row_has_the_score_of_the_published_methods(runs, tmp_path):
     write_result(tmp_path / "run")
     with pytest.raises(DataError, match="expected a test of kind 'ood', got 'run'"):
         read_ood_run(tmp_path / "run/result.json")
+
+
+def test_without_texts_the_usual_score_is_the_softmaxs():
+    known = ["Energy", "Entropy", "MSP", "MaxLogit"]
+    assert choose_score(Path("ood.json"), known, None) == "MSP"
+    assert choose_score(Path("ood.json"), ["MCM", *known], None) == "MCM"
+    with pytest.raises(DataError, match=r"no score MCM; it has: Energy, Entropy, MSP, MaxLogit"):
+        choose_score(Path("ood.json"), known, "MCM")
 
 
 def test_tables_average_over_seeds_and_mark_the_better_number(runs):

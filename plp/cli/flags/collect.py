@@ -14,7 +14,8 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--datasets", nargs="+", help="which, in this order; default: all")
     flags.add_argument(
         "--score",
-        help="score of the OOD tables; default: GlobalLocalMCM where there is one, or MCM",
+        help="score of the OOD tables; default: GlobalLocalMCM where there is one, or MCM; MSP "
+        "without texts",
     )
     flags.add_argument(
         "--published", action=argparse.BooleanOptionalAction,
