@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from plp.errors import ConfigError, WeightsError, did_you_mean
 TIMM = "timm:"
 HUB = "hf-hub:"
 FOLDER = "local-dir:"
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 PUBLISHED = "published"
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
@@ -51,7 +53,7 @@ def find_source(arch: str, pretrained: str | None, cache_dir: str | None) -> Tim
     Args:
         arch: 'timm:NAME' or 'timm:NAME.TAG', 'hf-hub:org/name', or a folder; the latter two also
             behind 'timm:', as `--backbone` writes them.
-        pretrained: 'published', a file of safetensors, or None.
+        pretrained: 'published', a file of safetensors or the folder it is in, or None.
         cache_dir: Where downloads are stored and looked for; None for the hub's usual cache.
 
     Raises:
@@ -59,15 +61,21 @@ def find_source(arch: str, pretrained: str | None, cache_dir: str | None) -> Tim
             config.json is not timm's.
         WeightsError: for weights that are missing, out of reach, or pickled.
     """
-    place = arch.removeprefix(TIMM)
-    if place != arch and Path(place).expanduser().is_dir() and not is_timm_name(arch):
-        arch = place
-    elif place != arch and place.count("/") == 1:
-        arch = HUB + place
+    given, place = arch, arch.removeprefix(TIMM)
+    if not place:
+        raise ConfigError(f"arch: expected '{TIMM}NAME', '{TIMM}ORG/NAME' or '{TIMM}FOLDER', got "
+                          f"{arch!r}")  # fmt: skip
+    if place != arch and not is_timm_name(arch):
+        if not Path(place).expanduser().is_dir() and _REPOSITORY.fullmatch(place):
+            arch = HUB + place
+        elif "/" in place or Path(place).expanduser().is_dir():
+            arch = place
     if arch.startswith(TIMM):
         source = _named(place, pretrained == PUBLISHED, cache_dir)
     elif arch.startswith(HUB):
-        source = _of_hub(arch, pretrained == PUBLISHED, cache_dir)
+        taken = f" (no folder {place!r} is here: {given!r} was taken for a repository of the hub)"
+        label = arch + (taken if arch != given else "")
+        source = _of_hub(arch, label, pretrained == PUBLISHED, cache_dir)
     else:
         source = _of_folder(arch, pretrained == PUBLISHED)
     if pretrained in (None, PUBLISHED):
@@ -119,17 +127,23 @@ def _published(cfg: Mapping[str, Any], label: str, cache_dir: str | None) -> Pat
     return _fetch(repository, Path(named).stem + ".safetensors", f"the weights {label}", cache_dir)
 
 
-def _of_hub(arch: str, published: bool, cache_dir: str | None) -> TimmSource:
+def _of_hub(arch: str, label: str, published: bool, cache_dir: str | None) -> TimmSource:
     repository = arch.removeprefix(HUB)
-    stated = _fetch(repository, CONFIG_FILE, f"the model {arch}", cache_dir)
+    stated = _fetch(repository, CONFIG_FILE, f"the model {label}", cache_dir)
     weights = None
     if published:
-        weights = _fetch(repository, WEIGHTS_FILE, f"the weights {arch}", cache_dir)
+        weights = _fetch(repository, WEIGHTS_FILE, f"the weights {label}", cache_dir)
     return _stated(stated, weights, arch)
 
 
 def _of_folder(arch: str, published: bool) -> TimmSource:
     folder = Path(arch.removeprefix(FOLDER)).expanduser()
+    if not folder.exists() and ("/" in arch or arch.startswith(FOLDER)):
+        raise WeightsError(
+            f"arch: there is no folder {str(folder)!r} here; expected '{TIMM}NAME', "
+            f"'{HUB}org/name' or a folder with {CONFIG_FILE} and {WEIGHTS_FILE}, got {arch!r}, "
+            "which is not a folder"
+        )
     if not folder.is_dir():
         hint = ""
         if "/" not in arch and (plain := split_model_name_tag(arch)[0]) in timm.list_models():
@@ -197,11 +211,15 @@ def _check_name(name: str, where: str = "") -> None:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f" Near: {', '.join(map(repr, near))}." if near else ""
         raise ConfigError(
-            f"{where}timm has no model {name!r}.{hint} `timm.list_models()` has all {len(known)}"
+            f"{where}timm has no model {name!r}.{hint} `timm.list_models()` has all {len(known)}; "
+            'to look for a part of a name: python -c "import timm; '
+            "print(timm.list_models('*vit*', pretrained=True))\""
         )
 
 
 def _checked_file(path: Path) -> Path:
+    if path.is_dir():
+        return _weights_in(path)
     if path.suffix != ".safetensors":
         raise WeightsError(
             f"pretrained: expected '{PUBLISHED}', a file of safetensors, or None, got {str(path)!r}"

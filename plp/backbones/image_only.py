@@ -48,7 +48,7 @@ class ImageOnlyBackbone(TowerBackbone):
             'timm:vit_small_patch14_dinov2.lvd142m'; 'hf-hub:org/name'; or a folder with the
             config.json and model.safetensors that timm's `save_for_hf` and `push_to_hf_hub` write.
         pretrained: 'published' takes the weights of that name, repository or folder; a file of
-            safetensors others; None random ones.
+            safetensors, or the folder it is in, others; None random ones.
         pool: 'token' (class token), 'avg', 'max' or 'avgmax' (of the patches or places), as timm's
             `global_pool`; 'token_avg' sets class token and mean side by side, as DINOv2's linear
             classifiers have it (E = 2 W). None: as timm does for this model.

@@ -185,10 +185,11 @@ def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
         )  # fmt: skip
     fingerprint = checkpoint.info.get("fingerprint")
     if fingerprint not in (None, learner.backbone.fingerprint):
+        key = "name_or_folder" if hasattr(learner.backbone, "name_or_folder") else "pretrained"
         raise CheckpointError(
             "the checkpoint was trained on other backbone weights (fingerprint "
             f"{fingerprint}, here {learner.backbone.fingerprint}); give the same "
-            "model.backbone.pretrained as in training"
+            f"model.backbone.{key} as in training"
         )
     learner.load_state_dict(checkpoint.state)
 

@@ -17,14 +17,21 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.check_cost import checking
+from plp.engine.given_weights import (
+    IMAGE_ONLY,
+    KEY,
+    LIBRARY,
+    given_weights,
+    same_place,
+    weights_key,
+    word_of,
+)
 from plp.engine.result import NAME as RESULT
 from plp.errors import CheckpointError, DataError
 from plp.files import content_digest
 from plp.results.run import read_result
 
 _PREFIXES = ("hf-hub:", "local-dir:")
-_KEY = "model.backbone"
-_LIBRARY = "TransformersBackbone"
 
 logger = logging.getLogger("plp")
 
@@ -50,24 +57,24 @@ def named_by(backbone: Mapping[str, Any]) -> list[Named]:
         >>> named_by({'arch': 'ViT-B-16', 'pretrained': 'my/weights.pt'})
         [Named(key='model.backbone.pretrained', value='my/weights.pt')]
     """
-    if backbone.get("type") == _LIBRARY:
+    if backbone.get("type") == LIBRARY:
         return [
-            Named(f"{_KEY}.{key}", str(backbone[key]))
+            Named(f"{KEY}.{key}", str(backbone[key]))
             for key in ("name_or_folder", "cache_dir")
             if backbone.get(key) is not None
         ]
-    if backbone.get("type") == "ImageOnlyBackbone":
+    if backbone.get("type") == IMAGE_ONLY:
         return _named_by_image_only(backbone)
     arch, weights = backbone.get("arch"), backbone.get("pretrained")
     own = backbone.get("model_config")
     found = []
     if own is None and isinstance(arch, str) and arch.startswith(_PREFIXES):
-        found.append(Named(f"{_KEY}.arch", arch))
+        found.append(Named(f"{KEY}.arch", arch))
     if weights is not None and not (own is None and _is_tag(arch, weights)):
-        found.append(Named(f"{_KEY}.pretrained", str(weights)))
-    found += _named_within(own, f"{_KEY}.model_config")
+        found.append(Named(f"{KEY}.pretrained", str(weights)))
+    found += _named_within(own, f"{KEY}.model_config")
     if backbone.get("cache_dir") is not None:
-        found.append(Named(f"{_KEY}.cache_dir", str(backbone["cache_dir"])))
+        found.append(Named(f"{KEY}.cache_dir", str(backbone["cache_dir"])))
     return found
 
 
@@ -81,11 +88,11 @@ def _named_by_image_only(backbone: Mapping[str, Any]) -> list[Named]:
         "pretrained": values["pretrained"] == PUBLISHED,
     }
     found = [
-        Named(f"{_KEY}.{key}", str(value))
+        Named(f"{KEY}.{key}", str(value))
         for key, value in values.items()
         if value is not None and not known.get(key)
     ]
-    return [*found, *_named_within(backbone.get("model_args"), f"{_KEY}.model_args")]
+    return [*found, *_named_within(backbone.get("model_args"), f"{KEY}.model_args")]
 
 
 def check_header(
@@ -108,23 +115,23 @@ def check_header(
     Raises:
         CheckpointError: naming what the header asks for, and how to vouch for it.
     """
-    options: dict[str, Any] = {}
     backbone = config.model.get("backbone")
-    if pretrained is not None:
-        options[_weights_key(backbone)] = str(pretrained)
+    options: dict[str, Any] = {} if pretrained is None else given_weights(backbone, pretrained)
     if trust_header or not isinstance(backbone, Mapping):
         return options
-    named = [one for one in named_by(backbone) if not _is_said(one, backbone, pretrained)]
+    said = None if pretrained is None else str(pretrained)
+    named = [one for one in named_by(backbone) if one.key not in options and one.value != said]
     if not named:
         return options
     recorded, why = _recorded(backbone, Path(checkpoint))
     if recorded is not None:
-        at: dict[str, Any] = {f"{_KEY}.pretrained": str(recorded)} if _is_file(named) else {}
-        if backbone.get("type") == _LIBRARY:
-            at = {_weights_key(backbone): str(recorded.parent), f"{_KEY}.revision": None}
-        own = backbone.get("type") == "ImageOnlyBackbone"
-        if own and not at and any(one.key == f"{_KEY}.arch" for one in named):
-            at = {f"{_KEY}.arch": str(recorded.parent)}  # a folder, which may have been relative
+        at: dict[str, Any] = {f"{KEY}.pretrained": str(recorded)} if _is_file(named) else {}
+        if backbone.get("type") == LIBRARY:
+            at = {weights_key(backbone): str(recorded.parent), f"{KEY}.revision": None}
+        own = backbone.get("type") == IMAGE_ONLY and not at
+        folders = [one.value for one in named if own and one.key == f"{KEY}.arch"]
+        if folders and not same_place(folders[0], recorded.parent):  # it may have been relative
+            at = {f"{KEY}.arch": str(recorded.parent)}
         return at | options
     caches = [one for one in named if one.key.endswith(".cache_dir")]
     if len(caches) == len(named):  # plp's own caches do as well
@@ -134,11 +141,12 @@ def check_header(
         )  # fmt: skip
         return options | {caches[0].key: None}
     listed = ", ".join(f"{one.value!r} ({one.key})" for one in named)
+    word = word_of(backbone)
     raise CheckpointError(
         f"{checkpoint} asks for {listed}, and a checkpoint's header is followed to published "
-        f"models only{why}. If you have these weights, name them: --pretrained FILE "
-        "(plp.load: pretrained=FILE). If the checkpoint is yours or you trust it: --trust-header "
-        "(trust_header=True)"
+        f"models only{why}. If you have these weights, name them: --pretrained {word} (plp.load: "
+        f"pretrained={word}; test, ood: --cfg-options {weights_key(backbone)}={word}). If the "
+        "checkpoint is yours or you trust it: --trust-header (trust_header=True)"
     )
 
 
@@ -188,23 +196,10 @@ def _named_within(section: Any, key: str) -> Iterator[Named]:
             yield Named(key, section)
 
 
-def _is_said(one: Named, backbone: Mapping[str, Any], pretrained: str | Path | None) -> bool:
-    """Whether the user has named it: as the weights, or in place of the header's weights."""
-    if pretrained is None:
-        return False
-    return one.key == _weights_key(backbone) or one.value == str(pretrained)
-
-
-def _weights_key(backbone: Any) -> str:
-    """Return the entry that says which weights a backbone takes."""
-    library = isinstance(backbone, Mapping) and backbone.get("type") == _LIBRARY
-    return f"{_KEY}.{'name_or_folder' if library else 'pretrained'}"
-
-
 def _is_file(named: list[Named]) -> bool:
     """Whether weights are named by a path, which may be relative to a folder of then."""
     return any(
-        one.key == f"{_KEY}.pretrained" and not one.value.startswith(_PREFIXES) for one in named
+        one.key == f"{KEY}.pretrained" and not one.value.startswith(_PREFIXES) for one in named
     )
 
 

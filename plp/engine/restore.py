@@ -14,6 +14,7 @@ from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
 from plp.engine.choices import CLASSES, Choices, Classes
 from plp.engine.duplicates import add_shots_of_training
+from plp.engine.given_weights import without_places
 from plp.engine.image_contents import stamps_of
 from plp.engine.pixel_options import reading_of
 from plp.engine.setup import Setup, set_up
@@ -91,7 +92,10 @@ def restore_learner(
     with checkpoints.reading_header(checkpoint):
         checkpoints.restore(learner, saved)
     trained = saved.info.get("config", {}).get("model", {})
-    for difference in differences(trained, setup.config.to_dict()["model"], "model"):
+    model = setup.config.to_dict()["model"]
+    if saved.info.get("fingerprint"):  # compared by `restore`
+        trained, model = without_places(trained), without_places(model)
+    for difference in differences(trained, model, "model"):
         logger.warning("not as in training: %s", difference)
     before, now = reading_of(trained_data), setup.options.reading
     for difference in differences(before._asdict(), now._asdict(), "data"):

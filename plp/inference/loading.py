@@ -13,6 +13,7 @@ from plp.engine.build import build_learner
 from plp.engine.checkpoint import Checkpoint, load_checkpoint, reading_header, restore
 from plp.engine.data import transform_for
 from plp.engine.data_options import DataOptions
+from plp.engine.given_weights import word_of
 from plp.engine.header_trust import check_header, names_own_data
 from plp.engine.pixel_options import reading_of
 from plp.engine.runner import check_device
@@ -47,7 +48,8 @@ def load(
     Args:
         checkpoint: The work directory of a run, or its `model.safetensors`.
         pretrained: Weights of the backbone, if they are not where they were in training: the same
-            weights in a file, or a tag. They take the place of those that the checkpoint names.
+            weights in a file, or a tag; a folder where the model came from one. They take the place
+            of those that the checkpoint names.
         device: Such as 'cpu' or 'cuda:1'; None for a GPU if there is one.
         score: Out-of-distribution score to reject by; None for GL-MCM where a branch looks at
             patches, else MCM.
@@ -132,10 +134,11 @@ def _build(config: Config, saved: Checkpoint, options: Mapping[str, Any]) -> Pro
     try:
         return build_learner(config, saved.class_names, options)
     except WeightsError as error:
+        word = word_of(config.model.backbone)
         raise WeightsError(
             f"{error}\nThe checkpoint holds what was learned; the frozen backbone is apart from it "
-            f"and must be there: {_backbone(config)}. If you have these weights in a file: "
-            "plp.load(..., pretrained=FILE), --pretrained FILE"
+            f"and must be there: {_backbone(config)}. If you have these weights: "
+            f"plp.load(..., pretrained={word}), --pretrained {word}"
         ) from error
 
 

@@ -10,6 +10,7 @@ from plp.datasets import source_names
 from plp.engine.checkpoint import load_checkpoint
 from plp.engine.choices import Choices, Classes
 from plp.engine.config import merge_options
+from plp.engine.given_weights import weights_key
 from plp.engine.header_trust import check_header, names_own_data
 from plp.engine.result import NAME
 from plp.errors import CheckpointError, ConfigError, DataError
@@ -49,7 +50,7 @@ def recorded_config(
         import_recorded_modules(config)
     else:
         refuse_code(config, checkpoint, ("model", "data", "dataset"))
-    pretrained = (choices.options or {}).get("model.backbone.pretrained")
+    pretrained = (choices.options or {}).get(weights_key(config.model.get("backbone")))
     merge_options(config, check_header(config, checkpoint, pretrained, trust_header))
     if choices.dataset is not None:
         _check_dataset(config.dataset, choices, classes)

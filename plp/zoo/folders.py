@@ -1,6 +1,7 @@
 """Folders that hold a model, in the layout that a prefix means."""
 
 import difflib
+import json
 from pathlib import Path
 
 from plp.errors import ConfigError, WeightsError
@@ -42,11 +43,30 @@ def model_folder(path: Path, prefix: str) -> Path:
     return path
 
 
+def prefix_of(path: Path) -> str | None:
+    """Return the prefix that the files of a folder are for; None where they do not tell.
+
+    timm and the transformers library both write a config.json: its entries tell them apart.
+    """
+    if (path / "open_clip_config.json").is_file():
+        return "local-dir:"
+    try:
+        stated = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(stated, dict):
+        return None
+    if "model_type" in stated:
+        return "transformers:"
+    return "timm:" if isinstance(stated.get("architecture"), str) else None
+
+
 def _other(path: Path, prefix: str) -> str:
     """Say which prefix fits the layout of a folder."""
-    for other, (marker, _) in _LAYOUTS.items():
-        if other != prefix and (path / marker).is_file():
-            return f" Did you mean '{other}{path}'?"
+    if (own := prefix_of(path)) not in (None, prefix):
+        return f" Did you mean '{own}{path}'?"
+    if prefix == "local-dir:" and (path / "config.json").is_file():
+        return f" Did you mean 'transformers:{path}' or 'timm:{path}'?"
     inner = [one for one in sorted(path.glob("*")) if (one / _LAYOUTS[prefix][0]).is_file()]
     return f" Did you mean '{prefix}{inner[0]}'?" if inner else ""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from plp.wording import count
+from plp.zoo.folders import prefix_of
 from plp.zoo.published import archs, published, tags_of
 from plp.zoo.table import ENTRIES
 
@@ -46,10 +47,10 @@ def unknown_name(name: str) -> str:
         place = "/".join(name.partition("huggingface.co/")[2].split("/")[:2])
         return f"{name!r} is an address. Did you mean 'hf-hub:{place}' or 'transformers:{place}'?"
     if path.is_dir():
-        return (
-            f"{name!r} is a folder, expected the name of a backbone. Did you mean "
-            f"'local-dir:{name}' (open_clip's layout) or 'transformers:{name}'?"
-        )
+        meant = f"'local-dir:{name}' (open_clip's layout), 'transformers:{name}' or 'timm:{name}'"
+        if own := prefix_of(path):
+            meant = repr(f"{own}{name}")
+        return f"{name!r} is a folder, expected the name of a backbone. Did you mean {meant}?"
     if path.is_file():
         return (
             f"{name!r} is a file, expected the name of a backbone. Weights in a file are named "
@@ -70,6 +71,8 @@ def unknown_arch(arch: str) -> str:
             f"arch={entry.arch!r}{tag}"
         )
     if Path(arch).expanduser().is_dir():
+        if (own := prefix_of(Path(arch).expanduser())) not in (None, "local-dir:"):
+            return f"arch {arch!r} is a folder of another library: take --backbone {own}{arch}"
         return f"arch {arch!r} is a folder. Did you mean 'local-dir:{arch}'?"
     if Path(arch).expanduser().is_file():
         return (

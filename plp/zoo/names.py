@@ -22,7 +22,7 @@ PREFIXES = {
 # What `pretrained` of a class is where a config leaves it out.
 _DEFAULTS = {"OpenCLIPBackbone": "openai", "ImageOnlyBackbone": "published"}
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?")
 
 
 class Named(NamedTuple):
@@ -177,6 +177,9 @@ def is_file_name(text: str) -> bool:
 def _place(name: str, prefix: str) -> str:
     """Return what follows a prefix: a folder that is there, or what may be a repository."""
     place = name.removeprefix(prefix)
+    if not place:
+        what = "FOLDER" if prefix == FOLDER else "ORG/NAME"
+        raise ConfigError(f"{name!r}: expected a name behind it, such as {prefix}{what}")
     path = Path(place).expanduser()
     if prefix == FOLDER or (prefix != HUB and path.is_dir()):
         return str(model_folder(path, prefix).absolute())
@@ -193,9 +196,10 @@ def repository(name: str, prefix: str) -> str:
     if _REPOSITORY.fullmatch(place):
         return place
     other = "" if prefix == HUB else " or a folder that is there"
+    gone = "" if prefix == HUB or "/" not in place else ", and no such folder is here"
     folder = f" Did you mean 'local-dir:{place}'?" if Path(place).expanduser().is_dir() else ""
     raise ConfigError(
-        f"{name!r}: expected {prefix}ORG/NAME of the hub{other}, got {place!r}.{folder}"
+        f"{name!r}: expected {prefix}ORG/NAME of the hub{other}, got {place!r}{gone}.{folder}"
     )
 
 

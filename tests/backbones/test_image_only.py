@@ -258,7 +258,9 @@ def test_weights_out_of_reach_name_the_ways_out(tmp_path, offline):
         (dict(arch="timm:test_vit.r160_in2k"), r"no weights 'r160_in2k' of test_vit.*r160_in1k"),
         (dict(arch="vit_small_patch14_dinov2"), r"which is not a folder.*Did you mean "
          r"arch='timm:vit_small_patch14_dinov2'"),
-        (dict(arch="no/such/folder"), r"expected 'timm:NAME'.*not a folder"),
+        (dict(arch="timm:"), r"expected 'timm:NAME', .* or 'timm:FOLDER', got 'timm:'"),
+        (dict(arch="timm:zzzzzz"), r"timm has no model 'zzzzzz'\. `timm.list_models\(\)` has all .*"
+         r"list_models\('\*vit\*', pretrained=True\)"),
         (dict(arch=TINY, model_args=dict(dept=2)), r"timm cannot build timm:test_vit.*dept"),
         (dict(arch=TINY, model_args=dict(num_classes=2)), r"model_args: num_classes cannot be set"),
         (dict(arch=TINY, model_args=dict(pretrained_cfg={})), r"pretrained_cfg cannot be set"),
@@ -275,6 +277,15 @@ def test_weights_out_of_reach_name_the_ways_out(tmp_path, offline):
 def test_what_does_not_fit_is_told(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
+
+
+def test_folders_that_are_not_there_are_told_as_such(tmp_path, offline):
+    for arch in ("no/such/folder", "timm:./my_folder", "timm:/no/folder", "local-dir:mine"):
+        with pytest.raises(WeightsError, match=r"no folder '.*' here; expected 'timm:NAME'"):
+            ImageOnlyBackbone(arch)
+    taken = r"no folder 'my/folder' is here: 'timm:my/folder' was taken for a repository of the hub"
+    with pytest.raises(WeightsError, match=taken):
+        ImageOnlyBackbone("timm:my/folder", cache_dir=tmp_path)
 
 
 def test_folders_that_are_not_timm_s_are_refused(tmp_path):

@@ -170,5 +170,7 @@ def test_a_model_of_the_transformers_library_needs_a_word(tmp_path):
     config = Config(dict(model=dict(backbone=section | {"cache_dir": None})))
     with pytest.raises(CheckpointError, match=r"asks for 'some/one' \(model\.backbone\.name_or_"):
         check_header(config, tmp_path)
+    with pytest.raises(CheckpointError, match=r"pretrained FOLDER .*name_or_folder=FOLDER\)"):
+        check_header(config, tmp_path)
     assert check_header(config, tmp_path, "mine") == {"model.backbone.name_or_folder": "mine"}
     assert check_header(config, tmp_path, trust_header=True) == {}

@@ -83,7 +83,7 @@ WRONG = {
     "a repository": ("org/name", "Did you mean 'hf-hub:org/name' or 'transformers:org/name'"),
     "half a repository": ("hf-hub:name", "expected hf-hub:ORG/NAME of the hub, got 'name'"),
     "nothing like it": ("!!", r"no backbone is called '!!'\. `plp list --backbones`"),
-    "a folder": ("/tmp", r"is a folder.*'local-dir:/tmp' \(open_clip's layout\) or 'transformers:"),
+    "a folder": ("/tmp", r"is a folder.*'local-dir:/tmp' \(open_clip's layout\), 'transformers:"),
     "a file": (__file__, "is a file, expected the name of a backbone.*ARCH:"),
 }
 
@@ -136,6 +136,40 @@ def folder(path, *files):
 def test_a_folder_that_is_no_model(prefix, files, message, tmp_path):
     with pytest.raises(WeightsError, match=message):
         find_backbone(f"{prefix}{folder(tmp_path / 'model', *files)}")
+
+
+@pytest.mark.parametrize(
+    ("stated", "own", "other"),
+    [
+        ({"architecture": "test_vit"}, "timm:", "local-dir:"),
+        ({"model_type": "clip", "architectures": ["CLIPModel"]}, "transformers:", "local-dir:"),
+        (None, "local-dir:", "transformers:"),
+    ],
+)
+def test_the_prefix_of_a_folder_is_read_from_its_config(stated, own, other, tmp_path, monkeypatch):
+    folder(tmp_path / "model", *(["open_clip_config.json"] if stated is None else []))
+    if stated is not None:
+        (tmp_path / "model" / "config.json").write_text(json.dumps(stated))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"is a folder.*Did you mean '{own}model'\?$"):
+        find_backbone("model")
+    with pytest.raises(WeightsError, match=rf"Did you mean '{own}{tmp_path}/model'\?$|layout"):
+        find_backbone(f"{other}model")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("timm:", "expected a name behind it, such as timm:ORG/NAME"),
+        ("transformers:", "expected a name behind it"),
+        ("local-dir:", "such as local-dir:FOLDER"),
+        ("timm:./my_folder", r"got './my_folder', and no such folder is here"),
+        ("timm:/no/folder", r"got '/no/folder', and no such folder is here"),
+    ],
+)
+def test_places_that_are_missing(name, message):
+    with pytest.raises(ConfigError, match=message):
+        find_backbone(name)
 
 
 def test_a_folder_that_is_not_there_or_a_file(tmp_path):

@@ -59,7 +59,8 @@ def add_checkpoint(flags: argparse.ArgumentParser) -> None:
     flags.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
     flags.add_argument(
         "--pretrained", metavar="FILE",
-        help="weights of the backbone, if they are not where they were in training",
+        help="weights of the backbone, if they are not where they were in training; a folder where "
+        "the model came from one",
     )  # fmt: skip
     flags.add_argument(
         "--score",
