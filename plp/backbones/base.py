@@ -1,5 +1,6 @@
 """The contract of a backbone: a frozen dual encoder, or an image tower alone."""
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -132,16 +133,20 @@ class Backbone(nn.Module):
                 )
 
     def check_size(self, images: Float[Tensor, "B 3 H X"]) -> None:
-        """Refuse images of another size than the backbone's; some libraries take them silently.
+        """Refuse what is no batch of normalised images of the backbone's size.
+
+        Some libraries take another size silently. Looks at shape and dtype only.
 
         Raises:
-            ConfigError: naming height and width of both.
+            ConfigError: naming what came; of another size, height and width of both.
         """
+        check_batch(images)
         if tuple(images.shape[-2:]) != self.image_size:
+            takes = "image_size" in inspect.signature(type(self)).parameters
             raise ConfigError(
                 f"expected images of {spell_size(self.image_size)} pixels (height x width), got "
-                f"{spell_size(images.shape[-2:])}. Resize them, or build the backbone with "
-                "image_size."
+                f"{spell_size(images.shape[-2:])}. Resize them"
+                f"{', or build the backbone with image_size' if takes else ''}."
             )
 
     def normalise(self, images: UInt8[Tensor, "B 3 H X"]) -> Float[Tensor, "B 3 H X"]:
@@ -162,3 +167,39 @@ class Backbone(nn.Module):
     def device(self) -> torch.device:
         """Where the backbone's tensors live."""
         return self.mean.device
+
+
+def check_batch(images: object) -> None:
+    """Refuse what is no batch of normalised images; looks at shape and dtype only.
+
+    Raises:
+        ConfigError: naming what came.
+    """
+    expected = "encode_image: expected normalised floats [B, 3, H, W]"
+    if not isinstance(images, Tensor):
+        raise ConfigError(
+            f"{expected} in a tensor, got {type(images).__name__}. torch.from_numpy(array) makes a "
+            "tensor of a numpy array; backbone.normalise takes uint8 pixels [B, 3, H, W]"
+        )
+    if images.ndim != 4 or images.shape[1] != 3:
+        hint = ". A single image is images[None]" if images.ndim == 3 else ""
+        raise ConfigError(f"{expected}, got the shape {list(images.shape)}{hint}")
+    if not images.is_floating_point():
+        raise ConfigError(
+            f"{expected}, got {images.dtype}. Give uint8 pixels to backbone.normalise first"
+        )
+
+
+def check_prompts(prompts: object) -> None:
+    """Refuse what is no prompts, such as a text.
+
+    Raises:
+        ConfigError: naming what takes texts.
+    """
+    if not isinstance(prompts, PromptTokens):
+        got = repr(prompts) if isinstance(prompts, str) else type(prompts).__name__
+        raise ConfigError(
+            f"encode_text: expected PromptTokens (token embeddings of whole prompts), got {got}. "
+            "To classify images by names use plp.load(...).predict; a prompt of plp.prompts "
+            "(TemplatePrompt) makes PromptTokens of names; embed_words looks up bare texts"
+        )

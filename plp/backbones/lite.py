@@ -19,7 +19,7 @@ from plp.backbones._lite_joint import (
 )
 from plp.backbones._lite_text import MiniLM, at_least_float32
 from plp.backbones._lite_weights import find_lite_files, load_image_tower
-from plp.backbones.base import Backbone
+from plp.backbones.base import Backbone, check_batch, check_prompts
 from plp.errors import ConfigError
 from plp.files import user_cache
 from plp.prompts.names_in_text import NamesInText
@@ -134,6 +134,7 @@ class LiteBackbone(Backbone):
     ) -> ImageFeatures:
         """Encode normalised images; see `Backbone.encode_image`."""
         self.check_streams(streams)
+        check_batch(images)
         for name, side in zip(("height", "width"), images.shape[-2:], strict=True):
             _check_size(f"image {name}", side)
         with torch.no_grad():
@@ -164,6 +165,7 @@ class LiteBackbone(Backbone):
 
     def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""
+        check_prompts(prompts)
         lengths = prompts.end.flatten().cpu() + 1  # where prompts of plp have them
         longest = int(lengths.max())
         if longest > self.context_length:

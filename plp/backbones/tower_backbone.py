@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from plp.backbones.base import Backbone
+from plp.backbones.base import Backbone, check_prompts
 from plp.check_cost import checking
 from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
@@ -143,9 +143,10 @@ class TowerBackbone(Backbone):
             points: What acts on the tower.
 
         Raises:
-            ConfigError: if a prompt is longer than `context_length`, or for a point this tower does
-                not have.
+            ConfigError: if a prompt is longer than `context_length`, for a point this tower does
+                not have, or for a text in place of prompts.
         """
+        check_prompts(prompts)
         end = prompts.end.cpu()  # where prompts of plp have it
         longest = int(end.max()) + 1
         if longest > self.context_length:

@@ -1,9 +1,11 @@
 """Inputs that are not square, or not of the training's size, in each kind of tower."""
 
+import numpy as np
 import pytest
 import torch
 from open_clip.model import resize_pos_embed
 from safetensors.torch import save_file
+from unchecked import as_installed
 
 from plp.backbones import LiteBackbone, OpenCLIPBackbone
 from plp.errors import ConfigError
@@ -119,3 +121,39 @@ def test_the_lite_backbone_too(size):
     assert backbone.encode_image(images).grid == (2, 3)
     with pytest.raises(ConfigError, match="multiple of 32, got 65"):
         LiteBackbone(image_size=(64, 65))
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (torch.zeros(3, 64, 64), r"got the shape \[3, 64, 64\]\. A single image is images\[None\]"),
+        (torch.zeros(2, 1, 64, 64), r"\[B, 3, H, W\], got the shape \[2, 1, 64, 64\]$"),
+        (torch.zeros(2, 3, 64, 64, dtype=torch.uint8), r"got torch\.uint8\. .*backbone\.normalise"),
+        (np.zeros((2, 3, 64, 64), np.float32), r"in a tensor, got ndarray\. torch\.from_numpy"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["open_clip", "lite"])
+def test_what_is_no_batch_of_normalised_images_is_refused(kind, images, said):
+    backbone = LiteBackbone(64) if kind == "lite" else backbone_of("open_clip")
+    with as_installed(), pytest.raises(ConfigError, match=f"expected normalised floats.*{said}"):
+        backbone.encode_image(images)
+
+
+@pytest.mark.parametrize("kind", ["open_clip", "lite"])
+def test_a_text_in_place_of_prompts_is_told_what_takes_texts(kind):
+    backbone = LiteBackbone(64) if kind == "lite" else backbone_of("open_clip")
+    said = r"expected PromptTokens .*, got 'a photo'\. .*plp\.load\(\.\.\.\)\.predict.*embed_words"
+    with as_installed(), pytest.raises(ConfigError, match=said):
+        backbone.encode_text("a photo")
+
+
+def test_image_size_is_advised_where_the_backbone_takes_it():
+    class Fixed(OpenCLIPBackbone):
+        def __init__(self):
+            config = dict(embed_dim=16, vision_cfg=VISION["open_clip"], text_cfg=TEXT)
+            super().__init__("tiny", None, quick_gelu=False, model_config=config)
+
+    for backbone, advised in (backbone_of("open_clip"), True), (Fixed(), False):
+        with pytest.raises(ConfigError, match="Resize them") as caught:
+            backbone.encode_image(torch.zeros(1, 3, 32, 32))
+        assert ("build the backbone with image_size" in str(caught.value)) == advised

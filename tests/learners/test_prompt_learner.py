@@ -333,6 +333,26 @@ def test_the_text_cache_follows_every_change(build, pixels, change):
 # ------------------------------------------------------------------------------------------ inputs
 
 
+@pytest.mark.parametrize("mode", ["tensor", "predict", "loss"])
+def test_pixels_of_another_dtype_than_uint8_are_refused(learner, pixels, mode):
+    """They were taken for normalised images, and gave other scores."""
+    with as_installed():
+        with pytest.raises(ConfigError, match=r"uint8 pixels 0\.\.255 or .*, got torch\.int64"):
+            learner(pixels.long(), LABELS, mode=mode)
+        for floats in (pixels.float(), pixels.half()):
+            with pytest.raises(ConfigError, match=r"up to 255: these look like pixels 0\.\.255"):
+                learner(floats, LABELS, mode=mode)
+        with pytest.raises(ConfigError, match=r"as a tensor .*, got ndarray"):
+            learner(pixels.numpy(), LABELS, mode=mode)
+
+
+def test_normalised_images_are_taken_whatever_they_show(learner, pixels):
+    ends = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 3, 64, 64)
+    for images in (pixels, ends):
+        given = learner(learner.backbone.normalise(images))["logits"]
+        assert torch.equal(given, learner(images)["logits"])
+
+
 def test_pixels_normalised_images_and_features_give_the_same(learner, pixels):
     with torch.no_grad():
         expected = learner(pixels)["logits"]
