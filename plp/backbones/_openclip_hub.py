@@ -5,6 +5,7 @@ attempt. Here the caches are asked first, then the hub is probed once with a dea
 """
 
 import logging
+import shlex
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,15 +26,42 @@ PROBE_SECONDS = 5.0
 CONFIG_FILE = "open_clip_config.json"
 
 
-def no_network(what: str, reason: str) -> WeightsError:
+# Files of a tokenizer; a repository has some of them.
+_TOKENIZER_FILES = (
+    "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "config.json",
+    "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
+)  # fmt: skip
+_WEIGHTS_FILE = (
+    "Either give a local weights file (OpenAI's or open_clip's layout) for an arch that "
+    "open_clip has built in:\n"
+    "    --cfg-options model.backbone.pretrained=FILE"
+)
+
+
+def no_network(what: str, reason: str, way_out: str = _WEIGHTS_FILE) -> WeightsError:
     """Return the error for what is neither here nor to be had, with both ways out."""
     return WeightsError(
         f"cannot get {what}: not in the local cache, and {reason}.\n"
-        "Either give a local weights file (OpenAI's or open_clip's layout) for an arch that "
-        "open_clip has built in:\n"
-        "    --cfg-options model.backbone.pretrained=FILE\n"
+        f"{way_out}\n"
         "or take the lite config, whose real weights come with pip packages:\n"
         "    configs/sotglp/lite_16shot.py"
+    )
+
+
+def from_hub(repo: str, names: Sequence[str], cache_dir: str | None) -> str:
+    """Return how files of a repository come into the cache, where a weights file is no help.
+
+    Args:
+        repo: Its name on the hub.
+        names: The files; none for all.
+        cache_dir: Where they are looked for; None for the usual cache.
+    """
+    place = "the usual cache" if cache_dir is None else str(cache_dir)
+    words = ["hf", "download", repo, *names]
+    words += [] if cache_dir is None else ["--cache-dir", str(cache_dir)]
+    return (
+        f"Either download the repository's files where there is a network, into {place} (or copy "
+        f"the cache from there):\n    {shlex.join(words)}"
     )
 
 
@@ -54,7 +82,7 @@ def tag_file(tag: Mapping[str, Any], what: str, cache_dir: str | None) -> Path:
     if cached:
         return cached
     if repo:
-        return hub_file(repo, names, what, cache_dir)
+        return hub_file(repo, names, what, cache_dir, _WEIGHTS_FILE)
     require_network(url, what)
     try:
         return Path(download_pretrained_from_url(url, cache_dir=cache_dir))
@@ -69,8 +97,17 @@ def cached_tag(tag: Mapping[str, Any], cache_dir: str | None = None) -> Path | N
     return found or _cached_url(tag.get("url", ""), cache_dir)
 
 
-def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) -> Path:
+def hub_file(
+    repo: str, names: Sequence[str], what: str, cache_dir: str | None, way_out: str | None = None
+) -> Path:
     """Return the first of `names` that a Hugging Face repository holds, as a local file.
+
+    Args:
+        repo: Its name on the hub.
+        names: Names of the file, best first.
+        what: What it is called in messages.
+        cache_dir: Where to look and to store; None for the usual cache.
+        way_out: What to do where it is not to be had; None for a download of the repository.
 
     Raises:
         WeightsError: if none is cached and none can be downloaded.
@@ -78,7 +115,9 @@ def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) 
     cached = in_hub_cache(repo, names, cache_dir)
     if cached:
         return cached
-    require_network(constants.ENDPOINT, what)
+    other = way_out or "Either name a repository that open_clip or timm wrote: hf-hub:ORG/NAME"
+    way_out = way_out or from_hub(repo, (), cache_dir)
+    require_network(constants.ENDPOINT, what, way_out)
     for name in names:
         try:
             return Path(hf_hub_download(repo, name, cache_dir=cache_dir))
@@ -87,8 +126,10 @@ def hub_file(repo: str, names: Sequence[str], what: str, cache_dir: str | None) 
             if absent and not isinstance(error, LocalEntryNotFoundError):  # the latter: no network
                 continue
             reason = str(error).strip().partition("\n")[0]
-            raise no_network(what, f"{repo} on {constants.ENDPOINT} failed ({reason})") from error
-    raise no_network(what, f"{repo} on {constants.ENDPOINT} holds none of {', '.join(names)}")
+            failed = f"{repo} on {constants.ENDPOINT} failed ({reason})"
+            raise no_network(what, failed, way_out) from error
+    lacking = f"{repo} on {constants.ENDPOINT} holds none of {', '.join(names)}"
+    raise no_network(what, lacking, other)
 
 
 def require_hub_model(name: str, cache_dir: str | None) -> None:
@@ -98,7 +139,10 @@ def require_hub_model(name: str, cache_dir: str | None) -> None:
         WeightsError: if its config is not cached and the hub is out of reach.
     """
     if not Path(name).is_dir() and not in_hub_cache(name, ("config.json",), cache_dir):
-        require_network(constants.ENDPOINT, f"the config of the text tower {name}")
+        require_network(
+            constants.ENDPOINT, f"the config of the text tower {name}",
+            from_hub(name, _TOKENIZER_FILES, cache_dir),
+        )  # fmt: skip
 
 
 def require_hub_tokenizer(name: str, cache_dir: str | None) -> None:
@@ -109,18 +153,19 @@ def require_hub_tokenizer(name: str, cache_dir: str | None) -> None:
     """
     files = ("tokenizer_config.json", "tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
     if not Path(name).is_dir() and not in_hub_cache(name, files, cache_dir):
-        require_network(constants.ENDPOINT, f"the tokenizer {name}")
+        way_out = from_hub(name, _TOKENIZER_FILES, cache_dir)
+        require_network(constants.ENDPOINT, f"the tokenizer {name}", way_out)
 
 
-def require_network(url: str, what: str) -> None:
+def require_network(url: str, what: str, way_out: str = _WEIGHTS_FILE) -> None:
     """Make sure that a server answers.
 
     Raises:
-        WeightsError: if it does not.
+        WeightsError: if it does not, with `way_out`.
     """
     reason = network_failure(url)
     if reason:
-        raise no_network(what, reason)
+        raise no_network(what, reason, way_out)
 
 
 def network_failure(url: str) -> str | None:

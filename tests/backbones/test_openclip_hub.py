@@ -48,9 +48,6 @@ def refuse(*args, **kwargs):
         {"arch": "ViT-B-16", "pretrained": "openai"},
         {"arch": "RN50", "pretrained": "openai", "quick_gelu": True},
         {"arch": "ViT-B-16", "pretrained": "laion2b_s34b_b88k"},
-        {"arch": "ViT-B-16", "pretrained": "hf-hub:org/name"},
-        {"arch": "hf-hub:org/name", "pretrained": None},
-        {"arch": "roberta-ViT-B-32", "pretrained": None},
     ],
     ids=lambda names: f"{names['arch']}, {names['pretrained']}",
 )
@@ -61,6 +58,35 @@ def test_without_a_network_one_error_names_both_ways_out(names, offline, tmp_pat
         caught.value
     )
     assert offline.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        ({"arch": "ViT-B-16", "pretrained": "hf-hub:org/name"}, "org/name"),
+        ({"arch": "hf-hub:org/name", "pretrained": None}, "org/name"),
+        ({"arch": "roberta-ViT-B-32", "pretrained": None}, "roberta-base tokenizer_config.json"),
+    ],
+    ids=["weights", "arch", "text tower"],
+)
+def test_what_lies_in_a_repository_is_not_asked_for_as_a_weights_file(
+    names, files, offline, tmp_path
+):
+    with pytest.raises(WeightsError, match=f"hf download {files}.*--cache-dir {tmp_path}") as told:
+        OpenCLIPBackbone(**names, cache_dir=str(tmp_path))
+    assert "pretrained=FILE" not in str(told.value)
+    assert "cannot be reached (Name or service not known)" in str(told.value)
+    assert "configs/sotglp/lite_16shot.py" in str(told.value)
+
+
+def test_a_tokenizer_out_of_reach_names_the_files_it_is_made_of(offline):
+    with pytest.raises(WeightsError) as told:
+        _openclip_hub.require_hub_tokenizer("no/such-tokenizer", None)
+    said = str(told.value)
+    assert said.startswith("cannot get the tokenizer no/such-tokenizer: not in the local cache")
+    assert "hf download no/such-tokenizer tokenizer_config.json tokenizer.json " in said
+    assert "--cache-dir" not in said
+    assert "pretrained=FILE" not in said
 
 
 def test_a_network_that_swallows_packets_is_given_up(monkeypatch, tmp_path):
