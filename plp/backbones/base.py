@@ -30,11 +30,13 @@ class Backbone(nn.Module):
         preprocessing: How the weights want images prepared: size, resizing, mean, deviation.
         fingerprint: Hex digest that changes with the weights; the key of feature caches.
         multilingual: Whether the text tower was trained on texts of many scripts.
+        random_weights: Whether nothing was loaded: what it says of images means nothing.
         has_text: Whether there is a text tower. Without one `token_dim` and `context_length` are 0,
             and texts are refused (`plp.learners.without_texts`).
     """
 
     has_text: bool = True
+    random_weights: bool = False
     multilingual: bool = False
     embed_dim: int
     dense_dim: int

@@ -97,6 +97,7 @@ class ImageOnlyBackbone(TowerBackbone):
         source = find_source(os.fspath(arch), weights, cache_dir)
         self.arch, self.pool = os.fspath(arch), pool
         self.weights_file = source.weights
+        self.random_weights = source.weights is None
         self.source = str(source.weights or f"random weights of {source.label}")
         own = "token" if pool == TOKEN_AVG else pool
         self.model: Any = build_timm(source, asked, own, model_args or {}, seed)

@@ -94,6 +94,7 @@ class OpenCLIPBackbone(TowerBackbone):
         self.quick_gelu = decide_activation(quick_gelu, known, spec.source, default=built)
         self.source = spec.source
         self.weights_file = spec.weights
+        self.random_weights = spec.weights is None
         self.model: Any = build_model(spec.config, self.quick_gelu, image_size, seed, cache_dir)
         if checkpoint is not None:
             load_weights(self.model, checkpoint.state, spec.source, resize=image_size is not None)

@@ -23,6 +23,7 @@ from plp.learners.shortened import warn_of_shortened
 from plp.learners.sigmoid import check_model_probability, check_sigmoid
 from plp.learners.state import leave_backbone_out
 from plp.learners.training_loss import branch_losses, fused_loss, term_losses
+from plp.learners.weights_notes import weights_notes
 from plp.learners.without_texts import served_parts
 from plp.losses.base import LossInputs, LossTerm
 from plp.probability import Probability
@@ -61,7 +62,8 @@ class PromptLearner(ClassTexts):
             transport and losses are always fp32.
 
     Attributes:
-        notes: What was left out because the backbone has no texts, see `served_parts`.
+        notes: What was left out because the backbone has no texts, see `served_parts`; that its
+            weights are random.
 
     Raises:
         ConfigError: for no branches, branches with texts on a backbone without, a stream the
@@ -87,7 +89,7 @@ class PromptLearner(ClassTexts):
         check_model_probability({"probability": probability, "backbone": backbone})
         parts = served_parts(backbone, branches, references)
         super().__init__(BACKBONES.build_if_config(backbone), class_names, text_chunk, precision)
-        self.notes = parts.notes
+        self.notes = (*parts.notes, *weights_notes(self.backbone))
         self.fusion = fusion
         self.objective = objective
         self.branches = Branches(parts.branches, self.backbone, len(self.class_names))

@@ -80,15 +80,16 @@ def test_new_classes_are_refused_with_the_reason(root):
 
 def test_references_and_text_terms_are_left_out_and_that_is_said_once(root):
     learner = learner_of(root / "configs/tip_adapter/lite_16shot.py")
-    (note,) = learner.notes
-    assert note == (
+    left, random = learner.notes
+    assert left == (
         "ImageOnlyBackbone has no text tower, left out: the reference 'zero_shot', the text term "
         "of branch 'cache'"
     )
     assert list(learner.references) == []
     assert learner.branches["cache"].prompt is None
     assert learner.describe() == []
-    assert learner_of(root / "configs/tip_adapter/dinov2_s14_16shot.py").notes == ()
+    assert "weights of ImageOnlyBackbone are random (pretrained=None)" in random
+    assert learner_of(root / "configs/tip_adapter/dinov2_s14_16shot.py").notes == (random,)
 
 
 def test_a_backbone_with_texts_serves_all_parts():
@@ -201,3 +202,13 @@ def test_a_method_without_texts_runs_from_end_to_end(method, choices, root, tmp_
     assert exported.checked.difference < 1e-4
     state = json.loads((folder / "result.json").read_text())["learned_parameters"]
     assert bool(state) == (method == "tip_adapter_f")
+
+
+def test_a_run_on_random_weights_says_so_in_its_log_and_result(root, choices, tmp_path, caplog):
+    config = root / "configs/linear_probe/dinov2_s14_16shot.py"
+    with caplog.at_level(logging.WARNING, logger="plp"):
+        train(config, choices, work_dir=tmp_path / "run", device="cpu")
+    said = "the weights of ImageOnlyBackbone are random (pretrained=None)"
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert sum(said in note for note in result["notes"]) == 1
+    assert sum(said in one for one in caplog.messages) == 1
