@@ -41,7 +41,7 @@ MOMENTS = {
     "predict": [("plp.cli.predict", "list_and_report", 1), ("plp.cli.predict", "load_asked", 1),
                 ("plp.inference.reading", "look_at", 4), ("plp.files", "os.fsync", 1),
                 ("plp.files", "os.replace", 1)],
-    "predict --save": [("plp.inference.classifier", "score_batch", 1),
+    "predict --save": [("plp.inference.scoring", "score_batch", 1),
                        ("plp.files", "os.replace", 1)],
     "visualize": [("plp.cli.visualize", "explain_image", 1), ("plp.cli.visualize", "draw_sheet", 1),
                   ("plp.files", "os.replace", 2)],
