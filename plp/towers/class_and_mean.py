@@ -69,4 +69,4 @@ def _with_tokens(streams: Sequence[str]) -> tuple[str, ...]:
 
 def _side_by_side(found: ImageFeatures, streams: Sequence[str]) -> ImageFeatures:
     pooled = torch.cat([found.pooled, found.dense["tokens"].mean(dim=1)], dim=-1)
-    return ImageFeatures(pooled, {name: found.dense[name] for name in streams}, found.grid)
+    return found._replace(pooled=pooled, dense={name: found.dense[name] for name in streams})

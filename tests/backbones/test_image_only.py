@@ -18,6 +18,7 @@ from plp.engine.compare.digests import config_digest
 from plp.engine.data import transform_for
 from plp.errors import ConfigError, WeightsError
 from plp.structures import PromptTokens
+from plp.towers.points import ExtraTokens, TowerPoints
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 SMALL = dict(depth=2, embed_dim=48, num_heads=3)
@@ -95,6 +96,16 @@ def test_pooling_can_be_chosen(options):
     assert len({one.fingerprint for one in (own, token, mean, both)}) == 4
     found = both.encode_image(images, ["value"])
     assert both.project_dense(found.dense["value"]).shape[-1] == 2 * both.dense_dim
+
+
+@torch.no_grad()
+def test_class_and_mean_return_the_extra_tokens_that_are_read():
+    token, both = (build(**DINOV2, pool=pool) for pool in ("token", "token_avg"))
+    added = ExtraTokens({0: torch.ones(2, token.dense_dim)}, read=True)
+    points = TowerPoints(extra={"mine": added})
+    expected, found = (one.encode_image(pictures(one), points=points) for one in (token, both))
+    assert expected.extra["mine"].shape == (2, 2, token.dense_dim)
+    assert_close(found.extra["mine"], expected.extra["mine"], **TOLERANCE)
 
 
 def test_random_weights_are_those_of_the_seed():
