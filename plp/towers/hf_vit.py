@@ -15,7 +15,34 @@ from plp.towers.image import ImageTower
 from plp.towers.parts import require_plain
 
 
-class HFClipViT(ImageTower):
+class _HFViT(ImageTower):
+    """What the two kinds share: layers, and a last norm that all tokens may go through.
+
+    Args:
+        vision: The vision model.
+        parts: What else belongs to the tower, by name.
+        side: Rows of patches, as many as columns.
+    """
+
+    roots = ("parts",)
+
+    def __init__(self, vision: Any, parts: dict[str, nn.Module], side: int) -> None:
+        self.parts: Any = nn.ModuleDict({"vision_model": vision, **parts})
+        self.width = int(vision.config.hidden_size)
+        self.grid = (side, side)
+        self._half = HalfCopy()
+
+    def blocks(self, device: torch.device) -> Sequence[Block]:
+        """Return a reader of each layer."""
+        encoder: Any = self._half.of(self.parts.vision_model.encoder, device)
+        return [HFBlock(layer) for layer in encoder.layers]
+
+    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
+        """Apply the last norm; CLIP's models apply it to the class token alone."""
+        return self.parts.vision_model.post_layernorm(tokens)
+
+
+class HFClipViT(_HFViT):
     """Reader of CLIP's vision model, and of AltCLIP's, ChineseCLIP's and MetaCLIP 2's.
 
     Args:
@@ -23,17 +50,12 @@ class HFClipViT(ImageTower):
         projection: The joint projection of its class token.
     """
 
-    roots = ("parts",)
     prefix = 1
     pooled_rows = 1
 
     def __init__(self, vision: Any, projection: nn.Module) -> None:
-        parts = {"vision_model": vision, "visual_projection": projection}
-        self.parts: Any = nn.ModuleDict(parts)
-        self.width = int(vision.config.hidden_size)
         side = int(vision.config.image_size) // int(vision.config.patch_size)
-        self.grid = (side, side)
-        self._half = HalfCopy()
+        super().__init__(vision, {"visual_projection": projection}, side)
 
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
         """Patches behind the class token, positions added."""
@@ -42,15 +64,6 @@ class HFClipViT(ImageTower):
     def first_norm(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B L W"]:
         """Apply the norm in front of the first block."""
         return self.parts.vision_model.pre_layrnorm(tokens)  # as the library spells it
-
-    def blocks(self, device: torch.device) -> Sequence[Block]:
-        """Return a reader of each layer."""
-        encoder: Any = self._half.of(self.parts.vision_model.encoder, device)
-        return [HFBlock(layer) for layer in encoder.layers]
-
-    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
-        """Apply the norm that the library applies to the class token alone."""
-        return self.parts.vision_model.post_layernorm(tokens)
 
     def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
         """Norm and project the class token."""
@@ -61,7 +74,7 @@ class HFClipViT(ImageTower):
         return self.parts.visual_projection(dense)
 
 
-class HFSiglipViT(ImageTower):
+class HFSiglipViT(_HFViT):
     """Reader of SigLIP's vision model: no class token, attention pooling, no projection.
 
     SigLIP 2's NaFlex model takes patches of images of any shape; here it runs at one size, the
@@ -71,16 +84,12 @@ class HFSiglipViT(ImageTower):
         vision: The vision model.
     """
 
-    roots = ("parts",)
     prefix = 0
     pooled_rows = None
 
     def __init__(self, vision: Any) -> None:
-        self.parts: Any = nn.ModuleDict({"vision_model": vision})
-        self.width = int(vision.config.hidden_size)
         side = int(vision.embeddings.position_embedding.num_embeddings**0.5)
-        self.grid = (side, side)
-        self._half = HalfCopy()
+        super().__init__(vision, {}, side)
 
     def embed(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B L W"]:
         """Patches, positions added."""
@@ -90,15 +99,6 @@ class HFSiglipViT(ImageTower):
         patches = _cut(images, self.grid, int(embeddings.patch_size))
         shapes = torch.tensor([self.grid], device=images.device).expand(len(images), -1)
         return embeddings(patches, shapes)
-
-    def blocks(self, device: torch.device) -> Sequence[Block]:
-        """Return a reader of each layer."""
-        encoder: Any = self._half.of(self.parts.vision_model.encoder, device)
-        return [HFBlock(layer) for layer in encoder.layers]
-
-    def finish(self, tokens: Float[Tensor, "B P W"]) -> Float[Tensor, "B P W"]:
-        """Apply the last norm."""
-        return self.parts.vision_model.post_layernorm(tokens)
 
     def pool(self, tokens: Float[Tensor, "B L W"]) -> Float[Tensor, "B E"]:
         """Let the head's query attend to all patches."""

@@ -37,8 +37,7 @@ def weight_changes(
                 f"the tower has no weights {name!r}.{did_you_mean(name, known)} Give '.weight' or "
                 f"'.bias' (where there is one) of: {listed([*matrices, *norms])}."
             )
-        old = place[0]._parameters[place[1]]
-        assert old is not None  # `_place` found it
+        old = place[0].get_parameter(place[1])
         values = tensor.T if matrix.transposed else tensor
         like = old if matrix.part is None else old[: len(old) // 3]
         if values.shape != like.shape:
