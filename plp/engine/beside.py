@@ -1,10 +1,9 @@
 """Whether the checkpoint of a folder is the one that the result beside it was measured with."""
 
-import json
 import logging
 from pathlib import Path
 
-from plp.results.run import RESULT
+from plp.results.stated import RESULT, stated_text
 
 logger = logging.getLogger("plp")
 
@@ -19,14 +18,10 @@ def warn_of_another(checkpoint: Path, digest: str) -> None:
         checkpoint: The file.
         digest: The digest that stands in it.
     """
-    beside = checkpoint.parent / RESULT
-    try:
-        stated = json.loads(beside.read_text(encoding="utf-8")).get("checkpoint_digest")
-    except (OSError, ValueError, RecursionError, AttributeError):
-        return  # a checkpoint on its own; a damaged result is told where it is read
-    if isinstance(stated, str) and stated != digest:
+    stated = stated_text(checkpoint, "checkpoint_digest")
+    if stated is not None and stated != digest:
         logger.warning(
             "%s is not the checkpoint that %s was measured with: accuracies and report of that "
             "folder are of another run. Put each checkpoint back beside its own result",
-            checkpoint, beside.name,
+            checkpoint, RESULT,
         )  # fmt: skip

@@ -22,8 +22,9 @@ from plp.evaluation import ClassificationReport
 from plp.files import write_text
 from plp.learners.prompt_learner import PromptLearner
 from plp.results.schema import VERSION, check_result
+from plp.results.stated import RESULT
 
-NAME = "result.json"
+NAME = RESULT
 PACKAGES = (
     "plp",
     "torch",

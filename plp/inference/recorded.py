@@ -1,6 +1,5 @@
 """The config of a run as its own checkpoint records it, for tests that repeat nothing."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from plp.engine.choices import Choices, Classes
 from plp.engine.config import merge_options
 from plp.engine.given_weights import weights_key
 from plp.engine.header_trust import check_header, names_own_data
-from plp.engine.result import NAME
 from plp.errors import CheckpointError, ConfigError, DataError
 from plp.inference.loading import config_of, import_recorded_modules, refuse_code
+from plp.results.stated import stated_text
 
 
 def recorded_config(
@@ -41,7 +40,8 @@ def recorded_config(
         DataError: if the images of the training are no longer there.
     """
     saved = load_checkpoint(checkpoint)
-    config = Config(config_of(saved)._cfg_dict.to_dict(), filename=_config_file(checkpoint))
+    stated = stated_text(Path(checkpoint), "config_file")  # for tables
+    config = Config(config_of(saved)._cfg_dict.to_dict(), filename=stated)
     if not isinstance(config.get("dataset"), dict):
         raise CheckpointError(
             f"{checkpoint} does not record its data set: give the config of its training before it"
@@ -57,16 +57,6 @@ def recorded_config(
     elif choices.data_root is None and (root := config.dataset.get("root")) is not None:
         _check_root(root, trust_header or names_own_data(saved.info, checkpoint))
     return config
-
-
-def _config_file(checkpoint: str | Path) -> str | None:
-    """Return the name of the config that a work directory's result states, for tables."""
-    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
-    try:
-        stated = json.loads((folder / NAME).read_text(encoding="utf-8")).get("config_file")
-    except (OSError, ValueError, AttributeError):  # a checkpoint on its own
-        return None
-    return stated if isinstance(stated, str) else None
 
 
 def _check_dataset(section: Any, choices: Choices, classes: Classes) -> None:

@@ -13,7 +13,8 @@ from plp.results.earlier import SET_ASIDE
 from plp.results.ood_run import OOD_RESULT, OODRun, read_ood_run
 from plp.results.origins import notes_on_folders, notes_on_makers
 from plp.results.repeated import notes_on_repeated
-from plp.results.run import RESULT, Run, read_run
+from plp.results.run import Run, read_run
+from plp.results.stated import RESULT
 from plp.results.unsolved import notes_on_transport
 from plp.results.variants import tell_apart
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from plp.results.worst import positive_by
 from plp.wording import count
 
 if TYPE_CHECKING:
@@ -11,10 +12,7 @@ if TYPE_CHECKING:
 
 def notes_on_repeated(runs: "Sequence[Run]") -> list[str]:
     """Return a note on each dataset whose test images stand among its training images."""
-    worst: dict[str, list[int]] = {}
-    for run in runs:
-        if run.repeated > 0:
-            worst.setdefault(run.dataset, []).append(run.repeated)
+    worst = positive_by(runs, lambda run: run.dataset, lambda run: run.repeated)
     return [
         f"{dataset}: {count(max(repeated), 'test image')} or copies of them are also training "
         f"images in {count(len(repeated), 'run')}: their accuracy is too high. The notes of each "

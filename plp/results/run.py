@@ -13,9 +13,8 @@ from plp.results.options import options_of
 from plp.results.origins import Origin, origin_of
 from plp.results.schema import check_result
 from plp.results.settings import Settings, settings_of
+from plp.results.stated import RESULT
 from plp.results.unsolved import unsolved_share
-
-RESULT = "result.json"
 
 
 class Run(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from plp.results.worst import positive_by
 from plp.wording import count
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ def unsolved_share(result: Mapping[str, Any]) -> float:
 
 def notes_on_transport(runs: "Sequence[Run]") -> list[str]:
     """Return a note on each method some of whose runs have plans that did not converge."""
-    worst: dict[str, list[float]] = {}
-    for run in runs:
-        if run.unsolved > 0:
-            worst.setdefault(run.method, []).append(run.unsolved)
+    worst = positive_by(runs, lambda run: run.method, lambda run: run.unsolved)
     return [
         f"Transport of {method} has not converged in {count(len(shares), 'run')} (in one of them "
         f"{100 * max(shares):.2g} % of the problems): raise max_iterations of the aligner, or take "

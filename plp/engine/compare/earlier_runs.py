@@ -13,7 +13,7 @@ from plp.engine.compare.plan import RUNS
 from plp.engine.compare.state import KEY
 from plp.errors import DataError
 from plp.results import Run, in_order, read_run
-from plp.results.run import RESULT
+from plp.results.stated import RESULT
 from plp.wording import count
 
 logger = logging.getLogger("plp")
