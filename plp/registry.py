@@ -150,6 +150,7 @@ ALIGNERS = Registry("aligner", locations=["plp.aligners"])
 BRANCHES = Registry("branch", locations=["plp.branches"])
 LOSSES = Registry("loss term", locations=["plp.losses"])
 SCORES = Registry("score", locations=["plp.scores"])
+TUNERS = Registry("tuner", locations=["plp.tuners"])
 
 MODELS = Registry("model", locations=["plp.learners"], parent=mm.MODELS)
 DATASETS = Registry("dataset", locations=["plp.datasets"], parent=mm.DATASETS)
@@ -168,7 +169,7 @@ PARAM_SCHEDULERS = Registry("parameter scheduler", locations=[], parent=mm.PARAM
 COMPONENTS: dict[str, Registry] = {
     registry.name: registry
     for registry in (
-        BACKBONES, PROMPTS, PROJECTIONS, SELECTORS, ALIGNERS, BRANCHES, LOSSES, SCORES,
+        BACKBONES, PROMPTS, TUNERS, PROJECTIONS, SELECTORS, ALIGNERS, BRANCHES, LOSSES, SCORES,
         MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS,
     )
 }  # fmt: skip

@@ -23,25 +23,35 @@ class ImageFeatures(NamedTuple):
         grid: Rows and columns of patches; P = rows * columns, row by row.
         extra: Last states of tokens that were put into the tower, by their name, *before* the
             joint projection; see `plp.towers.points.ExtraTokens`.
+        frozen: What the tower yields with nothing acting inside it, where something does and this
+            was asked for; for references and teachers. See `untuned`.
     """
 
     pooled: Float[Tensor, "B E"]
     dense: dict[str, Float[Tensor, "B P W"]]
     grid: tuple[int, int]
     extra: dict[str, Float[Tensor, "B K W"]] = {}  # noqa: RUF012 - nobody writes to it
+    frozen: "ImageFeatures | None" = None
+
+    @property
+    def untuned(self) -> "ImageFeatures":
+        """Features of the tower as it is; these themselves where nothing acts inside it."""
+        return self if self.frozen is None else self.frozen
 
     def rows(self, images: Sequence[int]) -> "ImageFeatures":
         """Return the features of some of the images, in that order."""
         index = torch.as_tensor(images, dtype=torch.long, device=self.pooled.device)
         dense = {name: stream[index] for name, stream in self.dense.items()}
         extra = {name: states[index] for name, states in self.extra.items()}
-        return ImageFeatures(self.pooled[index], dense, self.grid, extra)
+        frozen = None if self.frozen is None else self.frozen.rows(images)
+        return ImageFeatures(self.pooled[index], dense, self.grid, extra, frozen)
 
     def to(self, *args: Any, **kwargs: Any) -> "ImageFeatures":
         """Move or cast all tensors, as `Tensor.to` does."""
         dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
         extra = {name: states.to(*args, **kwargs) for name, states in self.extra.items()}
-        return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid, extra)
+        frozen = None if self.frozen is None else self.frozen.to(*args, **kwargs)
+        return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid, extra, frozen)
 
 
 class Shots(NamedTuple):

@@ -3,7 +3,7 @@
 import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from plp.errors import ConfigError
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.towers.points import TowerPoints
+from plp.towers.tower import NamedTower
 from plp.transforms.preprocessing import Preprocessing
 from plp.transforms.size import Size, spell_size
 
@@ -76,13 +78,18 @@ class Backbone(nn.Module):
 
     @abstractmethod
     def encode_image(
-        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str] = (),
+        points: TowerPoints | None = None,
     ) -> ImageFeatures:
         """Encode normalised images in one pass of the vision tower, without a graph.
 
         Args:
             images: Normalised images (see `normalise`).
             streams: Dense streams wanted; none costs nothing.
+            points: What acts on the tower; with them there is a graph. A backbone whose `inside`
+                refuses is never given any, and may leave this parameter out.
 
         Raises:
             ConfigError: for a stream this backbone does not have, naming those it has and why.
@@ -97,8 +104,23 @@ class Backbone(nn.Module):
         """Tokenise bare texts and look their token embeddings up (no start, end, position)."""
 
     @abstractmethod
-    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
-        """Encode prompts; not normalised; differentiable with respect to `prompts.embeddings`."""
+    def encode_text(
+        self, prompts: PromptTokens, points: TowerPoints | None = None
+    ) -> Float[Tensor, "C N E"]:
+        """Encode prompts; not normalised; differentiable with respect to `prompts.embeddings`, and
+        to what acts on the tower (`points`, see `encode_image`).
+        """
+
+    def inside(self, side: Literal["image", "text"]) -> NamedTower:
+        """Return a tower as points name its parts: its blocks, matrices and norms.
+
+        Raises:
+            ConfigError: where nothing can act inside it, with the reason.
+        """
+        raise ConfigError(
+            f"nothing can act inside the {side} tower of {type(self).__name__}: it does not say "
+            "what it is made of (Backbone.inside)"
+        )
 
     def set_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Keep how images are prepared; mean and standard deviation become buffers."""

@@ -25,6 +25,7 @@ from plp.files import user_cache
 from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
+from plp.towers.points import TowerPoints
 from plp.towers.weights_state import weights_mark
 from plp.transforms.preprocessing import Preprocessing
 from plp.transforms.size import SizeLike, plain_size, read_size
@@ -130,9 +131,14 @@ class LiteBackbone(Backbone):
         return hashlib.sha256(f"{self._fingerprint} {mark}".encode()).hexdigest()
 
     def encode_image(
-        self, images: Float[Tensor, "B 3 H X"], streams: Sequence[str] = ()
+        self,
+        images: Float[Tensor, "B 3 H X"],
+        streams: Sequence[str] = (),
+        points: TowerPoints | None = None,
     ) -> ImageFeatures:
         """Encode normalised images; see `Backbone.encode_image`."""
+        if points is not None:
+            self.inside("image")
         self.check_streams(streams)
         check_batch(images)
         for name, side in zip(("height", "width"), images.shape[-2:], strict=True):
@@ -163,8 +169,12 @@ class LiteBackbone(Backbone):
             touching=NamesInText(texts, self.embed_words), room=room,
         )  # fmt: skip
 
-    def encode_text(self, prompts: PromptTokens) -> Float[Tensor, "C N E"]:
+    def encode_text(
+        self, prompts: PromptTokens, points: TowerPoints | None = None
+    ) -> Float[Tensor, "C N E"]:
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""
+        if points is not None:
+            self.inside("text")
         check_prompts(prompts)
         lengths = prompts.end.flatten().cpu() + 1  # where prompts of plp have them
         longest = int(lengths.max())

@@ -3,7 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from plp.prompts.names_in_text import NamesInText
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.points import TowerPoints
 from plp.towers.text import TextTower
+from plp.towers.tower import NamedTower
 from plp.towers.vision import VisionTower
 from plp.towers.weights_state import weights_mark
 from plp.transforms.preprocessing import Preprocessing
@@ -69,6 +70,14 @@ class TowerBackbone(Backbone):
     def text_tower(self) -> TextTower:
         """The text tower, likewise."""
         return self._text
+
+    def inside(self, side: Literal["image", "text"]) -> NamedTower:
+        """Return a tower as points name its parts; see `Backbone.inside`."""
+        if side == "text":
+            return self._text.description
+        if (found := self._vision.description) is not None:
+            return found
+        raise ConfigError(f"nothing can act inside it: {self._vision.sealed}")
 
     def encode_image(
         self,

@@ -218,7 +218,7 @@ def _loader(
     dataset: Dataset[Any] = images
     if cached is not None:
         dataset, views, workers = cached.dataset(), cached.views, 0
-    elif options.cache_features and part != "test":
+    elif options.cache_features and part != "test" and not learner.tuners.acts_on_images:
         dataset = encode_views(
             learner, images, int(views), options.eval_batch_size, workers, references=not train
         )

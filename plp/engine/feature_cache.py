@@ -96,6 +96,8 @@ def find_views(
         learner: Its backbone is the tower.
         workers: Threads that read files.
     """
+    if learner.tuners.acts_on_images:  # what the tower yields changes with each step
+        return {}
     found: dict[str, CachedViews] = {}
     stores: dict[str, FeatureStore] = {}
     for part, images in parts.items():

@@ -13,6 +13,7 @@ from plp.branches.base import Branch
 from plp.branches.fusion import fused_logits
 from plp.branches.local_branch import LocalBranch
 from plp.errors import ConfigError
+from plp.learners.encoding import encoded
 from plp.learners.prompt_learner import PromptLearner
 from plp.probability import probabilities_of
 from plp.reader import asked_for
@@ -63,7 +64,7 @@ class ClassifierProgram(nn.Module):
         own = in_float32(learner)
         with torch.no_grad():
             texts = own.encode_text()
-        self.backbone = own.backbone
+        self.backbone, self.tuners = own.backbone, own.tuners
         parts = [_frozen(branch, iterations) for _, branch in own.branches.named()]
         # Not under the branches' names: a traced program reads its parts as attributes, and
         # `global` is none in Python.
@@ -80,7 +81,7 @@ class ClassifierProgram(nn.Module):
         backbone = self.backbone
         parts = cast(list[Branch], list(self.branches))
         streams = sorted({part.stream for part in parts if part.stream is not None})
-        features = backbone.encode_image(backbone.normalise(pixels), streams)
+        features = encoded(backbone, self.tuners, backbone.normalise(pixels), streams)
         evidence = {
             name: part(
                 features,

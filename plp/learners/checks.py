@@ -10,6 +10,7 @@ from plp.branches.collection import Branches
 from plp.errors import ConfigError
 from plp.learners.precision import PRECISIONS
 from plp.losses.base import LossTerm
+from plp.tuners.collection import Tuners
 
 
 def check_arguments(branches: Sized, precision: str, fusion: str, objective: str) -> None:
@@ -50,12 +51,17 @@ def check_parts(
     _check_apart("loss term", losses, "loss", branches if objective == "branches" else ["fused"])
 
 
-def check_new_classes(branches: Branches) -> None:
-    """Refuse other classes where a branch is bound to those it was trained with."""
+def check_new_classes(branches: Branches, tuners: Tuners) -> None:
+    """Refuse other classes where a branch or tuner is bound to those it was trained with."""
     if bound := branches.bound_to_classes:
         raise ConfigError(
             f"branch {', '.join(bound)} belongs to the classes it was trained with and cannot "
             "take new class names; a branch of shared context can"
+        )
+    if bound := tuners.bound_to_classes:
+        raise ConfigError(
+            f"tuner {', '.join(bound)} belongs to the classes it was trained with and cannot take "
+            "new class names"
         )
 
 

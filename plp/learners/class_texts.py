@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -14,9 +16,11 @@ from plp.learners.checks import check_new_classes
 from plp.learners.class_names import checked, name_tokens, spaced
 from plp.learners.precision import autocast
 from plp.learners.shortened import Shortened, shortened, warn_of_shortened
-from plp.learners.texts import Texts
+from plp.learners.texts import Acting, Texts
+from plp.losses.base import named
 from plp.prompts.base import Prompt
 from plp.structures import ImageFeatures, NameTokens
+from plp.tuners.collection import Tuners
 
 
 class ClassTexts(BaseModel):
@@ -32,10 +36,12 @@ class ClassTexts(BaseModel):
         class_names: Names of the classes, in label order.
         branches: What the fusion is made of; set by the sub-class.
         references: What is scored beside it; likewise.
+        tuners: What acts inside the towers; likewise.
     """
 
     branches: Branches
     references: Branches
+    tuners: Tuners
 
     def __init__(
         self,
@@ -56,8 +62,9 @@ class ClassTexts(BaseModel):
         """Encode the prompts of every branch (or reference), not normalised: [C, N, E], or
         [B, C, N, E] where the prompt sees images, which needs their features. See `Texts`.
         """
-        branches = self.references if references else self.branches
-        return self._encoded(branches.prompts, features)
+        if references:
+            return self._encoded(self.references.prompts, features)
+        return self._encoded(self.branches.prompts, features, acted_on=True)
 
     def train(self, mode: bool = True) -> "ClassTexts":
         """Switch the mode, and forget texts: hooks that swap weights around an evaluation (EMAHook
@@ -96,7 +103,7 @@ class ClassTexts(BaseModel):
             ConfigError: if a branch's prompts are bound to the classes they were trained with.
         """
         if tuple(class_names) != self.class_names:
-            check_new_classes(self.branches)
+            check_new_classes(self.branches, self.tuners)
         self._set_names(class_names)
         warn_of_shortened(self.shortened)
 
@@ -123,13 +130,29 @@ class ClassTexts(BaseModel):
             self.register_buffer(f"name_{key}", getattr(tokens, key), persistent=False)
 
     def _encoded(
-        self, prompts: Mapping[str, Prompt], features: ImageFeatures | None = None
+        self,
+        prompts: Mapping[str, Prompt],
+        features: ImageFeatures | None = None,
+        acted_on: bool = False,
     ) -> dict[str, Float[Tensor, "..."]]:
+        """Encode prompts; `acted_on` by the tuners, as those of branches are."""
         if not prompts:
             return {}
+        if features is not None and not acted_on:
+            features = features.untuned
         pooled = None if features is None else features.pooled
         key = (self.backbone.device, self.precision)
-        return self._texts.encode(prompts, self.names, pooled, key)
+        if not (acted_on and self.tuners.acts_on_texts):
+            return self._texts.encode(prompts, self.names, pooled, key)
+        points = partial(self.tuners.text_points, reference=self._reference_text)
+        acting = Acting(points, self.tuners.text_parameters())
+        return self._texts.encode(prompts, self.names, pooled, key, acting)
+
+    def _reference_text(self, name: str) -> Float[Tensor, "C N E"]:
+        """Return the texts of a reference, for a tuner that reads them."""
+        prompt = named(self.references.prompts, name, "a reference with texts")
+        with torch.no_grad():
+            return self._encoded({name: prompt})[name]
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.backbone.device, self.precision)

@@ -16,7 +16,8 @@ from plp.learners.checks import (
     check_losses,
     check_parts,
 )
-from plp.learners.class_texts import ClassTexts
+from plp.learners.encoding import encoded
+from plp.learners.fitted_parts import FittedParts
 from plp.learners.images import Images, normalised
 from plp.learners.rows import rows_of
 from plp.learners.shortened import warn_of_shortened
@@ -29,13 +30,18 @@ from plp.losses.base import LossInputs, LossTerm
 from plp.probability import Probability
 from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
-from plp.structures import Evidence, ImageFeatures, Shots
+from plp.structures import Evidence, ImageFeatures
+from plp.tuners.base import Tuner
+from plp.tuners.collection import Tuners
 
 
 @final
 @MODELS.register_module()
-class PromptLearner(ClassTexts):
+class PromptLearner(FittedParts):
     """Turns a frozen image-text model into a classifier of given classes.
+
+    Branches stand behind the towers; tuners, where there are any, act inside them. References and
+    teachers see the towers as they are.
 
     The loss is the sum of the branches' losses and of further loss terms; the class scores are the
     mean of the branches' scores, times the backbone's logit scale (SOT-GLP: fusion of global and
@@ -53,6 +59,8 @@ class PromptLearner(ClassTexts):
             backbone has none (`notes`).
         losses: Loss terms, or their configs, by name, beside the branches' own.
         fusion: 'mean' or 'sum' of the branches' scores.
+        tuners: Tuners, or their configs, by name: what is learned inside the towers (`Tuner`). In
+            the state dict `tuners.<name>...`.
         objective: 'branches' trains each branch on its own scores; 'fused' trains the fused scores
             with one cross-entropy (PLOT on ImageNet).
         probability: What class probabilities are, see `probabilities_of`: 'softmax', or 'sigmoid'
@@ -83,6 +91,7 @@ class PromptLearner(ClassTexts):
         text_chunk: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         probability: Probability = "softmax",
+        tuners: Mapping[str, Tuner | Mapping[str, Any]] | None = None,
     ) -> None:
         check_arguments(branches, precision, fusion, objective)
         check_losses(losses)
@@ -96,6 +105,7 @@ class PromptLearner(ClassTexts):
         self.references = Branches(parts.references, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
         check_parts(self.branches, self.references, losses or {}, objective)
+        self.tuners = Tuners(tuners, self.backbone, self.branches.prompts, len(self.class_names))
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
@@ -137,9 +147,10 @@ class PromptLearner(ClassTexts):
 
     def loss(self, images: Images, labels: Int[Tensor, " B"]) -> dict[str, Float[Tensor, ""]]:
         """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
-        features = self.encode_image(images)
-        texts = self.encode_text(features)
         terms = cast(dict[str, LossTerm], dict(self.losses.items()))
+        frozen = any(term.needs_frozen_images for term in terms.values())
+        features = self.encode_image(images, frozen=frozen)
+        texts = self.encode_text(features)
         scale, asked = self.backbone.logit_scale, asked_for(terms.values())
         with self._autocast():
             evidence = self.branches.evidence(features, texts, self.backbone, **asked)
@@ -149,7 +160,7 @@ class PromptLearner(ClassTexts):
             losses = branch_losses(self.branches, evidence, labels, scale)
         if terms:
             texts = texts | self.encode_text(features, references=True)
-            losses |= term_losses(terms, LossInputs(evidence, texts, labels, scale))
+            losses |= term_losses(terms, LossInputs(evidence, texts, labels, scale, features))
         return losses
 
     @torch.no_grad()
@@ -186,6 +197,7 @@ class PromptLearner(ClassTexts):
         features = self.encode_image(images, references)
         branches = self.references if references else self.branches
         texts = self.encode_text(features, references)
+        features = features.untuned if references else features
         with self._autocast():
             return branches.evidence(features, texts, self.backbone, patch_scores, pairs)
 
@@ -202,39 +214,25 @@ class PromptLearner(ClassTexts):
         }
         return {"logits": fused_logits(evidence, self.fusion, scale, bias), **single}
 
-    def encode_image(self, images: Images, references: bool = False) -> ImageFeatures:
-        """Encode images once for all branches, without a graph; features pass through."""
+    def encode_image(
+        self, images: Images, references: bool = False, frozen: bool = False
+    ) -> ImageFeatures:
+        """Encode images once for all branches; features pass through.
+
+        There is a graph only where a tuner acts on images and gradients are on.
+
+        Args:
+            images: As in `forward`.
+            references: Also for references: with their streams, and with the features of the frozen
+                tower (`ImageFeatures.untuned`).
+            frozen: With the features of the frozen tower.
+        """
         if isinstance(images, ImageFeatures):
             return images
-        streams = {*self.branches.streams, *(self.references.streams if references else ())}
-        with torch.no_grad(), self._autocast():
-            return self.backbone.encode_image(
-                normalised(images, self.backbone), tuple(sorted(streams))
-            )
-
-    def fit(self, shots: Shots, val: Shots | None) -> list[str]:
-        """Fit, before training, the branches that need the shots; return what was done."""
-        return self.branches.fit(shots, val)
-
-    def tune(self, val: Shots) -> list[str]:
-        """Tune, after training, the branches that ask for it; return what was chosen."""
-        tuned = {name for name, branch in self.branches.named() if branch.needs_tuning}
-        prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in tuned}
-        return self.branches.tune(val, self._encoded(prompts))
-
-    @property
-    def needs_shots(self) -> bool:
-        """Whether `fit` must be called before training."""
-        return self.branches.needs_shots
-
-    @property
-    def needs_tuning(self) -> bool:
-        """Whether `tune` wants to be called after training."""
-        return self.branches.needs_tuning
-
-    def accommodate(self, state: Mapping[str, Tensor]) -> None:
-        """Make room for a state whose tensors depend on the number of shots."""
-        self.branches.accommodate(state, "branches.")
+        pixels = normalised(images, self.backbone)
+        own, others = self.branches.streams, self.references.streams if references else ()
+        with self._autocast():
+            return encoded(self.backbone, self.tuners, pixels, own, others, frozen or references)
 
     def set_probability(self, kind: Probability) -> None:
         """Say what class probabilities are from now on, see `probabilities_of`.

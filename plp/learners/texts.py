@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
@@ -18,6 +18,7 @@ from plp.learners.sharded_texts import encode_share
 from plp.prompts.base import Prompt, PromptPart, cut_prompts, cut_tokens
 from plp.prompts.rows import Groups
 from plp.structures import NameTokens, PromptTokens
+from plp.towers.points import TowerPoints
 from plp.towers.weights_state import parameter_states, tensor_state
 
 _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
@@ -26,6 +27,26 @@ _TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
 _MOST_TEXTS = 4096
 
 Context = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+class Acting(NamedTuple):
+    """What acts on the text tower.
+
+    Attributes:
+        points: Returns it for texts of some classes; None where nothing does.
+        parameters: What it is learned by.
+    """
+
+    points: Callable[[Int[Tensor, " c"]], TowerPoints | None]
+    parameters: Sequence[nn.Parameter]
+
+    @property
+    def learned(self) -> list[nn.Parameter]:
+        """The parameters that take gradient."""
+        return [one for one in self.parameters if one.requires_grad]
+
+
+_NOTHING = Acting(lambda _: None, ())
 
 
 class Texts:
@@ -40,6 +61,7 @@ class Texts:
       with the number of classes, at the price of a second forward pass.
     - Without gradient no more than 4096 texts are made and encoded at a time.
     - Parts are of classes whose texts are of about one length, see `part_sizes`.
+    - What acts on the text tower is asked for each part of the classes.
     - With `split`, each process of a distributed run encodes a part of the texts that carry
       gradient, see `encode_share`.
 
@@ -58,7 +80,7 @@ class Texts:
         self.autocast = autocast
         self.chunk = chunk
         self.split = False
-        self._kept: dict[int, tuple[Any, Tensor]] = {}
+        self._kept: dict[tuple[int, bool], tuple[Any, Tensor]] = {}
 
     def forget(self, learned_only: bool = False) -> None:
         """Drop what is kept: all of it, or what learned parameters took part in."""
@@ -71,6 +93,7 @@ class Texts:
         names: NameTokens,
         pooled: Float[Tensor, "B E"] | None = None,
         key: Any = None,
+        acting: Acting = _NOTHING,
     ) -> dict[str, Float[Tensor, "C N E"] | Float[Tensor, "B C N E"]]:
         """Encode prompts by name.
 
@@ -79,6 +102,7 @@ class Texts:
             names: Class names.
             pooled: Image features, for prompts that see images.
             key: What else kept texts depend on.
+            acting: What acts on the text tower.
 
         Raises:
             ValueError: if a prompt sees images and there are none.
@@ -87,7 +111,7 @@ class Texts:
         weights = cache(partial(parameter_states, self.backbone))  # looked at once, if at all
         for prompt in (prompt.source for prompt in prompts.values()):
             if id(prompt) not in done:
-                done[id(prompt)] = self._texts(prompt, names, pooled, weights, key)
+                done[id(prompt)] = self._texts(prompt, names, pooled, weights, key, acting)
         return {name: done[id(prompt.source)] for name, prompt in prompts.items()}
 
     def _texts(
@@ -97,43 +121,52 @@ class Texts:
         pooled: Tensor | None,
         weights: Callable[[], Any],
         key: Any,
+        acting: Acting,
     ) -> Tensor:
         if prompt.sees_images:
             if pooled is None:
                 raise ValueError(
                     f"the texts of {type(prompt).__name__} depend on the image: give image features"
                 )
-            return self._of_images(prompt, names, pooled)
-        parameters = list(prompt.parameters())
+            return self._of_images(prompt, names, pooled, acting)
+        parameters = [*prompt.parameters(), *acting.parameters]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            return self._of_classes(prompt, names, self.split)
+            return self._of_classes(prompt, names, acting, self.split)
         key = (tuple(map(tensor_state, parameters)), weights(), key)
-        kept = self._kept.get(id(prompt))
+        place = id(prompt), acting is _NOTHING  # a reference's prompt may be a branch's too
+        kept = self._kept.get(place)
         if kept is None or kept[0] != key:
             with torch.no_grad():
-                text = self._of_classes(prompt, names)
-            kept = self._kept[id(prompt)] = (key, text)
+                text = self._of_classes(prompt, names, acting)
+            kept = self._kept[place] = (key, text)
         return kept[1]
 
-    def _of_images(self, prompt: Prompt, names: NameTokens, pooled: Tensor) -> Tensor:
+    def _of_images(
+        self, prompt: Prompt, names: NameTokens, pooled: Tensor, acting: Acting
+    ) -> Tensor:
         classes = len(names.lengths)
         images = max(_TEXTS_AT_ONCE // (classes * prompt.num_prompts), 1)
         pooled = F.normalize(pooled.float(), dim=-1)
-        parts = [self._of_tokens(prompt(names, part)) for part in pooled.split(images)]
+        each = acting._replace(points=lambda rows: acting.points(rows % classes))
+        parts = [self._of_tokens(prompt(names, part), each) for part in pooled.split(images)]
         return torch.cat(parts).unflatten(0, (len(pooled), classes))
 
-    def _of_tokens(self, tokens: PromptTokens) -> Tensor:
+    def _of_tokens(self, tokens: PromptTokens, acting: Acting) -> Tensor:
         lengths = tokens.end.amax(1)  # of the longest prompt
-        return self._sorted(lengths, tokens.end.shape[1], partial(cut_tokens, tokens))
+        return self._sorted(lengths, tokens.end.shape[1], partial(cut_tokens, tokens), acting)
 
-    def _of_classes(self, prompt: Prompt, names: NameTokens, split: bool = False) -> Tensor:
-        return self._sorted(names.lengths, prompt.num_prompts, partial(prompt.parts, names), split)
+    def _of_classes(
+        self, prompt: Prompt, names: NameTokens, acting: Acting, split: bool = False
+    ) -> Tensor:
+        cut = partial(prompt.parts, names)
+        return self._sorted(names.lengths, prompt.num_prompts, cut, acting, split)
 
     def _sorted(
         self,
         lengths: Int[Tensor, " C"],
         prompts: int,
         cut: Callable[[Groups], Sequence[PromptPart]],
+        acting: Acting,
         split: bool = False,
     ) -> Float[Tensor, "C N E"]:
         """Encode classes in the order of their lengths; return the texts as the classes lie."""
@@ -141,8 +174,9 @@ class Texts:
         most = self._most(prompts)
 
         def encode(classes: Int[Tensor, " c"]) -> Tensor:
-            parts = cut(classes.split(part_sizes(lengths[classes], most)))
-            return self._parts(parts, again=most is not None and len(classes) > most)
+            groups = classes.split(part_sizes(lengths[classes], most))
+            again = most is not None and len(classes) > most
+            return self._parts(cut(groups), groups, acting, again)
 
         order = by_length(lengths)
         return encode_share(order, encode) if split else in_order(encode(order), order)
@@ -154,17 +188,32 @@ class Texts:
         most = max(_MOST_TEXTS // prompts, 1)
         return min(self.chunk or most, most)
 
-    def _parts(self, parts: Sequence[PromptPart], again: bool) -> Tensor:
+    def _parts(
+        self, parts: Sequence[PromptPart], groups: Groups, acting: Acting, again: bool
+    ) -> Tensor:
         """Make and encode parts of the prompts; `again` in the backward pass, if there is one."""
-        if again and torch.is_grad_enabled():
-            return torch.cat(
-                [recomputed(partial(self._part, part.make), *part.inputs) for part in parts]
-            )
-        return torch.cat([self._part(part.make, *part.inputs) for part in parts])
+        texts = []
+        for part, group in zip(parts, groups, strict=True):
+            encode = partial(self._part, part.make, partial(acting.points, group))
+            if again and torch.is_grad_enabled():
+                texts.append(recomputed(encode, *part.inputs, held=acting.learned))
+            else:
+                texts.append(encode(*part.inputs))
+        return torch.cat(texts)
 
-    def _part(self, make: Callable[..., PromptTokens], *inputs: Tensor) -> Tensor:
+    def _part(
+        self,
+        make: Callable[..., PromptTokens],
+        points: Callable[[], TowerPoints | None],
+        *inputs: Tensor,
+    ) -> Tensor:
         with torch.autocast(self.backbone.device.type, enabled=False):
             tokens = make(*inputs)
+            acting = points()
+        parts = cut_prompts(tokens, _MOST_TEXTS)
         with self.autocast():
-            texts = [self.backbone.encode_text(some) for some in cut_prompts(tokens, _MOST_TEXTS)]
+            if acting is None:  # a backbone of a user's own need not know of points
+                texts = [self.backbone.encode_text(some) for some in parts]
+            else:
+                texts = [self.backbone.encode_text(some, acting) for some in parts]
         return torch.cat(texts, dim=1).float()

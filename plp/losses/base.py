@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from plp.reader import EvidenceReader
-from plp.structures import Evidence
+from plp.structures import Evidence, ImageFeatures
 
 Found = TypeVar("Found")
 
@@ -22,16 +22,26 @@ class LossInputs(NamedTuple):
             frozen (a teacher), of a branch with gradient.
         labels: Class indices.
         logit_scale: Factor on cosines.
+        features: What the towers yield about the images; `features.untuned` is the frozen tower's,
+            for terms that say `needs_frozen_images`.
     """
 
     evidence: Mapping[str, Evidence]
     texts: Mapping[str, Float[Tensor, "..."]]
     labels: Int[Tensor, " B"]
     logit_scale: Float[Tensor, ""]
+    features: ImageFeatures | None = None
 
 
 class LossTerm(EvidenceReader):
-    """Adds one number to the loss of a learner. A weight, if it has one, is its own."""
+    """Adds one number to the loss of a learner. A weight, if it has one, is its own.
+
+    Attributes:
+        needs_frozen_images: Whether it compares with the image tower as it is (`features.untuned`),
+            which costs a pass of its own, without a graph, where tuners act on images.
+    """
+
+    needs_frozen_images: bool = False
 
     @abstractmethod
     def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:

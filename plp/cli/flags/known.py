@@ -10,6 +10,6 @@ RECALL = 0.95  # plp.inference.rejection.RECALL
 GROUPS = ("eleven", "shifts")  # plp.engine.compare.sources.GROUPS
 OOD_SETS = ("inaturalist", "sun", "places", "textures")  # plp.datasets.OOD_BENCHMARKS
 KINDS = (  # plp.registry.COMPONENTS
-    "backbone", "prompt", "projection", "selector", "aligner", "branch", "loss term", "score",
-    "model", "dataset", "transform", "metric", "hook", "loop",
+    "backbone", "prompt", "tuner", "projection", "selector", "aligner", "branch", "loss term",
+    "score", "model", "dataset", "transform", "metric", "hook", "loop",
 )  # fmt: skip

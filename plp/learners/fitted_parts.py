@@ -1,0 +1,36 @@
+"""What of a learner is computed from images rather than learned by gradient."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from plp.learners.class_texts import ClassTexts
+from plp.structures import Shots
+
+
+class FittedParts(ClassTexts):
+    """A learner whose branches may be fitted to shots before training, and tuned behind it."""
+
+    def fit(self, shots: Shots, val: Shots | None) -> list[str]:
+        """Fit, before training, the branches that need the shots; return what was done."""
+        return self.branches.fit(shots, val)
+
+    def tune(self, val: Shots) -> list[str]:
+        """Tune, after training, the branches that ask for it; return what was chosen."""
+        tuned = {name for name, branch in self.branches.named() if branch.needs_tuning}
+        prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in tuned}
+        return self.branches.tune(val, self._encoded(prompts, acted_on=True))
+
+    @property
+    def needs_shots(self) -> bool:
+        """Whether `fit` must be called before training."""
+        return self.branches.needs_shots
+
+    @property
+    def needs_tuning(self) -> bool:
+        """Whether `tune` wants to be called after training."""
+        return self.branches.needs_tuning
+
+    def accommodate(self, state: Mapping[str, Tensor]) -> None:
+        """Make room for a state whose tensors depend on the number of shots."""
+        self.branches.accommodate(state, "branches.")

@@ -1,0 +1,110 @@
+"""The tuners of a learner, by name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, cast
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plp.backbones.base import Backbone
+from plp.errors import ConfigError
+from plp.prompts.base import Prompt
+from plp.registry import TUNERS
+from plp.towers.points import TowerPoints
+from plp.tuners.base import TextContext, Tuner
+from plp.tuners.joined import joined
+
+
+class Tuners(nn.ModuleDict):
+    """Tuners by name; in a state dict they are `<name>...`.
+
+    Args:
+        configs: Tuners, or their configs, by name.
+        backbone: The frozen model they act on; not kept.
+        prompts: Prompts of the branches, by name of the branch.
+        num_classes: C.
+
+    Raises:
+        ConfigError: for a name that cannot be one, or a backbone that nothing can act inside.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, Tuner | Mapping[str, Any]] | None,
+        backbone: Backbone,
+        prompts: Mapping[str, Prompt],
+        num_classes: int,
+    ) -> None:
+        super().__init__()
+        _check(configs)
+        for name, config in (configs or {}).items():
+            tuner = TUNERS.build_if_config(
+                config, backbone=backbone, prompts=prompts, num_classes=num_classes
+            )
+            self[name] = tuner
+            for side in ("image", "text"):
+                if getattr(tuner, f"acts_on_{side}s"):
+                    _check_side(name, backbone, side)
+
+    def named(self) -> Iterator[tuple[str, Tuner]]:
+        """Iterate over names and tuners: `items`, typed."""
+        return iter(cast(dict[str, Tuner], self).items())
+
+    @property
+    def acts_on_images(self) -> bool:
+        """Whether any acts on the image tower."""
+        return any(tuner.acts_on_images for _, tuner in self.named())
+
+    @property
+    def acts_on_texts(self) -> bool:
+        """Whether any acts on the text tower."""
+        return any(tuner.acts_on_texts for _, tuner in self.named())
+
+    @property
+    def bound_to_classes(self) -> list[str]:
+        """Names of those that cannot take new class names."""
+        return [name for name, tuner in self.named() if not tuner.supports_new_classes]
+
+    def image_points(self) -> TowerPoints | None:
+        """Return what acts on the image tower; None for nothing."""
+        acting = {n: tuner.image_points() for n, tuner in self.named() if tuner.acts_on_images}
+        return joined(acting) if acting else None
+
+    def text_points(
+        self, classes: Int[Tensor, " c"], reference: Callable[[str], Float[Tensor, "C N E"]]
+    ) -> TowerPoints | None:
+        """Return what acts on the text tower about some classes; None for nothing."""
+        context = TextContext(classes, reference)
+        acting = {n: t.text_points(context) for n, t in self.named() if t.acts_on_texts}
+        return joined(acting) if acting else None
+
+    def text_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of those that act on the text tower."""
+        return [p for _, tuner in self.named() if tuner.acts_on_texts for p in tuner.parameters()]
+
+    def describe(self) -> list[str]:
+        """Return a line a tuner."""
+        return [f"{name}: {tuner.describe()}" for name, tuner in self.named()]
+
+
+def _check(configs: object) -> None:
+    """Refuse tuners that are no dict by name, and names with dots, which separate state names."""
+    if configs is None:
+        return
+    if not isinstance(configs, Mapping) or not all(
+        isinstance(tuner, Mapping | Tuner) for tuner in configs.values()
+    ):
+        raise ConfigError(
+            "expected tuners as a dict of tuners by name, tuners=dict(NAME=dict(type=...)), got "
+            f"{configs!r}"
+        )
+    for name in configs:
+        if "." in name:
+            raise ConfigError(f"a tuner cannot be called {name!r}: no dots")
+
+
+def _check_side(name: str, backbone: Backbone, side: Literal["image", "text"]) -> None:
+    try:
+        backbone.inside(side)
+    except ConfigError as error:
+        raise ConfigError(f"tuner {name!r} acts on the {side} tower: {error}") from None
