@@ -74,6 +74,9 @@ FAMILIES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "NLLB text": (lambda: VIT, "NLLB"),
 }  # fmt: skip
 
+# Rows of the default run: causal and whole texts, an encoder; all streams, and the map alone.
+FEW = ("CLIP", "SigLIP", "MobileCLIP2", "BERT text")
+
 
 def build_family(name: str, folder: Path) -> Backbone:
     """Build the smallest backbone of a family, with every weight drawn anew."""

@@ -114,6 +114,12 @@ MAPS: dict[str, Callable[[], nn.Module]] = {
     "efficientnet": partial(timm.create_model, "test_efficientnet", num_classes=12),
 }  # fmt: skip
 
+# Rows of the default run: each reader once, and each way to pool.
+FEW = (
+    "clip", "attentional pooler", "timm", "timm, attention pool (SigLIP)", "eva",
+    "relative positions", "convnext", "hub: clip", "hub: siglip 2, naflex",
+)  # fmt: skip
+
 
 def shake(network: nn.Module) -> nn.Module:
     """Draw every parameter anew, so that no norm, scale, bias or position is at its start."""

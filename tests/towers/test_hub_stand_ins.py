@@ -68,6 +68,7 @@ def test_a_name_that_is_not_known_is_refused(tmp_path):
         write_stand_in(tmp_path, "org/unknown")
 
 
+@pytest.mark.slow  # a process of its own
 def test_the_library_finds_it_by_its_name_on_the_hub(tmp_path):
     write_stand_in(tmp_path, "timm/ViT-B-16-SigLIP")
     code = (

@@ -4,6 +4,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import torch
+from representatives import slow_but
 from torch import nn
 from torch.testing import assert_close
 from towers.image_cases import MAPS, OPEN_CLIP, PLAIN, build_open_clip, build_timm, images
@@ -25,9 +26,10 @@ from plp.towers.points import ExtraTokens, ReplacedTokens, TowerPoints
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 STREAMS = ("tokens", "value", "vv")
 K, WIDTH = 2, 32
+FEW_BLOCKS = ("clip", "timm, attention pool (SigLIP)", "eva", "relative positions")
 
 
-@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN])
+@pytest.fixture(scope="module", params=slow_but(FEW_BLOCKS, [*OPEN_CLIP, *PLAIN]))
 def built(request):
     return request.param, *make(request.param)
 
@@ -61,7 +63,9 @@ def test_a_low_rank_update_is_the_library_with_the_product_in_its_weights(built)
     compare(found, expected, [t for u in updates.values() for t in (u.down, u.up)])
 
 
-@pytest.mark.parametrize("name", ["clip", "timm", "eva", "eva, single projections", "gated"])
+@pytest.mark.parametrize(
+    "name", slow_but(("clip", "eva"), ["clip", "timm", "eva", "eva, single projections", "gated"])
+)
 def test_each_matrix_is_the_one_that_its_name_says(name):
     network, tower = make(name)
     names = list(tower.description.matrices())

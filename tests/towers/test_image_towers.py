@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from representatives import slow_but
 from torch import Tensor, nn
 from torch.testing import assert_close
-from towers.image_cases import HUB, MAPS, OPEN_CLIP, PLAIN, build, build_timm, images
+from towers.image_cases import FEW, HUB, MAPS, OPEN_CLIP, PLAIN, build, build_timm, images
 
 from plp.errors import ConfigError
 from plp.towers.streams import TransformerStreams
@@ -12,14 +13,15 @@ from plp.towers.timm_map import FeatureMap
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 STREAMS = ("tokens", "value", "vv")
+FEW_BLOCKS = tuple(name for name in FEW if name not in MAPS)
 
 
-@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN, *MAPS, *HUB])
+@pytest.fixture(scope="module", params=slow_but(FEW, [*OPEN_CLIP, *PLAIN, *MAPS, *HUB]))
 def built(request):
     return build(request.param)
 
 
-@pytest.fixture(scope="module", params=[*OPEN_CLIP, *PLAIN, *HUB])
+@pytest.fixture(scope="module", params=slow_but(FEW_BLOCKS, [*OPEN_CLIP, *PLAIN, *HUB]))
 def transformer(request):
     if request.param == "hub: align":
         pytest.skip("an EfficientNet")

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from towers.family_cases import FAMILIES, build_family
+from representatives import slow_but
+from towers.family_cases import FAMILIES, FEW, build_family
 
 from plp.testing.backbone_laws import BACKBONE_LAWS
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=slow_but(FEW, FAMILIES))
 def backbone(request, tmp_path_factory):
     return build_family(request.param, tmp_path_factory.mktemp("family"))
 

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from towers.family_cases import FAMILIES, SIDE, build_family
+from representatives import slow_but
+from towers.family_cases import FAMILIES, FEW, SIDE, build_family
 
 from plp.engine.build import local_seed
 from plp.engine.config import load_config, merge_options
@@ -29,7 +30,7 @@ SMALL = {  # the smallest maps have four places; and a coarse search
 STEPS, LENGTH = 3, 1e-2
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=slow_but(FEW, FAMILIES))
 def backbone(request, tmp_path_factory):
     return build_family(request.param, tmp_path_factory.mktemp("family"))
 

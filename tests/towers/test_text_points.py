@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 import torch
+from representatives import slow_but
 from torch.nn import functional as F
 from torch.testing import assert_close
 from towers.point_cases import (
@@ -17,7 +18,7 @@ from towers.point_cases import (
     with_parameters,
     zero,
 )
-from towers.text_cases import ENCODERS, WITH_BLOCKS
+from towers.text_cases import ENCODERS, FEW, WITH_BLOCKS
 from towers.text_oracle import NAMES, TEMPLATE, build, filled, own_ids
 
 from plp.errors import ConfigError
@@ -26,14 +27,15 @@ from plp.towers.points import ExtraTokens, ReplacedTokens, TowerPoints
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 K, WIDTH = 2, 32
+FEW_BLOCKS = tuple(name for name in FEW if name in WITH_BLOCKS)
 
 
-@pytest.fixture(scope="module", params=[*WITH_BLOCKS, *ENCODERS])
+@pytest.fixture(scope="module", params=slow_but(FEW, [*WITH_BLOCKS, *ENCODERS]))
 def tower(request, tmp_path_factory):
     return build(request.param, tmp_path_factory.mktemp("text"))
 
 
-@pytest.fixture(scope="module", params=WITH_BLOCKS)
+@pytest.fixture(scope="module", params=slow_but(FEW_BLOCKS, WITH_BLOCKS))
 def read(request, tmp_path_factory):
     """Return a backbone whose text tower is read block by block, and the library's blocks."""
     backbone = build(request.param, tmp_path_factory.mktemp("text"))

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from representatives import slow_but
 from torch.testing import assert_close
-from towers.text_cases import CASES, write_gemma
+from towers.text_cases import CASES, FEW, write_gemma
 from towers.text_oracle import NAMES, TEMPLATE, TEXT, VISION, build, filled, own
 
 from plp.backbones import OpenCLIPBackbone
@@ -17,7 +18,7 @@ TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 LONG = ["ox", "owl " * 60, "kite (bird), " * 20, "a" + "wl" * 50 + " ox"]
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=slow_but(FEW, CASES))
 def backbone(request, tmp_path_factory):
     return build(request.param, tmp_path_factory.mktemp("text"))
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from representatives import slow_but
 from torch.testing import assert_close
-from towers.family_cases import FAMILIES, SIDE, build_family
+from towers.family_cases import FAMILIES, FEW, SIDE, build_family
 
 from plp.learners.prompt_learner import PromptLearner
 from plp.probability import PROBABILITIES, probabilities_of
@@ -13,7 +14,7 @@ NAMES = ["ox", "kite (bird)", "great grey owl"]
 TEMPLATE = "a photo of a {}."
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=slow_but(FEW, FAMILIES))
 def backbone(request, tmp_path_factory):
     return build_family(request.param, tmp_path_factory.mktemp("family"))
 

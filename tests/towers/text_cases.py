@@ -190,4 +190,6 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "NLLB": encoder_of(nllb, hf_pooler_type="cls_pooler", hf_proj_type="linear"),
 }  # fmt: skip
 ENCODERS = ("BERT", "BERT, class token", "RoBERTa", "XLM-RoBERTa", "mT5", "NLLB")
+# Rows of the default run: each way to read texts, and the shifted mask.
+FEW = ("clip", "SigLIP", "class token appended, published mask (CoCa)", "BERT")
 WITH_BLOCKS = tuple(name for name in CASES if name not in ENCODERS)  # read block by block
