@@ -138,6 +138,9 @@ CASES: dict[str, Case] = {
     ),
 }  # fmt: skip
 
+# Rows of the default run: a causal text tower, one whose padding counts, an encoder.
+FEW = ("clip", "siglip", "chinese_clip")
+
 
 def make_model(name: str, vision: dict[str, Any] | None = None, **more: Any) -> Any:
     """Return a model of a family in evaluation mode, with seeded random weights."""

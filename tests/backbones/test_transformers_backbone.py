@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from backbones.hf_folders import CASES, SIDE, write_model
+from backbones.hf_folders import CASES, FEW, SIDE, write_model
 from PIL import Image
+from representatives import slow_but
 from torch.nn import functional as F
 from torch.testing import assert_close
 from transformers import AutoImageProcessor, AutoTokenizer
@@ -20,7 +21,7 @@ TEMPLATE = "a pic of a {}."
 LONG = "great grey owl of a kind that has such a long name that no text tower has a place for it"
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=slow_but(FEW, CASES))
 def both(request, tmp_path_factory):
     """A model of a family, its tokenizer, and the backbone of its folder."""
     folder = tmp_path_factory.mktemp("model")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from backbones.hf_folders import CASES, write_model
+from backbones.hf_folders import CASES, FEW, write_model
 from backbones.test_transformers_backbone import (
     NAMES,
     TEMPLATE,
@@ -11,6 +11,7 @@ from backbones.test_transformers_backbone import (
     own_image_features,
     pixels,
 )
+from representatives import slow_but
 from torch import nn
 from torch.testing import assert_close
 from towers.point_cases import low_rank, merged, other_norms, with_parameters, zero
@@ -34,7 +35,7 @@ class Features(nn.Module):
         return self.way(self.model)
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=slow_but(FEW, CASES))
 def both(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     write_model(request.param, folder)

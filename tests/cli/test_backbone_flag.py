@@ -71,6 +71,7 @@ def test_a_run_is_not_resumed_on_another_backbone(tool, photos, model, tiny_conf
     assert "model.backbone.arch was 'tiny'" in told
 
 
+@pytest.mark.slow
 def test_comparisons_on_two_backbones_share_a_folder_and_no_row(tool, model, tmp_path):
     photos = make_photos(tmp_path / "insects", dict.fromkeys(CLASSES, 6))
     flags = ("--methods", "zeroshot/lite_16shot", "--datasets", f"insects={photos}", "--shots", 1,

@@ -172,6 +172,7 @@ def test_an_image_that_breaks_in_the_middle(run, broken, workers):
     assert not (work / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_broken_shot_is_never_skipped(run, tmp_path):
     data = make_root(tmp_path / "data")
     for victim in (data / "eurosat/2750/ant").glob("*.jpg"):

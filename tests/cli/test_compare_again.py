@@ -42,6 +42,7 @@ def rows_of(out):
     return sorted((row["method"], row["seed"], row["epochs"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_a_narrower_call_keeps_what_stood_in_the_tables(compared, tmp_path):
     one, two = compared.names["one"], compared.names["two"]
     compared(seeds=(1, 2))
@@ -54,6 +55,7 @@ def test_a_narrower_call_keeps_what_stood_in_the_tables(compared, tmp_path):
     assert "kept in" not in said
 
 
+@pytest.mark.slow
 def test_seeds_of_other_epochs_have_rows_of_their_own(compared):
     name = compared.names["one"]
     compared(seeds=(1,))
@@ -80,6 +82,7 @@ def test_the_same_cell_anew_says_what_was_and_keeps_the_tables(compared, tmp_pat
     assert (kept / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_method_that_trains_nothing_runs_without_the_option(compared):
     none, one = compared.names["none"], compared.names["one"]
     said, rows, table = compared(method="one none", seeds=(1, 2), epochs=2)

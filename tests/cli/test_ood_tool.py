@@ -234,6 +234,7 @@ def test_the_config_may_say_that_images_are_skipped(ood, with_corrupt, tmp_path)
     assert read(tmp_path / "out")["on_error"] == "skip"
 
 
+@pytest.mark.slow
 def test_a_skipped_image_is_named_and_never_counted(ood, with_corrupt, tmp_path):
     flags = ("--scores", "MCM", "Energy", "--on-error", "skip", "--export-logits")
     small = ("--cfg-options", "data.eval_batch_size=1")  # a batch with nothing readable in it
@@ -289,6 +290,7 @@ def test_a_set_without_a_readable_image(ood, tmp_path):
     assert "a.png" in message
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten(ood, trained):
     for name in ("ood", "ood_2"):
         ended = ood("--scores", "MCM", out=None)

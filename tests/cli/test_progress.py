@@ -79,6 +79,7 @@ def test_the_first_estimate_of_training_is_without_the_first_step(monkeypatch, s
     assert "9 min 58 s left" in line  # with the first step among them: 2 h 52 min
 
 
+@pytest.mark.slow
 def test_the_test_of_a_run_reports_progress_and_accuracy_before_the_report(
     config_with, train_tool, monkeypatch
 ):

@@ -4,12 +4,15 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 
 def run(code):
     command = [sys.executable, "-c", textwrap.dedent(code)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_no_last_search_for_garbage_but_all_else_that_python_does_at_the_end(tmp_path):
     code = f"""\
     import atexit, gc

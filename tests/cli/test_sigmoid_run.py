@@ -132,6 +132,7 @@ def test_tests_follow(sigmoid, tmp_path, capsys):
     assert again["config"]["model"]["probability"] == "sigmoid"
 
 
+@pytest.mark.slow
 def test_out_of_distribution_scores_follow(sigmoid, tmp_path):
     far = make_photos(tmp_path / "far", {"dog": 6})
     out = tmp_path / "ood"
@@ -145,6 +146,7 @@ def test_out_of_distribution_scores_follow(sigmoid, tmp_path):
     assert (arrays["logit_bias"], round(float(arrays["logit_scale"]), 3)) == (BIAS, SCALE)
 
 
+@pytest.mark.slow
 def test_an_exported_file_follows(sigmoid, photos, tmp_path):
     file = tmp_path / "program.pt2"
     images = (photos / "bee" / "000.png", photos / "cat" / "001.png")

@@ -63,6 +63,7 @@ def test_calibrate(messy, photos, trained, capsys):
     assert "of in-distribution images" in ended.err  # of those that were no shots
 
 
+@pytest.mark.slow
 def test_test_and_ood(messy, tool, tiny_config, trained, tmp_path):
     data = ("--dataset", "folder", "--data-root", messy, "--device", "cpu")
     ended = tool("test", tiny_config, trained, *data)

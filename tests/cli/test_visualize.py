@@ -43,6 +43,7 @@ def test_pictures_of_a_class(visualize, photos, tmp_path):
     assert all("bee (" in line for line in ended.out.splitlines() if "000" in line)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over_but_pictures_of_its_own(visualize, photos, tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(photos / "ant", folder)

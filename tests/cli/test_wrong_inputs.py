@@ -292,6 +292,7 @@ def run_script(root, *argv, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_script_shows_no_traceback(root, tiny_config, tmp_path):
     ended = run_script(root, tiny_config, "--dataset", "folder", "--data-root", tmp_path / "no")
     assert ended.returncode == 2
@@ -299,6 +300,7 @@ def test_the_script_shows_no_traceback(root, tiny_config, tmp_path):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_no_network_and_no_weights(root, photos, tmp_path):
     data = ("--dataset", "folder", "--data-root", photos, "--device", "cpu")
     hub = {"HF_HOME": str(tmp_path / "hub"), "HF_HUB_CACHE": str(tmp_path / "hub"),

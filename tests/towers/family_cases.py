@@ -45,6 +45,7 @@ def timm_tower(name: str, build: Callable[..., nn.Module], pool: str) -> dict[st
     }  # fmt: skip
 
 
+PROJECTED = {"timm_proj": "linear"}
 FAST = {"timm_proj": "", "timm_pool": "avg"}
 FAMILIES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "CLIP": (lambda: VIT, "clip"),
@@ -60,6 +61,10 @@ FAMILIES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "EVA02": (partial(timm_tower, "eva", PLAIN["eva"], "token"), "clip"),
     "Perception Encoder": (
         partial(timm_tower, "pe", PLAIN["perception encoder"], "map"), "clip"
+    ),
+    "ViTamin": (lambda: timm_tower("vitamin", PLAIN["vitamin"], "") | PROJECTED, "clip"),
+    "MobileCLIP-B": (
+        lambda: timm_tower("mci", PLAIN["mobileclip-b"], "token") | {"timm_proj": ""}, "clip"
     ),
     "MobileCLIP2": (
         lambda: timm_tower("fastvit", SMALL_FAST, "avg") | FAST,

@@ -16,7 +16,9 @@ from timm.models.eva import Eva
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import ResPostBlock
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
+from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed
 from timm.models.vision_transformer_relpos import VisionTransformerRelPos
+from timm.models.vitamin import VitCfg, VitConvCfg
 from torch import nn
 
 from plp.backbones._hf_model import read_vision
@@ -39,6 +41,26 @@ def gated() -> nn.Module:
     for block in network.blocks:
         block.attn.gate = nn.Linear(TIMM["embed_dim"], block.attn.attn_dim)
     return network
+
+
+def vitamin(**options: Any) -> nn.Module:
+    """ViTamin's: stages of convolutions in front of blocks with a gated MLP; no class token."""
+    norms = VitConvCfg(norm_layer="layernorm2d", norm_eps=1e-6)
+    stages = VitCfg(
+        embed_dim=(8, 16, 32), depths=(1, 1, 1), stem_width=8, conv_cfg=norms, head_type="1d"
+    )
+    sizes = {key: value for key, value in TIMM.items() if key != "patch_size"}
+    return timm.create_model("vitamin_small_224", **{**sizes, "embed_cfg": stages, **options})
+
+
+def mobileclip_b(**options: Any) -> nn.Module:
+    """MobileCLIP-B's: three convolutions in the place of one; the class token has no position."""
+    stem = ConvStem(
+        channels=(8, 8, 32), stride=(4, 2, 2), kernel_size=(4, 2, 2), padding=0, act_layer=nn.GELU
+    )
+    hybrid = partial(HybridEmbed, backbone=stem, proj=False)
+    sizes = {**TIMM, "patch_size": 1, "no_embed_class": True, "embed_layer": hybrid}
+    return TimmTransformer(**{**sizes, **options})
 
 
 POOLER = {"attentional_pool": True, "attn_pooler_queries": 4, "attn_pooler_heads": 4}
@@ -84,6 +106,8 @@ PLAIN: dict[str, Callable[[], nn.Module]] = {
         attn_pool_num_heads=2, attn_pool_mlp_ratio=2.0, use_pre_transformer_norm=True,
         rope_grid_offset=1.0, rope_grid_indexing="xy", ref_feat_shape=(4, 4),
     ),
+    "vitamin": vitamin,
+    "mobileclip-b": mobileclip_b,
     "dinov2": partial(timm.create_model, "vit_small_patch14_dinov2", **TIMM, init_values=0.2),
     "dinov2, registers, gated MLP": partial(
         timm.create_model, "vit_giant_patch14_reg4_dinov2", **TIMM, init_values=0.2
