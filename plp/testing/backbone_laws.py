@@ -130,6 +130,15 @@ def _what_follows_the_end_is_not_read(backbone: Backbone) -> None:
     _require_same("texts", backbone.encode_text(prompts._replace(embeddings=noise)), expected)
 
 
+def _length_of_padding_changes_nothing(backbone: Backbone) -> None:
+    prompts = _filled(backbone, _NAMES)
+    expected = backbone.encode_text(prompts)
+    for more in (1, 7, backbone.context_length):
+        longer = torch.nn.functional.pad(prompts.embeddings, (0, 0, 0, more))
+        found = backbone.encode_text(prompts._replace(embeddings=longer))
+        _require_same(f"texts padded by {more} places more", found, expected)
+
+
 def _context_of_words_is_the_template(backbone: Backbone) -> None:
     names = name_tokens(_NAMES, backbone.embed_words)
     expected = backbone.encode_text(_filled(backbone, _NAMES))
@@ -173,6 +182,7 @@ TEXT_LAWS: dict[str, Callable[[Backbone], None]] = {
     "a class added changes no other text": _a_class_added_changes_no_other_text,
     "the order of classes is kept": _order_of_classes_is_kept,
     "what follows the end is not read": _what_follows_the_end_is_not_read,
+    "the length of padding changes nothing": _length_of_padding_changes_nothing,
     "a context of words is the template": _context_of_words_is_the_template,
     "long names are cut": _long_names_are_cut,
     "gradient reaches every token of a context": _gradient_reaches_every_token_of_a_context,

@@ -99,6 +99,13 @@ class Broken:
         )
 
     @staticmethod
+    def counts_padding(backbone, monkeypatch):
+        encode = backbone.encode_text
+        monkeypatch.setattr(
+            backbone, "encode_text", lambda p: encode(p) * (1 + 0.01 * p.embeddings.shape[2])
+        )
+
+    @staticmethod
     def no_room(backbone, monkeypatch):
         embed = backbone.embed_words
         monkeypatch.setattr(backbone, "embed_words", lambda texts: embed(texts)._replace(room=None))
@@ -124,6 +131,7 @@ NOTICED = {
     "a class added changes no other text": Broken.mixed_texts,
     "the order of classes is kept": Broken.fixed_order,
     "what follows the end is not read": Broken.reads_padding,
+    "the length of padding changes nothing": Broken.counts_padding,
     "long names are cut": Broken.no_room,
     "gradient reaches every token of a context": Broken.no_text_graph,
 }
