@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 
 
-def slow_but(kept: Iterable[str], rows: Iterable[str]) -> list[Any]:
+def slow_but(kept: Iterable[Any], rows: Iterable[Any]) -> list[Any]:
     """Return all rows as parameters; those that are not kept are marked slow."""
-    names = list(rows)
-    strange = sorted(set(kept) - set(names))
-    if strange:
-        raise ValueError(f"expected rows of {names}, got {strange}")
-    return [pytest.param(name, marks=[pytest.mark.slow] * (name not in kept)) for name in names]
+    rows, kept = list(rows), list(kept)
+    strange = [row for row in kept if row not in rows]
+    if strange or not kept:
+        raise ValueError(f"expected some of {rows}, got {strange or kept}")
+    return [
+        pytest.param(*(row if isinstance(row, tuple) else (row,)), marks=_mark(row in kept))
+        for row in rows
+    ]
+
+
+def _mark(kept: bool) -> list[Any]:
+    return [] if kept else [pytest.mark.slow]

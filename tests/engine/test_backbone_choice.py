@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from representatives import slow_but
 
 from plp.engine.backbone_choice import backbone_notes, folder_part, named_backbone
 from plp.engine.choices import Choices
@@ -15,14 +16,26 @@ CONFIGS = [
     f"{method}/{stem}" for method, stems in known_methods(config_folder()).items() for stem in stems
 ]
 
+NAMES = ("vit-b32", "rn50", "convnext-b", "lite", "hf-hub:some/model")
+
+
+def by_default(config, name):
+    """Every config with a backbone of fewer streams, and two with all backbones."""
+    return name == "rn50" or config in ("gallop/vitb16_16shot", "sotglp/lite_16shot")
+
 
 def chosen(config, name, **options):
     options = {key.replace("__", "."): value for key, value in options.items()}
     return choose(load_config(config), Choices("textile", backbone=name, options=options))[0]
 
 
-@pytest.mark.parametrize("name", ["vit-b32", "rn50", "convnext-b", "lite", "hf-hub:some/model"])
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(
+    ("config", "name"),
+    slow_but(
+        [(config, name) for config in CONFIGS for name in NAMES if by_default(config, name)],
+        [(config, name) for config in CONFIGS for name in NAMES],
+    ),
+)
 def test_nothing_but_the_backbone_and_its_streams_changes(config, name):
     before = choose(load_config(config), Choices("textile"))[0].to_dict()
     after = chosen(config, name).to_dict()

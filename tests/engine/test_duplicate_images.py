@@ -29,6 +29,7 @@ def parts(tmp_path):
     return tmp_path / "insects"
 
 
+@pytest.mark.slow
 def test_it_is_told_counted_and_in_the_report(parts, train_tool, tmp_path):
     shutil.copy(parts / "train/ant/000.png", parts / "test/ant/leak.png")
     shutil.copy(parts / "train/bee/001.png", parts / "val/bee/leak.png")

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from processes import context as processes
+from representatives import slow_but
 from tiny_runs import read_result
 
 from plp import files
@@ -119,7 +120,7 @@ def test_loaders_that_read_ahead(cached, tmp_path):
     assert_same_numbers(tmp_path / "ahead", tmp_path / "one")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", slow_but(("plain", "random"), KINDS))
 def test_the_numbers_are_those_without_a_cache(kind, cached, configs, train_tool, seen, tmp_path):
     config, total = configs[kind], KINDS[kind][1]
     assert train_tool(config=config, work_dir=tmp_path / "without").status == 0
@@ -155,6 +156,7 @@ class TestWhatIsShared:
         assert second <= pool - 36
         assert third == 0
 
+    @pytest.mark.slow
     def test_random_views_are_their_seed_s(self, cached, configs):
         random = {"config": configs["random views"]}
         assert cached(**random)[0] == (48, 0, 48)
@@ -167,7 +169,7 @@ class TestWhatIsShared:
     @pytest.mark.parametrize(
         "option",
         [
-            "model.branches.local.stream=value",
+            pytest.param("model.branches.local.stream=value", marks=pytest.mark.slow),
             pytest.param("model.precision=bf16", marks=pytest.mark.slow),
             pytest.param("model.backbone.alias_first_block=False", marks=pytest.mark.slow),
             pytest.param("model.backbone.image_size=48", marks=pytest.mark.slow),
@@ -184,6 +186,7 @@ class TestWhatIsShared:
         weights = write_clip_weights(tmp_path / "other.pt", TINY, seed=1)
         assert cached(f"model.backbone.pretrained={weights}")[0] == (36, 0, 36)
 
+    @pytest.mark.slow
     def test_another_transform_makes_other_features(self, cached):
         cached()
         assert cached("data.eval_transform.type=Squash")[0] == (36, 12, 24)
@@ -199,6 +202,7 @@ class TestWhatIsShared:
         # One image is another; it is in one of the parts.
         assert cached(data=data)[0] == (36, 35, 1)
 
+    @pytest.mark.slow
     def test_names_of_files_do_not_matter(self, cached, photos, tmp_path):
         cached()
         shutil.copytree(photos, tmp_path / "moved")
@@ -219,6 +223,7 @@ class TestMishaps:
         assert "1 of 1 images cannot be read" in told
         assert paths[0].name in told
 
+    @pytest.mark.slow
     def test_a_folder_that_cannot_be_written(self, train_tool, configs, tmp_path):
         assert train_tool(config=configs["plain"], work_dir=tmp_path / "without").status == 0
         (tmp_path / "file").write_text("")
@@ -230,7 +235,7 @@ class TestMishaps:
         assert "data.feature_cache" in ended.out
         assert_same_numbers(tmp_path / "work", tmp_path / "without")  # there was no cache
 
-    @pytest.mark.parametrize("kind", ["plain", "in memory"])
+    @pytest.mark.parametrize("kind", slow_but(("plain",), ("plain", "in memory")))
     def test_a_disk_that_gets_full(self, kind, cached, configs, train_tool, monkeypatch, tmp_path):
         assert train_tool(config=configs[kind], work_dir=tmp_path / "without").status == 0
         writes = iter(range(100))
@@ -249,6 +254,7 @@ class TestMishaps:
         assert cached(config=configs[kind])[0] == (36, 30, 6)
         assert_same_numbers(tmp_path / "cached", tmp_path / "without", exact)
 
+    @pytest.mark.slow
     def test_a_cut_off_shard_is_made_anew(self, cached, tmp_path):
         cached(name="first")
         shards = sorted((tmp_path / "cache").rglob("*.safetensors"))
@@ -261,7 +267,7 @@ class TestMishaps:
         assert_same_numbers(tmp_path / "first", tmp_path / "second")
         assert cached()[0] == (36, 36, 0)
 
-    @pytest.mark.parametrize("from_end", [2, 900])
+    @pytest.mark.parametrize("from_end", slow_but((2,), (2, 900)))
     def test_a_shard_with_a_flipped_bit_is_made_anew(self, cached, tmp_path, from_end):
         cached(name="first")
         shard = sorted((tmp_path / "cache").rglob("*.safetensors"))[1]

@@ -173,6 +173,7 @@ def end(process):
     return process.exitcode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [1, 2])
 def test_those_that_start_together_share_the_work_out(started, tmp_path, views):
     """None goes on before each has claimed a batch: they encode at the same time."""

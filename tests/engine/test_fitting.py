@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from representatives import slow_but
 from stop_hook import StoppedError
 from tiny_runs import read_result
 
@@ -183,7 +184,9 @@ def test_a_method_that_could_learn_may_run_without_an_epoch(run, tmp_path):
 # -------------------------------------------------------------------------------------- checkpoint
 
 
-@pytest.mark.parametrize("method", ["tip_adapter", "tip_adapter_f", "linear_probe"])
+@pytest.mark.parametrize(
+    "method", slow_but(("linear_probe",), ("tip_adapter", "tip_adapter_f", "linear_probe"))
+)
 def test_a_checkpoint_fits_a_learner_that_saw_no_shots(
     run, root, tiny_options, photos, tmp_path, two_epochs, method
 ):
@@ -203,6 +206,7 @@ def test_a_checkpoint_fits_a_learner_that_saw_no_shots(
         assert again[key] == trained.result[key]
 
 
+@pytest.mark.slow
 def test_constants_that_were_searched_come_back(run, tmp_path, root, tiny_options):
     run("tip_adapter")
     saved = load_checkpoint(tmp_path / "work")
@@ -217,6 +221,7 @@ def test_constants_that_were_searched_come_back(run, tmp_path, root, tiny_option
 # ------------------------------------------------------------------------------------------ resume
 
 
+@pytest.mark.slow
 def test_keys_that_are_resumed_go_on_learning(run, tmp_path, two_epochs):
     run("tip_adapter_f", folder="whole", **two_epochs)
     with pytest.raises(StoppedError):
@@ -241,6 +246,7 @@ def test_keys_learn(run, tmp_path, two_epochs):
     assert (fixed[KEYS] != learned[KEYS]).all()
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_tuned_and_tested(run, tmp_path, two_epochs):
     """Selection restores the keys of the best epoch; alpha and beta are then searched for them."""
     result = run("tip_adapter_f", selection="val", **two_epochs).result

@@ -31,6 +31,7 @@ def open_files():
     return sorted(os.readlink(one) for one in DESCRIPTORS.iterdir() if one.is_symlink())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="lists descriptors as Linux does")
 def test_runs_leave_neither_open_files_nor_objects(train_tool, tmp_path):
     train_tool(work_dir=tmp_path / "first")

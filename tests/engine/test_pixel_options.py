@@ -102,6 +102,7 @@ def test_phone_photos_give_what_upright_ones_give(upright, turned, run_of, tmp_p
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_off_is_kept_followed_and_warned_of_with_a_count(
     turned, upright, run_of, tmp_path, tiny_config, caplog
 ):
@@ -145,6 +146,7 @@ def test_a_checkpoint_without_the_key_ignores_orientation(turned, run_of, tmp_pa
     assert not plp.load(tmp_path / "old.safetensors", device="cpu", trust_header=True).reading.exif
 
 
+@pytest.mark.slow
 def test_twelve_bits_are_noticed_and_a_range_makes_them_eight_bit_ones(upright, run_of, tmp_path):
     deep, grey = tmp_path / "deep", tmp_path / "grey"
     for path in sorted(upright.rglob("*.png")):

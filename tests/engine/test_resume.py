@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from representatives import slow_but
 from stop_hook import StoppedError
 from tiny_runs import read_result
 
@@ -124,7 +125,7 @@ def test_training_moves_everything_learned(selected, trained):
     assert not torch.equal(weight, torch.eye(len(weight)))
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", slow_but((1,), (1, 3)))
 def test_stopped_by_an_exception_and_resumed(epoch, config_with, photos, trained, tmp_path):
     config, folder = config_with(STOP.format(epoch)), tmp_path / "run"
     with pytest.raises(StoppedError):
@@ -135,6 +136,7 @@ def test_stopped_by_an_exception_and_resumed(epoch, config_with, photos, trained
     assert_same_end(folder, trained)
 
 
+@pytest.mark.slow
 def test_a_finished_run_resumed_tests_again(config_with, photos, trained, tmp_path):
     folder = tmp_path / "run"
     for flags in ((), ("--resume",), ("--resume",)):
@@ -177,6 +179,7 @@ def test_changed_curves_are_told(config_with, photos, trained, tmp_path, capsys)
     assert "is not what it was when the state was saved" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("every_set_is_large")
 def test_resuming_may_change_what_no_number_depends_on(config_with, photos, trained, tmp_path):
     folder = tmp_path / "run"

@@ -73,6 +73,7 @@ def test_another_folder_of_equal_names_is_refused(begun, config_with, train_tool
     assert "12 of 12 shots have other content than before" in told
 
 
+@pytest.mark.slow
 def test_the_same_images_in_another_place_are_gone_on_with(
     begun, config_with, train_tool, trained, tmp_path
 ):
@@ -82,6 +83,7 @@ def test_the_same_images_in_another_place_are_gone_on_with(
     assert read_result(tmp_path / "work")["accuracy"] == read_result(trained)["accuracy"]
 
 
+@pytest.mark.slow
 def test_images_that_do_not_train_may_change(begun, config_with, train_tool):
     """Test images are looked at once, at the end; validation images where they choose the epoch."""
     data = begun()
@@ -99,6 +101,7 @@ def test_validation_images_that_choose_the_epoch_may_not(begun, config_with, tra
     assert f"1 of 6 validation images has other content than before: {path!r}" in told
 
 
+@pytest.mark.slow
 def test_a_state_that_says_nothing_of_its_images(begun, config_with, train_tool, tmp_path):
     """States of plp 0dbca55 are resumed, with one note."""
     data = begun()

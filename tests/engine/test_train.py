@@ -82,6 +82,7 @@ def test_test_tool_gives_the_accuracy_of_training(tool, tiny_config, photos, tra
     assert f"{result['accuracy']['fused']:6.2f} %" in ended.out
 
 
+@pytest.mark.slow
 def test_bf16_trains_to_finite_numbers(train_tool, tmp_path):
     ended = train_tool("--amp", "bf16")
     assert ended.status == 0, ended.err
@@ -120,6 +121,7 @@ def test_selection_by_epochs_that_are_never_validated_is_refused(train_tool, con
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.slow
 def test_runs_of_one_seed_are_the_same_and_of_another_are_not(train_tool, trained, tmp_path):
     first = load_checkpoint(trained).state
     for seed, same in ((1, True), (2, False)):

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 HIDDEN = """\
 import importlib.abc, sys
 
@@ -24,6 +26,7 @@ def run(code, *argv, hidden=True):
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_and_tested(tiny_config, photos, tmp_path):
     code = """\
     from plp.cli.main import main
@@ -66,6 +69,7 @@ def test_who_needs_opencv_is_told_why_it_is_not_there():
     assert source == "# Copyright"
 
 
+@pytest.mark.slow
 def test_the_real_opencv_is_taken_where_it_can_be_imported():
     code = """\
     import sys, types
