@@ -140,6 +140,8 @@ class Evidence(NamedTuple):
         support: Patches of the support (local branches), likewise.
         plan: Transport plan on the support, total mass 1 (local branches), likewise.
         patch_scores: Cosines of all patches averaged over prompts, where asked for.
+        speaks_for: Which classes the branch has a say in when branches are fused; None for all.
+            Scores of the others are there all the same.
     """
 
     scores: Float[Tensor, "B C"]
@@ -148,3 +150,4 @@ class Evidence(NamedTuple):
     support: Support | None = None
     plan: Float[Tensor, "B C K N"] | None = None
     patch_scores: Float[Tensor, "B P C"] | None = None
+    speaks_for: Bool[Tensor, " C"] | None = None

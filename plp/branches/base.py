@@ -66,6 +66,13 @@ class Branch(nn.Module):
     ) -> Float[Tensor, ""]:
         """Training loss of the evidence; the temperature is applied here, once."""
 
+    def set_classes(self, trained: Int[Tensor, " C"]) -> None:
+        """Take note of which classes are scored from now on; most branches need not know.
+
+        Args:
+            trained: Index of each class among those of the training, -1 for a new one.
+        """
+
     def fit(self, shots: Shots, val: Shots | None) -> str:
         """Set, before training, what is computed from the shots rather than learned by gradient.
 

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast
 
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from plp.aligners.convergence import in_branch, is_heard
@@ -94,6 +95,11 @@ class Branches(nn.ModuleDict):
     def needs_tuning(self) -> bool:
         """Whether `tune` wants to be called after training."""
         return any(branch.needs_tuning for _, branch in self.named())
+
+    def set_classes(self, trained: Int[Tensor, " C"]) -> None:
+        """Tell the branches which classes they score from now on, see `Branch.set_classes`."""
+        for _, branch in self.named():
+            branch.set_classes(trained)
 
     def evidence(
         self,

@@ -13,16 +13,20 @@ from plp.losses.base import LossTerm
 from plp.tuners.collection import Tuners
 
 
-def check_arguments(branches: Sized, precision: str, fusion: str, objective: str) -> None:
-    """Refuse what is wrong before anything is built."""
+def check_arguments(branches: Sized, precision: str, fusion: object, objective: str) -> None:
+    """Refuse what is wrong before anything is built; `fusion` has been checked by itself."""
     if not branches:
         raise ConfigError("expected at least one branch, got none")
     if precision not in PRECISIONS:
         raise ConfigError(f"expected precision {', '.join(PRECISIONS)}, got {precision!r}")
-    if fusion not in ("mean", "sum") or objective not in ("branches", "fused"):
+    if objective not in ("branches", "weighted", "fused"):
         raise ConfigError(
-            "expected fusion 'mean' or 'sum' and objective 'branches' or 'fused', got "
-            f"{fusion!r} and {objective!r}"
+            f"expected objective 'branches', 'weighted' or 'fused', got {objective!r}"
+        )
+    if objective == "weighted" and isinstance(fusion, str):
+        raise ConfigError(
+            "objective='weighted' takes the weights of the losses from the fusion: expected fusion "
+            f"as a dict of weights by branch, got {fusion!r}"
         )
 
 
@@ -48,7 +52,7 @@ def check_parts(
             f"out prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them "
             "out, or take objective='branches'"
         )
-    _check_apart("loss term", losses, "loss", branches if objective == "branches" else ["fused"])
+    _check_apart("loss term", losses, "loss", ["fused"] if objective == "fused" else branches)
 
 
 def check_new_classes(branches: Branches, tuners: Tuners) -> None:

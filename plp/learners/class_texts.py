@@ -34,6 +34,7 @@ class ClassTexts(BaseModel):
 
     Attributes:
         class_names: Names of the classes, in label order.
+        trained_names: Those it was built with: the classes it is trained with.
         branches: What the fusion is made of; set by the sub-class.
         references: What is scored beside it; likewise.
         tuners: What acts inside the towers; likewise.
@@ -55,6 +56,7 @@ class ClassTexts(BaseModel):
         self.backbone = backbone
         self._texts = Texts(self.backbone, self._autocast, text_chunk)
         self._set_names(class_names)
+        self.trained_names = self.class_names
 
     def encode_text(
         self, features: ImageFeatures | None = None, references: bool = False
@@ -105,6 +107,8 @@ class ClassTexts(BaseModel):
         if tuple(class_names) != self.class_names:
             check_new_classes(self.branches, self.tuners)
         self._set_names(class_names)
+        place = {name: index for index, name in enumerate(self.trained_names)}
+        self.branches.set_classes(torch.tensor([place.get(name, -1) for name in self.class_names]))
         warn_of_shortened(self.shortened)
 
     def describe(self) -> list[str]:

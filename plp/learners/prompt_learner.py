@@ -10,12 +10,8 @@ from torch import Tensor, nn
 from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.branches.collection import Branches
-from plp.branches.fusion import Fusion, fused_logits
-from plp.learners.checks import (
-    check_arguments,
-    check_losses,
-    check_parts,
-)
+from plp.branches.fusion import Fusion, checked_fusion, fused_logits
+from plp.learners.checks import check_arguments, check_losses, check_parts
 from plp.learners.encoding import encoded
 from plp.learners.fitted_parts import FittedParts
 from plp.learners.images import Images, normalised
@@ -58,11 +54,13 @@ class PromptLearner(FittedParts):
             zero-shot classifier a result is compared with. Those with texts are left out where the
             backbone has none (`notes`).
         losses: Loss terms, or their configs, by name, beside the branches' own.
-        fusion: 'mean' or 'sum' of the branches' scores.
+        fusion: 'mean' or 'sum' of the branches' scores, or the weights of a weighted mean by name
+            (divided by their sum).
         tuners: Tuners, or their configs, by name: what is learned inside the towers (`Tuner`). In
             the state dict `tuners.<name>...`.
-        objective: 'branches' trains each branch on its own scores; 'fused' trains the fused scores
-            with one cross-entropy (PLOT on ImageNet).
+        objective: 'branches' trains each branch on its own scores; 'weighted' does so with the
+            weights of the fusion (MMRL); 'fused' trains the fused scores with one cross-entropy
+            (PLOT on ImageNet).
         probability: What class probabilities are, see `probabilities_of`: 'softmax', or 'sigmoid'
             where the backbone was trained with a sigmoid loss. Training is the same with either.
         text_chunk: Classes whose texts are encoded at a time, see `Texts`; None for all at once.
@@ -87,19 +85,20 @@ class PromptLearner(FittedParts):
         references: Mapping[str, Branch | Mapping[str, Any]] | None = None,
         losses: Mapping[str, LossTerm | Mapping[str, Any]] | None = None,
         fusion: Fusion = "mean",
-        objective: Literal["branches", "fused"] = "branches",
+        objective: Literal["branches", "weighted", "fused"] = "branches",
         text_chunk: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         probability: Probability = "softmax",
         tuners: Mapping[str, Tuner | Mapping[str, Any]] | None = None,
     ) -> None:
         check_arguments(branches, precision, fusion, objective)
+        weights = checked_fusion(fusion, branches)
         check_losses(losses)
         check_model_probability({"probability": probability, "backbone": backbone})
         parts = served_parts(backbone, branches, references)
         super().__init__(BACKBONES.build_if_config(backbone), class_names, text_chunk, precision)
         self.notes = (*parts.notes, *weights_notes(self.backbone))
-        self.fusion = fusion
+        self.fusion = weights
         self.objective = objective
         self.branches = Branches(parts.branches, self.backbone, len(self.class_names))
         self.references = Branches(parts.references, self.backbone, len(self.class_names))
@@ -157,7 +156,8 @@ class PromptLearner(FittedParts):
         if self.objective == "fused":
             losses = fused_loss(self.logits_of(evidence)["logits"], labels)
         else:
-            losses = branch_losses(self.branches, evidence, labels, scale)
+            shares = self.fusion if self.objective == "weighted" else None
+            losses = branch_losses(self.branches, evidence, labels, scale, shares)
         if terms:
             texts = texts | self.encode_text(features, references=True)
             losses |= term_losses(terms, LossInputs(evidence, texts, labels, scale, features))

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.branches.collection import Branches
+from plp.branches.fusion import Fusion
 from plp.learners.checks import warn_of_constants
 from plp.losses.base import LossInputs, LossTerm
 from plp.structures import Evidence
@@ -19,12 +20,13 @@ def branch_losses(
     evidence: Mapping[str, Evidence],
     labels: Int[Tensor, " B"],
     scale: Float[Tensor, ""],
+    weights: Fusion | None = None,
 ) -> Losses:
-    """Return each branch's own loss as `loss_<name>`."""
-    return {
-        f"loss_{name}": branch.loss(evidence[name], labels, scale)
-        for name, branch in branches.named()
-    }
+    """Return each branch's own loss as `loss_<name>`, times its weight if there are any."""
+    losses = {name: one.loss(evidence[name], labels, scale) for name, one in branches.named()}
+    if weights is None or isinstance(weights, str):
+        return {f"loss_{name}": loss for name, loss in losses.items()}
+    return {f"loss_{name}": weights[name] * loss for name, loss in losses.items()}
 
 
 def fused_loss(logits: Float[Tensor, "B C"], labels: Int[Tensor, " B"]) -> Losses:

@@ -25,7 +25,7 @@ class LogitScore(Score):
     Args:
         logit_scale: Factor on class scores, above 0.
         branch: Name of the one branch to score; None for the fusion of all, the prediction.
-        fusion: 'mean' or 'sum' of the branches' scores, as in the learner.
+        fusion: How the branches' scores are fused, as in the learner.
         logit_bias: Added to the logits, of a model trained with a sigmoid loss; None for others.
     """
 
@@ -39,8 +39,8 @@ class LogitScore(Score):
         super().__init__()
         if not logit_scale > 0:
             raise ValueError(f"expected a logit scale above 0, got {logit_scale}")
-        if fusion not in ("mean", "sum"):
-            raise ValueError(f"expected fusion 'mean' or 'sum', got {fusion!r}")
+        if fusion not in ("mean", "sum") and not isinstance(fusion, Mapping):
+            raise ValueError(f"expected fusion 'mean', 'sum' or weights by branch, got {fusion!r}")
         self.logit_scale = float(logit_scale)
         self.branch = branch
         self.fusion = fusion
@@ -72,7 +72,7 @@ class TemperedLogitScore(LogitScore):
         logit_scale: Factor on class scores, above 0.
         temperature: Divides the logits, above 0; 1 leaves the model's own probabilities.
         branch: Name of the one branch to score; None for the fusion of all, the prediction.
-        fusion: 'mean' or 'sum' of the branches' scores, as in the learner.
+        fusion: How the branches' scores are fused, as in the learner.
         logit_bias: Added to the logits before, of a model trained with a sigmoid loss.
     """
 

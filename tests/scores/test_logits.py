@@ -99,5 +99,8 @@ def test_wrong_settings(evidence):
     with pytest.raises(ValueError, match="expected a branch 'text' to score, got global, local"):
         Entropy(1.0, branch="text")(evidence)
     assert repr(MSP(10.0)) == "MSP(logit_scale=10.0, fusion='mean', temperature=1.0)"
-    with as_installed(), pytest.raises(ValueError, match="fusion 'mean' or 'sum', got 'max'"):
+    with (
+        as_installed(),
+        pytest.raises(ValueError, match="fusion 'mean', 'sum' or weights by branch, got 'max'"),
+    ):
         MSP(1.0, fusion="max")
