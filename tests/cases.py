@@ -124,6 +124,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
         "UniformAligner": [{}],
     },
     "branch": {
+        "BlendedProbe": [dict(prompt=_TEMPLATES), dict(prompt=_TEMPLATES, steps=7)],
         "CacheBranch": [
             {},
             dict(prompt=_TEMPLATES),
@@ -150,6 +151,11 @@ CASES: dict[str, dict[str, list[dict]]] = {
                 aligner=dict(type="MeanAligner"),
                 loss="per_prompt",
             ),
+        ],
+        "TextStartedProbe": [
+            dict(prompt=_TEMPLATES),
+            dict(prompt=_TEMPLATES, normalised=True),
+            dict(prompt=_TEMPLATES, penalty=2.0),
         ],
     },
     "loss term": {

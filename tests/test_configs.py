@@ -93,9 +93,13 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "taskres": lambda size, stem: len(CLASSES) * size.embed,
     "tip_adapter": lambda size, stem: 0,
     "tip_adapter_f": lambda size, stem: NUM_SHOTS * size.embed,
+    "zslp": lambda size, stem: len(CLASSES) * size.embed,
+    "clap": lambda size, stem: len(CLASSES) * size.embed,
+    "lpplus": lambda size, stem: 0,
 }
 SAVED = {  # numbers in a checkpoint that are not learned by gradient
     "linear_probe": lambda size: len(CLASSES) * size.embed + len(CLASSES),
+    "lpplus": lambda size: len(CLASSES) * size.embed + 2 * len(CLASSES),
     "tip_adapter": lambda size: NUM_SHOTS * (size.embed + 1) + 2,
     "tip_adapter_f": lambda size: NUM_SHOTS + 2,
 }
@@ -103,7 +107,9 @@ NEW_CLASSES = {  # whether a trained method takes class names it was not trained
     "zeroshot": True, "linear_probe": False, "coop": True, "cocoop": True, "kgcoop": True,
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
+    "zslp": True, "clap": True, "lpplus": True,
 }  # fmt: skip
+ROWS_GO_WITH_NAMES = ("zslp", "clap", "lpplus")  # what they learn of the classes of the training
 
 
 def takes_new_classes(path):
@@ -210,6 +216,9 @@ def test_parameter_counts_at_full_size():
         "taskres": 1_536,  # three classes
         "tip_adapter": 0,
         "tip_adapter_f": 2_560,  # five shots
+        "zslp": 1_536,  # three classes
+        "clap": 1_536,  # three classes
+        "lpplus": 0,
     }
 
 
@@ -244,8 +253,11 @@ def test_new_class_names(path, build):
     with torch.no_grad():
         for parameter in learned.values():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    fresh = build(path, other)
+    rows = path.parent.name in ROWS_GO_WITH_NAMES
+    fresh = build(path, CLASSES if rows else other)
     fresh.load_state_dict(learner.state_dict())
+    if rows:
+        fresh.set_class_names(other)
     learner.set_class_names(other)
     for found, expected in zip(learner.predict(images), fresh.predict(images), strict=True):
         assert found.keys() == expected.keys()

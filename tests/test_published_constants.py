@@ -36,6 +36,9 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "tip_adapter": {"imagenet": (0, 0, 0)},
     "zeroshot": {"imagenet": (0, 0, 0)},
     "linear_probe": {"imagenet": (0, 0, 0)},
+    "zslp": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
+    "clap": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
+    "lpplus": {"dtd": (0, 0, 0), "imagenet": (0, 0, 0)},
 }
 BATCH = {
     "coop": {"dtd": 32, "imagenet": 32},
@@ -46,6 +49,8 @@ BATCH = {
     "gallop": {"dtd": 32, "sun397": 128, "eurosat": 10, "imagenet": 128},
     "taskres": {"dtd": 256},
     "tip_adapter_f": {"dtd": 256},
+    "zslp": {"dtd": 256, "imagenet": 256},
+    "clap": {"dtd": 256},
 }
 
 
@@ -138,6 +143,26 @@ def test_taskres_warms_up_at_the_same_rate_whatever_comes_after(dataset, rate, c
     assert rates(config, 10)[:2] == pytest.approx([1e-5, rate])
 
 
+@pytest.mark.parametrize("method", ["zslp", "clap"])
+def test_text_started_probes_of_clap(method, chosen):
+    config = chosen(ROOT / "configs" / method / "vitb16_16shot.py", "dtd")
+    assert config.optim_wrapper.optimizer == dict(
+        type="SGD", lr=0.1, momentum=0.9, weight_decay=0.0
+    )
+    expected = [1e-5] + [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(9)]
+    assert rates(config, 10) == pytest.approx(expected)
+    assert (config.data.views, config.data.train_transform.type) == (20, "FewShotTrain")
+    assert config.model.branches.probe.penalty == (method == "clap")
+    assert list(config.model.branches.probe.prompt.templates) == ["{} texture."]
+
+
+def test_lp_plus_plus_sees_one_crop_of_each_shot(chosen):
+    config = chosen(ROOT / "configs/lpplus/vitb16_16shot.py", "imagenet")
+    assert (config.data.views, config.data.train_transform.scale) == (1, (0.5, 1.0))
+    probe = config.model.branches.probe
+    assert (probe.steps, probe.prompt.templates) == (300, "clip_7")
+
+
 @pytest.mark.parametrize("method", ["gallop", "sotglp"])
 def test_no_warm_up(method, chosen):
     config = chosen(ROOT / f"configs/{method}/vitb16_16shot.py", "dtd")
@@ -197,7 +222,7 @@ def test_the_recipe_of_every_data_set_fits(path, chosen, tiny_options):
         assert bool(config.train_cfg.max_epochs) == learns
 
 
-@pytest.mark.parametrize("method", ["zeroshot", "linear_probe", "tip_adapter"])
+@pytest.mark.parametrize("method", ["zeroshot", "linear_probe", "tip_adapter", "lpplus"])
 def test_what_learns_nothing_by_gradient_trains_no_epoch(method, chosen):
     for path in (ROOT / "configs" / method).glob("*.py"):
         found = [chosen(path, name, k).train_cfg.max_epochs for name in DATASETS for k in (1, 16)]

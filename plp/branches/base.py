@@ -25,6 +25,8 @@ class Branch(nn.Module):
         needs_tuning: Whether `tune` wants to see the validation images after training.
         has_own_loss: Whether `loss` is more than the cross-entropy of the scores, so that training
             the fused scores in its place would leave something out.
+        fitted_by_softmax: Whether its logits were fitted by a softmax without the backbone's bias,
+            so that a sigmoid of them means nothing. Of a branch without prompt they were.
     """
 
     prompt: Prompt | None
@@ -33,6 +35,7 @@ class Branch(nn.Module):
     needs_shots: bool = False
     needs_tuning: bool = False
     has_own_loss: bool = False
+    fitted_by_softmax: bool = False
 
     @property
     def supports_new_classes(self) -> bool:
@@ -69,16 +72,21 @@ class Branch(nn.Module):
     def set_classes(self, trained: Int[Tensor, " C"]) -> None:
         """Take note of which classes are scored from now on; most branches need not know.
 
+        For what a branch has learned of single classes, see `ClassPlaces`.
+
         Args:
             trained: Index of each class among those of the training, -1 for a new one.
         """
 
-    def fit(self, shots: Shots, val: Shots | None) -> str:
-        """Set, before training, what is computed from the shots rather than learned by gradient.
+    def fit(
+        self, shots: Shots, val: Shots | None, text: Float[Tensor, "C N E"] | None = None
+    ) -> str:
+        """Set, before training, what is computed from the shots and texts rather than by gradient.
 
         Args:
             shots: Training images.
             val: Validation images, None if the data set has none.
+            text: As in `forward`, at the start of the training.
 
         Returns:
             What was done, a line for the log and the result.

@@ -86,7 +86,9 @@ class CacheBranch(Branch):
         self.register_buffer("alpha", torch.tensor(float(alpha)))
         self.register_buffer("beta", torch.tensor(float(beta)))
 
-    def fit(self, shots: Shots, val: Shots | None) -> str:
+    def fit(
+        self, shots: Shots, val: Shots | None, text: Float[Tensor, "C N E"] | None = None
+    ) -> str:
         """Fill the cache: one key a shot, the mean of its views."""
         keys = F.normalize(shots.pooled.float().mean(0), dim=-1).to(self.keys)
         self.keys = nn.Parameter(keys, requires_grad=self.keys.requires_grad)

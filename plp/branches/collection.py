@@ -117,15 +117,18 @@ class Branches(nn.ModuleDict):
                 found[name] = branch(features, text, project, patch_scores, pairs)
         return found
 
-    def fit(self, shots: Shots, val: Shots | None) -> list[str]:
+    def fit(
+        self, shots: Shots, val: Shots | None, texts: Mapping[str, Tensor] | None = None
+    ) -> list[str]:
         """Fit the branches that need the shots; return what was done, a line per branch.
 
         Raises:
             NotFiniteError: naming the branch, if what came of it is NaN or infinite.
         """
+        texts = texts or {}
         fitted = [(name, branch) for name, branch in self.named() if branch.needs_shots]
         return [
-            _done(name, branch, "fitting", partial(branch.fit, shots, val))
+            _done(name, branch, "fitting", partial(branch.fit, shots, val, texts.get(name)))
             for name, branch in fitted
         ]
 

@@ -57,7 +57,7 @@ class LinearProbe(Branch):
         self.register_buffer("weight", torch.zeros(num_classes, embed_dim))
         self.register_buffer("bias", torch.zeros(num_classes))
 
-    def fit(self, shots: Shots, val: Shots | None) -> str:
+    def fit(self, shots: Shots, val: Shots | None, text: Any = None) -> str:
         """Fit one regression a strength, keep the best."""
         views = len(shots.pooled)
         train = _normalised(shots.pooled), shots.labels.repeat(views)

@@ -20,6 +20,7 @@ from plp.engine.pixel_options import reading_of
 from plp.engine.setup import Setup, set_up
 from plp.engine.work_dir import differences
 from plp.errors import CheckpointError, ConfigError
+from plp.learners.class_names import places_among, spaced
 from plp.learners.prompt_learner import PromptLearner
 
 logger = logging.getLogger("plp")
@@ -146,8 +147,7 @@ def _other_shots(info: Mapping[str, Any], setup: Setup) -> str:
 def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | None:
     """Return where each name stands among known ones; None if they are the same in one order.
 
-    An underscore is a space, as in prompts. Of two known classes with one name (ImageNet has two
-    such pairs) the first is meant, then the second.
+    Names are compared as `places_among` does.
 
     Raises:
         CheckpointError: for names that are not known.
@@ -155,20 +155,13 @@ def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | N
     Example:
         >>> places_of(['sea_lion', 'ant'], ['ant', 'bee', 'sea lion'])
         (2, 0)
-        >>> places_of(['bee', 'ant', 'bee'], ['bee', 'ant', 'cat', 'bee'])
-        (0, 1, 3)
     """
-    index: dict[str, list[int]] = {}
-    for i, name in enumerate(known):
-        index.setdefault(name.replace("_", " "), []).append(i)
-    wanted = [name.replace("_", " ") for name in names]
-    if unknown := [name for name in wanted if name not in index]:
+    places = places_among(names, known)
+    if unknown := [spaced(n) for n, place in zip(names, places, strict=True) if place is None]:
         raise CheckpointError(
             f"{len(unknown)} of {len(names)} classes of this data set are not among the "
             f"{len(known)} that the checkpoint was trained for: {some(unknown)}. Test it as one of "
             "new classes, if its method can take them"
         )
-    places = tuple(
-        index[name].pop(0) if len(index[name]) > 1 else index[name][0] for name in wanted
-    )
-    return None if places == tuple(range(len(known))) else places
+    found = tuple(place for place in places if place is not None)
+    return None if found == tuple(range(len(known))) else found

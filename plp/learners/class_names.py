@@ -43,6 +43,25 @@ def checked(class_names: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def places_among(names: Sequence[str], known: Sequence[str]) -> tuple[int | None, ...]:
+    """Return where each name stands among known ones, None where it is not among them.
+
+    An underscore is a space, as in prompts. Of two known classes with one name (ImageNet has two
+    such pairs) the first is meant, then the second.
+
+    Example:
+        >>> places_among(['sea_lion', 'ant', 'fox'], ['ant', 'bee', 'sea lion'])
+        (2, 0, None)
+        >>> places_among(['bee', 'ant', 'bee'], ['bee', 'ant', 'cat', 'bee'])
+        (0, 1, 3)
+    """
+    index: dict[str, list[int]] = {}
+    for i, name in enumerate(known):
+        index.setdefault(spaced(name), []).append(i)
+    found = (index.get(spaced(name), []) for name in names)
+    return tuple((p.pop(0) if len(p) > 1 else p[0]) if p else None for p in found)
+
+
 def few(names: Sequence[str]) -> str:
     """Return the first names of a list, and how many more there are."""
     more = f", {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

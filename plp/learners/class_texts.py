@@ -13,7 +13,7 @@ from torch import Tensor
 from plp.backbones.base import Backbone
 from plp.branches.collection import Branches
 from plp.learners.checks import check_new_classes
-from plp.learners.class_names import checked, name_tokens, spaced
+from plp.learners.class_names import checked, name_tokens, places_among, spaced
 from plp.learners.precision import autocast
 from plp.learners.shortened import Shortened, shortened, warn_of_shortened
 from plp.learners.texts import Acting, Texts
@@ -101,14 +101,17 @@ class ClassTexts(BaseModel):
     def set_class_names(self, class_names: Sequence[str]) -> None:
         """Classify other classes from now on, with the prompts as they are.
 
+        What a branch has learned of single classes (a text-started classifier) goes with their
+        names; classes that were not trained are scored without it.
+
         Raises:
             ConfigError: if a branch's prompts are bound to the classes they were trained with.
         """
         if tuple(class_names) != self.class_names:
             check_new_classes(self.branches, self.tuners)
         self._set_names(class_names)
-        place = {name: index for index, name in enumerate(self.trained_names)}
-        self.branches.set_classes(torch.tensor([place.get(name, -1) for name in self.class_names]))
+        places = places_among(self.class_names, self.trained_names)
+        self.branches.set_classes(torch.tensor([-1 if p is None else p for p in places]))
         warn_of_shortened(self.shortened)
 
     def describe(self) -> list[str]:

@@ -1,9 +1,12 @@
 """What of a learner is computed from images rather than learned by gradient."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from plp.branches.base import Branch
 from plp.learners.class_texts import ClassTexts
 from plp.structures import Shots
 
@@ -13,13 +16,19 @@ class FittedParts(ClassTexts):
 
     def fit(self, shots: Shots, val: Shots | None) -> list[str]:
         """Fit, before training, the branches that need the shots; return what was done."""
-        return self.branches.fit(shots, val)
+        with torch.no_grad():
+            texts = self._texts_of(lambda branch: branch.needs_shots)
+        return self.branches.fit(shots, val, texts)
 
     def tune(self, val: Shots) -> list[str]:
         """Tune, after training, the branches that ask for it; return what was chosen."""
-        tuned = {name for name, branch in self.branches.named() if branch.needs_tuning}
-        prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in tuned}
-        return self.branches.tune(val, self._encoded(prompts, acted_on=True))
+        return self.branches.tune(val, self._texts_of(lambda branch: branch.needs_tuning))
+
+    def _texts_of(self, wanted: Callable[[Branch], bool]) -> dict[str, Float[Tensor, "..."]]:
+        """Encode the prompts of some branches."""
+        names = {name for name, branch in self.branches.named() if wanted(branch)}
+        prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in names}
+        return self._encoded(prompts, acted_on=True)
 
     @property
     def needs_shots(self) -> bool:

@@ -240,6 +240,10 @@ class PromptLearner(FittedParts):
         Raises:
             ConfigError: for a sigmoid where the logits mean nothing by themselves.
         """
-        textless = [name for name, branch in self.branches.named() if branch.prompt is None]
-        check_sigmoid(kind, self.backbone, textless)
+        fitted = [
+            name
+            for name, branch in self.branches.named()
+            if branch.prompt is None or branch.fitted_by_softmax
+        ]
+        check_sigmoid(kind, self.backbone, fitted)
         self.probability = kind

@@ -9,13 +9,13 @@ from plp.probability import check_probability
 from plp.registry import BACKBONES
 
 
-def check_sigmoid(kind: str, backbone: Backbone, textless: Iterable[str]) -> None:
+def check_sigmoid(kind: str, backbone: Backbone, fitted: Iterable[str]) -> None:
     """Refuse a kind of probability that a learner's logits do not have.
 
     Args:
         kind: 'softmax' or 'sigmoid'.
         backbone: The learner's.
-        textless: Branches that compare with no texts.
+        fitted: Branches whose logits were fitted by a softmax, without the model's bias.
 
     Raises:
         ConfigError: with the reason.
@@ -25,11 +25,11 @@ def check_sigmoid(kind: str, backbone: Backbone, textless: Iterable[str]) -> Non
         return
     if backbone.logit_bias is None:
         raise ConfigError(_no_bias(getattr(backbone, "arch", None) or type(backbone).__name__))
-    if branches := list(textless):
+    if branches := list(fitted):
         raise ConfigError(
             f"probability='sigmoid' is for cosines with texts, which the model's bias belongs to; "
-            f"branch {', '.join(branches)} has no texts, and its logits were fitted by a softmax. "
-            "Use probability='softmax'"
+            f"branch {', '.join(branches)} has no texts, or blends them with what has none, "
+            "and its logits were fitted by a softmax. Use probability='softmax'"
         )
 
 

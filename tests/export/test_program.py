@@ -12,11 +12,18 @@ from plp.export import ClassifierProgram, export_onnx, export_program
 from plp.export.trace import trace
 
 METHODS = (
-    "clip_adapter", "coop", "gallop", "kgcoop", "linear_probe", "locoop", "plot", "sotglp",
-    "taskres", "tip_adapter", "tip_adapter_f", "zeroshot",
+    "clap", "clip_adapter", "coop", "gallop", "kgcoop", "linear_probe", "locoop", "lpplus", "plot",
+    "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot", "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
-QUICK = ("sotglp", "gallop", "tip_adapter_f", "linear_probe")  # the others with the slow tests
+QUICK = (
+    "sotglp",
+    "gallop",
+    "tip_adapter_f",
+    "linear_probe",
+    "clap",
+    "lpplus",
+)  # the others with the slow tests
 
 
 def program_of(clf, **keywords):

@@ -17,9 +17,9 @@ NAMES = ("ox", "kite (bird)", "great grey owl")
 STREAMS = {"sotglp": "vv", "gallop": "value", "plot": "tokens", "locoop": "value"}
 METHODS = (
     "zeroshot", *STREAMS, "coop", "kgcoop", "cocoop", "clip_adapter", "taskres", "tip_adapter",
-    "tip_adapter_f", "linear_probe",
+    "tip_adapter_f", "linear_probe", "zslp", "clap", "lpplus",
 )  # fmt: skip
-NOTHING_LEARNED_BY_STEPS = ("zeroshot", "tip_adapter", "linear_probe")
+NOTHING_LEARNED_BY_STEPS = ("zeroshot", "tip_adapter", "linear_probe", "lpplus")
 _GRIDS = {"model.branches.cache.alpha_grid": (5.0, 4), "model.branches.cache.beta_grid": (5.0, 4)}
 SMALL = {  # the smallest maps have four places; and a coarse search
     "sotglp": {"model.branches.local.selector.k": 2},
