@@ -20,8 +20,17 @@ def build_model(
     image_size: SizeLike | None,
     seed: int,
     cache_dir: str | None,
+    device: str = "cpu",
 ) -> Any:
     """Build a model in float32 with seeded random weights, leaving the global state alone.
+
+    Args:
+        config: open_clip's model config.
+        quick_gelu: The activation.
+        image_size: Of the input, if another than the config's own.
+        seed: Of the weights.
+        cache_dir: Where the hub's files lie; None for the usual cache.
+        device: 'cpu', or 'meta' for names and shapes without values.
 
     Raises:
         ConfigError: if open_clip refuses the config.
@@ -45,7 +54,7 @@ def build_model(
     if "multimodal_cfg" in config:
         kind = open_clip.CoCa
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        with torch.random.fork_rng(devices=[]), torch.device(device):
             torch.default_generator.manual_seed(seed)
             model = kind(**{**config, "vision_cfg": vision, "text_cfg": text})
     except (TypeError, AssertionError, RuntimeError, ValueError) as error:

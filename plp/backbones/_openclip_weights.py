@@ -1,18 +1,18 @@
-"""Read CLIP weights from a local file and put them into an open_clip model.
+"""Read CLIP weights from a local file, or their names and shapes alone.
 
 Nothing is unpickled beyond tensors: safetensors files, `torch.load(weights_only=True)`, and the
 allow-list of `_torchscript`.
 """
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from open_clip.convert import convert_state_dict
-from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed
+from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from plp.backbones._quick_gelu import Activation
 from plp.backbones._torchscript import is_torchscript, read_torchscript
@@ -34,8 +34,13 @@ class Checkpoint(NamedTuple):
     activation: Activation | None = None
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, shapes_only: bool = False) -> Checkpoint:
     """Read a file in OpenAI's layout (TorchScript archive or state dict) or in open_clip's.
+
+    Args:
+        path: The file.
+        shapes_only: Whether tensors without values, on the meta device, are enough. No more than
+            the head of the file is read then, if it has one.
 
     Raises:
         WeightsError: if the file is missing, a folder, damaged, or no checkpoint.
@@ -48,7 +53,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise WeightsError(f"the weights file {path} does not exist.")
     try:
-        return _read(path)
+        return _read(path, shapes_only)
     except WeightsError:
         raise
     except OSError as error:
@@ -57,58 +62,28 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise _damaged(path, error) from error
 
 
-def _read(path: Path) -> Checkpoint:
+def has_head(path: Path) -> bool:
+    """Whether names and shapes of a file can be read without its values.
+
+    They stand in front, or apart, in safetensors and in the zip archives of torch since 1.6.
+    """
+    return path.suffix == ".safetensors" or zipfile.is_zipfile(path)
+
+
+def _read(path: Path, shapes_only: bool) -> Checkpoint:
     if is_torchscript(path):
-        state, quick_gelu = read_torchscript(path)
+        state, quick_gelu = read_torchscript(path, shapes_only)
         because = "the archive's own code " + ("computes it" if quick_gelu else "has no sigmoid")
         return Checkpoint(_without_extras(state), Activation(quick_gelu, because))
-    state = _state_dict(path, _load(path))
+    state = _state_dict(path, _load(path, shapes_only))
     if "input_resolution" in state and "vocab_size" in state:
         because = "its entries input_resolution and vocab_size come from OpenAI's own archives"
         return Checkpoint(_without_extras(state), Activation(True, because))
     return Checkpoint(state)
 
 
-def load_weights(model: nn.Module, state: dict[str, Tensor], source: str, resize: bool) -> None:
-    """Copy weights into a model, cast to the model's float32.
-
-    Args:
-        model: The open_clip model.
-        state: Tensors by name, in OpenAI's or open_clip's layout.
-        source: What the weights are called in messages.
-        resize: Whether the vision tower's position embedding may be interpolated to another grid.
-
-    Raises:
-        WeightsError: naming the first shapes or names that do not fit.
-    """
-    try:
-        _load_into(model, state, source, resize)
-    except WeightsError:
-        raise
-    except Exception as error:  # tensors of kinds and shapes that nobody has thought of
-        raise WeightsError(
-            f"{source} does not fit, or is damaged ({_first_line(error)}). Expected are tensors of "
-            "OpenAI's or open_clip's checkpoints."
-        ) from error
-
-
-def _load_into(model: nn.Module, state: dict[str, Tensor], source: str, resize: bool) -> None:
-    state = convert_state_dict(model, state)
-    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
-        state = convert_to_custom_text_state_dict(state)
-    expected = model.state_dict()
-    for name in ("logit_scale", "logit_bias"):  # stored as a scalar or with one axis
-        if name in state and name in expected:
-            state[name] = state[name].reshape(expected[name].shape)
-    if resize:
-        state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-        resize_pos_embed(state, model)
-    _check_fit(expected, state, source)
-    model.load_state_dict(state)
-
-
-def _load(path: Path) -> Any:
-    """Read the file.
+def _load(path: Path, shapes_only: bool) -> Any:
+    """Read the file, or its head.
 
     Raises:
         WeightsError: if it is damaged or no weights, or the system does not let it be read.
@@ -117,7 +92,9 @@ def _load(path: Path) -> Any:
         raise WeightsError(f"{path} is empty, expected weights. Download it again.")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return _shapes(path) if shapes_only else load_file(path)
+        if shapes_only:
+            return torch.load(path, map_location="meta", weights_only=True)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
@@ -130,6 +107,13 @@ def _load(path: Path) -> Any:
             raise WeightsError(describe_os_error(error)) from error
         # An OSError about no file is a position outside of this one: it is cut short.
         raise _damaged(path, error) from error
+
+
+def _shapes(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file without their values."""
+    with safe_open(str(path), framework="pt") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
 def _damaged(path: Path, error: BaseException) -> WeightsError:
@@ -167,30 +151,3 @@ def _summary(found: Any) -> str:
 
 def _without_extras(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name not in _EXTRAS}
-
-
-def _check_fit(expected: dict[str, Tensor], state: dict[str, Tensor], source: str) -> None:
-    shapes = [
-        f"{name} has shape {list(state[name].shape)}, expected {list(value.shape)}"
-        for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    missing = [name for name in expected if name not in state]
-    extra = [name for name in state if name not in expected]
-    if not (shapes or missing or extra):
-        return
-    parts = [_listing("", shapes), _listing("missing: ", missing), _listing("unknown: ", extra)]
-    hint = "Name the arch the weights were made for"
-    if len(shapes) == 1 and shapes[0].startswith("visual.positional_embedding"):
-        hint = "Give image_size to interpolate the position embedding to another image size"
-    raise WeightsError(
-        f"{source} does not fit: {'; '.join(filter(None, parts))}. {hint}. Expected are the "
-        "tensor names of OpenAI's or open_clip's checkpoints."
-    )
-
-
-def _listing(title: str, items: list[str], most: int = 3) -> str:
-    if not items:
-        return ""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return title + ", ".join(items[:most]) + more

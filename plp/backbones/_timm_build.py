@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from plp.backbones._timm_source import TimmSource
+from plp.backbones._timm_folder import TimmSource
 from plp.errors import ConfigError, WeightsError
 from plp.wording import count
 

@@ -39,10 +39,11 @@ class _Holder:
 class _Unpickler(pickle.Unpickler):
     """An unpickler with an allow-list."""
 
-    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, root: str, shapes_only: bool) -> None:
         super().__init__(archive.open(f"{root}/data.pkl"))
         self._archive = archive
         self._root = root
+        self._shapes_only = shapes_only
         self._records: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -61,7 +62,9 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not on the allow-list")
 
     def persistent_load(self, record: Any) -> Tensor:
-        _, dtype, key, *_ = record
+        _, dtype, key, _, numel, *_ = record
+        if self._shapes_only:
+            return torch.empty(numel, dtype=dtype, device="meta")
         if key not in self._records:
             raw = bytearray(self._archive.read(f"{self._root}/data/{key}"))
             self._records[key] = torch.frombuffer(raw, dtype=dtype) if raw else torch.empty(0)
@@ -76,11 +79,15 @@ def is_torchscript(path: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def read_torchscript(path: Path) -> tuple[dict[str, Tensor], bool]:
+def read_torchscript(path: Path, shapes_only: bool = False) -> tuple[dict[str, Tensor], bool]:
     """Return the tensors of a scripted module by their dotted name, and whether it is QuickGELU.
 
     CLIP computes no sigmoid but QuickGELU's x sigmoid(1.702 x), so that the archive's own code
     tells which activation the weights were trained with.
+
+    Args:
+        path: The archive.
+        shapes_only: Whether tensors without values, on the meta device, are enough.
 
     Raises:
         WeightsError: if the archive is damaged or holds anything beyond modules and tensors.
@@ -88,7 +95,7 @@ def read_torchscript(path: Path) -> tuple[dict[str, Tensor], bool]:
     try:
         with zipfile.ZipFile(path) as archive:
             pickled = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-            module = _Unpickler(archive, pickled.removesuffix("/data.pkl")).load()
+            module = _Unpickler(archive, pickled.removesuffix("/data.pkl"), shapes_only).load()
             found = dict(_tensors(module, ""))
             code = b"".join(archive.read(n) for n in archive.namelist() if n.endswith(".py"))
     except Exception as error:  # damaged bytes make readers raise anything

@@ -33,6 +33,7 @@ class Backbone(nn.Module):
         fingerprint: Hex digest that changes with the weights; the key of feature caches.
         multilingual: Whether the text tower was trained on texts of many scripts.
         random_weights: Whether nothing was loaded: what it says of images means nothing.
+        label: What it is called in messages: as a user names it.
         has_text: Whether there is a text tower. Without one `token_dim` and `context_length` are 0,
             and texts are refused (`plp.learners.without_texts`).
     """
@@ -60,6 +61,11 @@ class Backbone(nn.Module):
     def may_have_bias(cls, config: Mapping[str, Any]) -> bool:
         """Return whether a backbone of this config can have a logit bias; builds nothing."""
         return True
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return type(self).__name__
 
     @property
     @abstractmethod
@@ -152,8 +158,7 @@ class Backbone(nn.Module):
             if stream not in self.streams:
                 has = ", ".join(map(repr, self.streams)) or "none"
                 raise ConfigError(
-                    f"{type(self).__name__} has no dense stream {stream!r}. Its dense streams: "
-                    f"{has}."
+                    f"{self.label} has no dense stream {stream!r}. Its dense streams: {has}."
                 )
 
     def check_size(self, images: Float[Tensor, "B 3 H X"]) -> None:

@@ -25,6 +25,7 @@ from plp.towers.timm_map import FeatureMap
 from plp.towers.vision import VisionTower
 from plp.transforms.preprocessing import Preprocessing
 from plp.transforms.size import Size, SizeLike, plain_size, read_size, spell_size
+from plp.zoo.names import label_of
 
 TOKEN_AVG = "token_avg"
 POOLS = ("token", "avg", "max", "avgmax", TOKEN_AVG)
@@ -96,6 +97,8 @@ class ImageOnlyBackbone(TowerBackbone):
         cache_dir = None if cache_dir is None else os.fspath(cache_dir)
         source = find_source(os.fspath(arch), weights, cache_dir)
         self.arch, self.pool = os.fspath(arch), pool
+        stated = {"arch": self.arch, "pretrained": weights}
+        self._named = label_of({"type": "ImageOnlyBackbone", **stated})
         self.weights_file = source.weights
         self.random_weights = source.weights is None
         self.source = str(source.weights or f"random weights of {source.label}")
@@ -109,8 +112,9 @@ class ImageOnlyBackbone(TowerBackbone):
         self.freeze()
 
     @property
-    def _label(self) -> str:
-        return f"{type(self).__name__} {self.arch!r}"
+    def label(self) -> str:
+        """Short name, else 'timm:' and name, repository or folder."""
+        return self._named
 
     @property
     def _image_options(self) -> tuple[Any, ...]:
@@ -138,8 +142,8 @@ class ImageOnlyBackbone(TowerBackbone):
 
     def _refuse_texts(self) -> NoReturn:
         raise ConfigError(
-            f"{self._label} has no text tower, so that it reads no class names and no prompts. Use "
-            "a backbone with texts, such as OpenCLIPBackbone"
+            f"{self.label} has no text tower, so that it reads no class names and no prompts. Use "
+            "a backbone with texts (`plp list --backbones`)"
         )
 
     def _read(self, size: Size) -> VisionTower:
@@ -149,7 +153,7 @@ class ImageOnlyBackbone(TowerBackbone):
             if not isinstance(tower, TransformerStreams):
                 raise ConfigError(
                     f"pool={TOKEN_AVG!r} is of class token and patches of a plain vision "
-                    f"transformer, and {self._label} is none. Leave pool out"
+                    f"transformer, and {self.label} is none. Leave pool out"
                 )
             return ClassAndMean(tower)
         if isinstance(tower, FeatureMap):
@@ -170,7 +174,7 @@ class ImageOnlyBackbone(TowerBackbone):
             pooled = vision.encode(torch.zeros(1, 3, *size), ()).pooled
         if pooled.ndim != 2:
             raise ConfigError(
-                f"{self._label} has no pooled feature: timm's {type(self.model).__name__} gives "
+                f"{self.label} has no pooled feature: timm's {type(self.model).__name__} gives "
                 f"{list(pooled.shape)} for an image, expected a row. Take another model"
             )
         return int(pooled.shape[1])

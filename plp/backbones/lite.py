@@ -120,6 +120,11 @@ class LiteBackbone(Backbone):
         return False
 
     @property
+    def label(self) -> str:
+        """Its short name."""
+        return "lite"
+
+    @property
     def fingerprint(self) -> str:
         """Digest of the weight files, the settings of the fit and the image size.
 

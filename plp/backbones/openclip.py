@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from plp.backbones._openclip_build import build_model, set_input_size
+from plp.backbones._openclip_check import read_fitting
+from plp.backbones._openclip_fit import load_weights
 from plp.backbones._openclip_hub import require_hub_tokenizer
 from plp.backbones._openclip_spec import may_have_bias, preprocessing_of, resolve
-from plp.backbones._openclip_weights import load_weights, read_checkpoint
 from plp.backbones._quick_gelu import decide_activation
 from plp.backbones.tower_backbone import TowerBackbone, exponentiated
 from plp.errors import ConfigError
@@ -18,6 +19,7 @@ from plp.registry import BACKBONES
 from plp.seeds import check_seed
 from plp.towers.select import read_text, read_tower
 from plp.transforms.size import SizeLike, plain_size, read_size
+from plp.zoo.names import label_of
 
 
 @BACKBONES.register_module()
@@ -86,9 +88,15 @@ class OpenCLIPBackbone(TowerBackbone):
         self.arch = arch
         self.alias_first_block = alias_first_block
         pretrained = None if pretrained is None else os.fspath(pretrained)
+        stated = {"arch": arch, "pretrained": pretrained, "model_config": model_config}
+        self._named = label_of({"type": "OpenCLIPBackbone", **stated})
         cache_dir = None if cache_dir is None else os.fspath(cache_dir)
         spec = resolve(arch, pretrained, quick_gelu, model_config, cache_dir)
-        checkpoint = None if spec.weights is None else read_checkpoint(spec.weights)
+        checkpoint = None
+        if spec.weights is not None:
+            checkpoint = read_fitting(
+                spec.weights, arch, spec.config, spec.source, image_size, cache_dir
+            )
         known = (checkpoint and checkpoint.activation) or spec.activation
         built = bool(spec.config.get("quick_gelu", False))
         self.quick_gelu = decide_activation(quick_gelu, known, spec.source, default=built)
@@ -122,8 +130,9 @@ class OpenCLIPBackbone(TowerBackbone):
         return may_have_bias(config.get("arch", "ViT-B-16"), config.get("model_config"))
 
     @property
-    def _label(self) -> str:
-        return f"{type(self).__name__} {self.arch!r}"
+    def label(self) -> str:
+        """Short name, else arch and weights."""
+        return self._named
 
     @property
     def _image_options(self) -> tuple[Any, ...]:

@@ -43,11 +43,6 @@ class TowerBackbone(Backbone):
 
     @property
     @abstractmethod
-    def _label(self) -> str:
-        """What the backbone is called in messages."""
-
-    @property
-    @abstractmethod
     def _image_options(self) -> tuple[Any, ...]:
         """What else than weights changes image features, for the fingerprint."""
 
@@ -109,7 +104,7 @@ class TowerBackbone(Backbone):
         Raises:
             ConfigError: naming the streams there are.
         """
-        self._vision.check(streams, self._label)
+        self._vision.check(streams, self.label)
 
     def project_dense(self, dense: Float[Tensor, "B P W"]) -> Float[Tensor, "B P E"]:
         """Map dense features into the joint space by the projection of the pooled feature."""

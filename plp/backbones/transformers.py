@@ -22,6 +22,7 @@ from plp.backbones._hf_tokens import open_tokens
 from plp.backbones.tower_backbone import TowerBackbone
 from plp.errors import ConfigError
 from plp.registry import BACKBONES
+from plp.zoo.names import label_of
 
 PREFIX = "transformers:"
 # Entries of a vision config that change features and show in no tensor's shape.
@@ -96,8 +97,9 @@ class TransformersBackbone(TowerBackbone):
         self.freeze()
 
     @property
-    def _label(self) -> str:
-        return f"{type(self).__name__} {self.name_or_folder!r}"
+    def label(self) -> str:
+        """'transformers:' and repository or folder."""
+        return label_of({"type": "TransformersBackbone", "name_or_folder": self.name_or_folder})
 
     @property
     def _image_options(self) -> tuple[Any, ...]:

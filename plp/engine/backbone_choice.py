@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from plp.engine.backbone_files import check_files
 from plp.engine.choices import Choices
 from plp.errors import ConfigError
 from plp.zoo.check import check_backbone
@@ -112,12 +113,14 @@ def folder_part(named: Named | None) -> str:
 
 
 def check_named_backbone(config: Config) -> None:
-    """Refuse arch and weights that mean nothing, wherever they were written.
+    """Refuse arch and weights that mean nothing, or do not fit, wherever they were written.
 
     Raises:
         PlpError: with the nearest names.
     """
-    check_backbone(config.model.get("backbone") if isinstance(config.model, Mapping) else None)
+    backbone = config.model.get("backbone") if isinstance(config.model, Mapping) else None
+    check_backbone(backbone)
+    check_files(backbone)
 
 
 def _check_options(name: str, named: Named, options: Mapping[str, Any]) -> None:

@@ -18,6 +18,8 @@ from plp.engine.data_options import settle_class_names
 from plp.engine.pixel_options import settle_pixel_options
 from plp.engine.schedule import check_optimizer, check_schedules, check_train_cfg
 from plp.errors import ConfigError, did_you_mean
+from plp.learners.sigmoid import check_model_probability
+from plp.learners.without_texts import check_model_texts
 from plp.registry import DATASETS
 
 KNOWN_KEYS = (
@@ -119,6 +121,8 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     check_train_cfg(config)
     check_optimizer(config)
     check_schedules(config)
+    check_model_texts(config.model)
+    check_model_probability(config.model)
     return config, source, recipe
 
 

@@ -124,7 +124,7 @@ def _without_text_scores(
     works = [one for one, kind in kinds.items() if not (kind.needs_texts or kind.needs_bias)]
     why = (
         f"scores that compare images with texts ({', '.join(of_texts)}): "
-        f"{type(learner.backbone).__name__} has no text tower. Scores that work: {', '.join(works)}"
+        f"{learner.backbone.label} has no text tower. Scores that work: {', '.join(works)}"
     )
     if not leave_out:
         raise ConfigError(why)
@@ -136,7 +136,7 @@ def _no_bias(name: str, learner: PromptLearner) -> str:
     works = [one for one in SCORES.names() if not SCORES.get(one).needs_bias]
     return (
         f"score {name} is of logits that mean something by themselves, and "
-        f"{type(learner.backbone).__name__} has no logit bias: it was not trained with a sigmoid "
+        f"{learner.backbone.label} has no logit bias: it was not trained with a sigmoid "
         f"loss. Scores of such models: {', '.join(works)}"
     )
 

@@ -19,8 +19,6 @@ from plp.engine.pixel_options import reading_of
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
 from plp.errors import ConfigError
-from plp.learners.sigmoid import check_model_probability
-from plp.learners.without_texts import check_model_texts
 from plp.printable import printable
 from plp.zoo.names import Named
 
@@ -61,8 +59,6 @@ def set_up(
         config = load_config(config)
     loaded, choices = config, choices or Choices()
     config, source, recipe = choose(loaded, choices)
-    check_model_texts(config.model)  # before data are listed
-    check_model_probability(config.model)
     seed = run_seed(config)
     device = check_device(device, config.model.get("precision", "fp32"))
     forget_peak(device)

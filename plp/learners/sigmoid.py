@@ -7,6 +7,7 @@ from plp.backbones.base import Backbone
 from plp.errors import ConfigError, UnknownComponentError
 from plp.probability import check_probability
 from plp.registry import BACKBONES
+from plp.zoo.names import label_of
 
 
 def check_sigmoid(kind: str, backbone: Backbone, fitted: Iterable[str]) -> None:
@@ -24,7 +25,7 @@ def check_sigmoid(kind: str, backbone: Backbone, fitted: Iterable[str]) -> None:
     if kind == "softmax":
         return
     if backbone.logit_bias is None:
-        raise ConfigError(_no_bias(getattr(backbone, "arch", None) or type(backbone).__name__))
+        raise ConfigError(_no_bias(backbone.label))
     if branches := list(fitted):
         raise ConfigError(
             f"probability='sigmoid' is for cosines with texts, which the model's bias belongs to; "
@@ -50,7 +51,7 @@ def check_model_probability(model: Mapping[str, Any]) -> None:
     except (ConfigError, UnknownComponentError):
         return  # told where it is built
     if issubclass(built, Backbone) and not built.may_have_bias(backbone):
-        raise ConfigError(_no_bias(str(backbone.get("arch", built.__name__))))
+        raise ConfigError(_no_bias(label_of(backbone)))
 
 
 def _no_bias(name: str) -> str:

@@ -8,6 +8,6 @@ def weights_notes(backbone: Backbone) -> tuple[str, ...]:
     if not backbone.random_weights:
         return ()
     return (
-        f"the weights of {type(backbone).__name__} are random (pretrained=None): the numbers say "
+        f"the weights of {backbone.label} are random (pretrained=None): the numbers say "
         "nothing about a method",
     )

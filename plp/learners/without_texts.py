@@ -7,10 +7,11 @@ from typing import Any, Literal, NamedTuple
 from plp.branches.base import Branch
 from plp.errors import ConfigError, UnknownComponentError
 from plp.registry import BACKBONES, BRANCHES
+from plp.zoo.names import label_of
 
 _INSTEAD = (
     "Use a method without texts (linear_probe; tip_adapter or tip_adapter_f, without their text "
-    "term), or a backbone with texts, such as OpenCLIPBackbone"
+    "term), or a backbone with texts (`plp list --backbones`)"
 )
 
 
@@ -49,7 +50,7 @@ def served_parts(
     kind = _kind(BACKBONES, backbone)
     if kind is None or kind.has_text:
         return Parts(dict(branches), dict(references))
-    name = kind.__name__
+    name = label_of(backbone) if isinstance(backbone, Mapping) else backbone.label
     if needing := [key for key, part in branches.items() if _use_of_text(part) == "needed"]:
         raise ConfigError(
             f"branch {', '.join(map(repr, needing))} compares images with texts and needs a text "

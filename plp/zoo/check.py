@@ -17,8 +17,8 @@ from plp.zoo.published import archs, tags_of
 def check_backbone(backbone: Any) -> None:
     """Refuse names of arch and weights that mean nothing, and files that cannot be weights.
 
-    Of open_clip's backbone; the others ask where a model comes from before they build it, and
-    classes of the user's own are left alone. What only building a model can tell is not asked.
+    Of open_clip's backbone; classes of the user's own are left alone. What a library or files tell
+    is asked by `plp.engine.backbone_files`.
 
     Args:
         backbone: `model.backbone` of a config.

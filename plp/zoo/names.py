@@ -119,7 +119,9 @@ def label_of(backbone: Any) -> str:
     """
     if not isinstance(backbone, Mapping):
         return ""
-    kind, arch = str(backbone.get("type") or ""), _arch_of(backbone)
+    kind, arch = _kind_of(backbone), _arch_of(backbone)
+    if kind not in {*PREFIXES.values(), "LiteBackbone"}:  # a class of the user's own
+        return arch or kind
     weights = backbone.get("pretrained", _DEFAULTS.get(kind))
     if backbone.get("model_config") is None:
         for entry in ENTRIES.values():
@@ -134,9 +136,15 @@ def label_of(backbone: Any) -> str:
     return f"{arch}:{'random' if weights is None else Path(str(weights)).name}"
 
 
+def _kind_of(backbone: Mapping[str, Any]) -> str:
+    """Return the name of a backbone's class, which a config may also give itself."""
+    kind = backbone.get("type") or ""
+    return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
 def _arch_of(backbone: Mapping[str, Any]) -> str:
     """Return arch, repository or folder of a backbone, as the table has it."""
-    kind, arch = backbone.get("type"), str(backbone.get("arch") or "")
+    kind, arch = _kind_of(backbone), str(backbone.get("arch") or "")
     if kind == "OpenCLIPBackbone":
         return arch or "ViT-B-16"
     if kind == "TransformersBackbone":

@@ -38,3 +38,11 @@ def test_flags_and_options_are_in_it(tool, tiny_config, photos):
     assert config["data"]["batch_size"] == 3
     assert config["model"]["branches"]["local"]["selector"] == {"type": "SharedTopK", "k": 5}
     assert "recipes" not in config
+
+
+def test_a_method_of_texts_is_refused_on_images_alone(tool):
+    told = tool("print_config", "coop", "--backbone", "dinov2-s14").told()
+    assert "branch 'global' compares images with texts" in told
+    assert "dinov2-s14 has none. Use a method without texts (linear_probe; tip_adapter" in told
+    ended = tool("print_config", "linear_probe", "--backbone", "dinov2-s14")
+    assert json.loads(ended.out)["model"]["backbone"]["type"] == "ImageOnlyBackbone"

@@ -141,7 +141,7 @@ def test_a_step_is_the_same_with_either(siglip):
 
 class TestRefusals:
     def test_without_a_bias(self, clip):
-        with pytest.raises(ConfigError, match=r"sigmoid loss.*tiny has none.*'softmax'"):
+        with pytest.raises(ConfigError, match=r"sigmoid loss.*tiny.* has none.*'softmax'"):
             learner_of(clip, probability="sigmoid")
         learner = learner_of(clip)
         with pytest.raises(ConfigError, match="logit bias"):
@@ -149,15 +149,18 @@ class TestRefusals:
         assert learner.probability == "softmax"
 
     def test_the_lite_backbone(self):
-        with pytest.raises(ConfigError, match="LiteBackbone has none"):
+        with pytest.raises(ConfigError, match="lite has none"):
             learner_of(LiteBackbone(image_size=32), probability="sigmoid")
 
     @pytest.mark.parametrize(
         ("backbone", "name"),
         [
-            (dict(type="OpenCLIPBackbone", arch="ViT-B-16", pretrained="openai"), "ViT-B-16"),
-            (dict(type="OpenCLIPBackbone", model_config={"embed_dim": 1}, arch="mine"), "mine"),
-            (dict(type="LiteBackbone"), "LiteBackbone"),
+            (dict(type="OpenCLIPBackbone", arch="ViT-B-16", pretrained="openai"), "vit-b16"),
+            (
+                dict(type="OpenCLIPBackbone", model_config={"embed_dim": 1}, arch="mine"),
+                "mine:openai",
+            ),
+            (dict(type="LiteBackbone"), "lite"),
         ],
     )
     def test_before_anything_is_built(self, backbone, name, monkeypatch):

@@ -23,7 +23,7 @@ from plp.structures import ImageFeatures, Shots
 
 TINY = dict(type="ImageOnlyBackbone", arch="timm:test_vit", pretrained=None, image_size=32)
 TEXTLESS = {"Energy", "Entropy", "MSP", "MaxLogit"}
-NEEDS = r"branch 'global'.* needs a text tower; ImageOnlyBackbone has none\. Use .*linear_probe"
+NEEDS = r"branch 'global'.* needs a text tower; timm:test_vit:random has none\. Use .*linear_probe"
 OF_TEXTS = ("coop", "cocoop", "kgcoop", "locoop", "plot", "gallop", "sotglp", "clip_adapter",
             "taskres", "zeroshot", "zslp", "clap", "lpplus")  # fmt: skip
 
@@ -52,7 +52,7 @@ def learner_of(config):
 @pytest.mark.parametrize("method", OF_TEXTS)
 def test_methods_of_texts_say_so_before_anything_is_built(method, root, monkeypatch):
     monkeypatch.setattr("plp.backbones.image_only.find_source", pytest.fail)
-    with pytest.raises(ConfigError, match=r"needs a text tower; ImageOnlyBackbone has none\. Use"):
+    with pytest.raises(ConfigError, match=r"needs a text tower; timm:test_vit.* has none\. Use"):
         learner_of(root / f"configs/{method}/lite_16shot.py")
 
 
@@ -82,13 +82,13 @@ def test_references_and_text_terms_are_left_out_and_that_is_said_once(root):
     learner = learner_of(root / "configs/tip_adapter/lite_16shot.py")
     left, random = learner.notes
     assert left == (
-        "ImageOnlyBackbone has no text tower, left out: the reference 'zero_shot', the text term "
-        "of branch 'cache'"
+        "timm:test_vit:random has no text tower, left out: the reference 'zero_shot', the text "
+        "term of branch 'cache'"
     )
     assert list(learner.references) == []
     assert learner.branches["cache"].prompt is None
     assert learner.describe() == []
-    assert "weights of ImageOnlyBackbone are random (pretrained=None)" in random
+    assert "weights of timm:test_vit:random are random (pretrained=None)" in random
     assert learner_of(root / "configs/tip_adapter/dinov2_s14_16shot.py").notes == (random,)
 
 
@@ -161,7 +161,7 @@ def test_scores_of_texts_are_left_out_by_name(root, caplog):
     with caplog.at_level(logging.WARNING, logger="plp"):
         assert choose_scores(learner).keys() == TEXTLESS
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
-    assert "(GlobalLocalMCM, LocalMCM, MCM): ImageOnlyBackbone has no text tower" in caplog.text
+    assert "(GlobalLocalMCM, LocalMCM, MCM): timm:test_vit:random has no text tower" in caplog.text
     assert scores_of(learner).keys() == TEXTLESS
     assert usual_score(scores_of(learner)) == "MSP"
     with pytest.raises(ConfigError, match=r"\(MCM\).*no text tower.*work: Energy, Entropy, MSP"):
@@ -208,7 +208,7 @@ def test_a_run_on_random_weights_says_so_in_its_log_and_result(root, choices, tm
     config = root / "configs/linear_probe/dinov2_s14_16shot.py"
     with caplog.at_level(logging.WARNING, logger="plp"):
         train(config, choices, work_dir=tmp_path / "run", device="cpu")
-    said = "the weights of ImageOnlyBackbone are random (pretrained=None)"
+    said = "the weights of timm:test_vit:random are random (pretrained=None)"
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert sum(said in note for note in result["notes"]) == 1
     assert sum(said in one for one in caplog.messages) == 1
