@@ -58,6 +58,9 @@ class PromptLearner(FittedParts):
             (divided by their sum).
         tuners: Tuners, or their configs, by name: what is learned inside the towers (`Tuner`). In
             the state dict `tuners.<name>...`.
+        checkpoint_blocks: Whether towers that tuners act on keep nothing of a block for the
+            backward pass but what enters it, and compute the block again there. Same losses and
+            gradients; less memory, more time.
         objective: 'branches' trains each branch on its own scores; 'weighted' does so with the
             weights of the fusion (MMRL); 'fused' trains the fused scores with one cross-entropy
             (PLOT on ImageNet).
@@ -90,6 +93,7 @@ class PromptLearner(FittedParts):
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         probability: Probability = "softmax",
         tuners: Mapping[str, Tuner | Mapping[str, Any]] | None = None,
+        checkpoint_blocks: bool = False,
     ) -> None:
         check_arguments(branches, precision, fusion, objective)
         weights = checked_fusion(fusion, branches)
@@ -104,7 +108,8 @@ class PromptLearner(FittedParts):
         self.references = Branches(parts.references, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
         check_parts(self.branches, self.references, losses or {}, objective)
-        self.tuners = Tuners(tuners, self.backbone, self.branches.prompts, len(self.class_names))
+        prompts, classes = self.branches.prompts, len(self.class_names)
+        self.tuners = Tuners(tuners, self.backbone, prompts, classes, checkpoint_blocks)
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )

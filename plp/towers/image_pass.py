@@ -1,6 +1,7 @@
 """One pass over the blocks of an image tower, from one block to another."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from plp.errors import ConfigError
 from plp.structures import ImageFeatures
 from plp.towers.block import Block
+from plp.towers.checkpointed import run_block
 from plp.towers.image import ImageTower
 from plp.towers.points import TowerPoints
 from plp.towers.rows import Rows, moved
@@ -52,6 +54,7 @@ class ImagePass:
         block: int = 0,
     ) -> None:
         self.tower = tower.at(points)
+        self.points = points
         self.streams = streams
         self.alias_first_block = alias_first_block
         self.rows = Rows(points, tower.prefix, block)
@@ -71,7 +74,11 @@ class ImagePass:
             _check_known(self.streams, known)
         for index in range(state.block, stop):
             x = self._enter(index, x)
-            x = self._block(blocks[index], x, dense, index, index == len(blocks) - 1)
+            last = index == len(blocks) - 1
+            read = self._read_rows(x.shape[1]) if last else None
+            # Bound now: rows move on before the block is computed again, if it is.
+            run = partial(self._block, blocks[index], index, self._first, read)
+            x, dense = run_block(self.points, run, x, dense)
         return ImagePrefix(stop, x, dense)
 
     def read(self, state: ImagePrefix) -> ImageFeatures:
@@ -100,14 +107,24 @@ class ImagePass:
     def _block(
         self,
         block: Block,
+        index: int,
+        first: int,
+        read: int | None,
         x: Float[Tensor, "B L W"],
         dense: dict[str, Tensor],
-        index: int,
-        last: bool,
-    ) -> Float[Tensor, "B R W"]:
-        """Run a block; `dense` takes what the streams get from it."""
-        streams, first = self.streams, self._first
-        rows = self._read_rows(x.shape[1]) if last else x.shape[1]
+    ) -> tuple[Float[Tensor, "B R W"], dict[str, Tensor]]:
+        """Run a block; return its tokens and the streams behind it.
+
+        Args:
+            block: The block.
+            index: Its number.
+            first: Row of the first patch.
+            read: How many rows are read behind the last block; None for another block.
+            x: Tokens.
+            dense: Streams so far.
+        """
+        streams, dense = self.streams, dict(dense)
+        rows = x.shape[1] if read is None else read
         normed = block.normed(x)
         attended, value = _attention(block, normed, rows)
         if "vv" in streams:
@@ -116,13 +133,13 @@ class ImagePass:
             dense["vv"] = stream + block.output(mixed, normed[:, first:])
             if index == 0 and self.alias_first_block:
                 dense["vv"] = dense["vv"] + attended[:, first:]
-        if last and "value" in streams:
+        if read is not None and "value" in streams:
             added = block.output(value[:, first:], normed[:, first:])
             dense["value"] = block.finish(x[:, first:], normed[:, first:], added)
         x = block.finish(x[:, :rows], normed[:, :rows], attended)
-        if last and "tokens" in streams:
+        if read is not None and "tokens" in streams:
             dense["tokens"] = x[:, first:]
-        return x
+        return x, dense
 
     def _read_rows(self, rows: int) -> int:
         """Return how many of the last block's tokens are read."""

@@ -100,6 +100,8 @@ class TowerPoints:
             stands beside it.
         weights: Name of a norm's or matrix's weight or bias, such as 'blocks.3.norm1.weight' ->
             what takes its place. Matrices are [out, in].
+        checkpoint_blocks: Keep nothing of a block for the backward pass but what enters it, and
+            compute the block once more there.
     """
 
     extra: Mapping[str, ExtraTokens] = field(default_factory=dict)
@@ -107,6 +109,7 @@ class TowerPoints:
     updates: Mapping[str, Update] = field(default_factory=dict)
     residuals: Mapping[str, Residual] = field(default_factory=dict)
     weights: Mapping[str, Tensor] = field(default_factory=dict)
+    checkpoint_blocks: bool = False
 
     @property
     def tokens(self) -> list[ExtraTokens | ReplacedTokens]:

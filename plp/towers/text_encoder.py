@@ -68,6 +68,13 @@ class TextEncoder(NamedTower):
                 f"its {kind} as a whole. Here updates of matrices and weights of norms can act "
                 f"(matrices: {listed(self.matrices())})."
             )
+        if points.checkpoint_blocks:
+            kind = type(self.network).__name__
+            raise ConfigError(
+                f"checkpoint_blocks: the transformers library runs its {kind} as a whole, no block "
+                "of it can be computed again by itself. Leave it out, and set model.text_chunk to "
+                "encode fewer classes at a time."
+            )
 
 
 class OpenCLIPEncoder(TextEncoder):

@@ -1,6 +1,7 @@
 """What text towers share that are read block by block."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from plp.errors import ConfigError
 from plp.towers.block import Block
+from plp.towers.checkpointed import run_block
 from plp.towers.points import TowerPoints
 from plp.towers.rows import Move, Rows
 from plp.towers.text import TextPrefix, TextTower
@@ -151,7 +153,8 @@ class BlockText(TextTower):
                 x, layout = self._moved(x, places, layout, move), after
                 places = self._places(tower, layout, rows, x.device)
             last = index == len(blocks) - 1
-            x = (self._last_block if last else self._block)(blocks[index], x, places)
+            run = partial(self._last_block if last else self._block, blocks[index])
+            x = run_block(points, run, x, places)
         return TextPrefix(stop, x, layout)
 
     def _read(

@@ -1,6 +1,7 @@
 """The tuners of a learner, by name."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from jaxtyping import Float, Int
@@ -23,6 +24,8 @@ class Tuners(nn.ModuleDict):
         backbone: The frozen model they act on; not kept.
         prompts: Prompts of the branches, by name of the branch.
         num_classes: C.
+        checkpoint_blocks: Whether blocks of the towers that tuners act on are computed again in the
+            backward pass: memory of one block instead of all, for a second forward pass.
 
     Raises:
         ConfigError: for a name that cannot be one, or a backbone that nothing can act inside.
@@ -34,9 +37,11 @@ class Tuners(nn.ModuleDict):
         backbone: Backbone,
         prompts: Mapping[str, Prompt],
         num_classes: int,
+        checkpoint_blocks: bool = False,
     ) -> None:
         super().__init__()
-        _check(configs)
+        _check(configs, checkpoint_blocks)
+        self.checkpoint_blocks = checkpoint_blocks
         for name, config in (configs or {}).items():
             tuner = TUNERS.build_if_config(
                 config, backbone=backbone, prompts=prompts, num_classes=num_classes
@@ -68,7 +73,7 @@ class Tuners(nn.ModuleDict):
     def image_points(self) -> TowerPoints | None:
         """Return what acts on the image tower; None for nothing."""
         acting = {n: tuner.image_points() for n, tuner in self.named() if tuner.acts_on_images}
-        return joined(acting) if acting else None
+        return self._joined(acting)
 
     def text_points(
         self, classes: Int[Tensor, " c"], reference: Callable[[str], Float[Tensor, "C N E"]]
@@ -76,7 +81,7 @@ class Tuners(nn.ModuleDict):
         """Return what acts on the text tower about some classes; None for nothing."""
         context = TextContext(classes, reference)
         acting = {n: t.text_points(context) for n, t in self.named() if t.acts_on_texts}
-        return joined(acting) if acting else None
+        return self._joined(acting)
 
     def text_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of those that act on the text tower."""
@@ -86,9 +91,21 @@ class Tuners(nn.ModuleDict):
         """Return a line a tuner."""
         return [f"{name}: {tuner.describe()}" for name, tuner in self.named()]
 
+    def _joined(self, acting: Mapping[str, TowerPoints]) -> TowerPoints | None:
+        if not acting:
+            return None
+        return replace(joined(acting), checkpoint_blocks=self.checkpoint_blocks)
 
-def _check(configs: object) -> None:
+
+def _check(configs: object, checkpoint_blocks: object) -> None:
     """Refuse tuners that are no dict by name, and names with dots, which separate state names."""
+    if not isinstance(checkpoint_blocks, bool):
+        raise ConfigError(f"expected checkpoint_blocks True or False, got {checkpoint_blocks!r}")
+    if checkpoint_blocks and not configs:
+        raise ConfigError(
+            "checkpoint_blocks=True computes blocks again that tuners act on, but the model has no "
+            "tuners. Leave it out; text_chunk bounds the memory of prompts"
+        )
     if configs is None:
         return
     if not isinstance(configs, Mapping) or not all(
