@@ -15,7 +15,7 @@ from plp.errors import ConfigError
 from plp.prompts.names_in_text import NamesInText
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.points import TowerPoints
-from plp.towers.text import TextTower
+from plp.towers.text import TextPrefix, TextTower
 from plp.towers.tower import NamedTower
 from plp.towers.vision import VisionTower
 from plp.towers.weights_state import weights_mark
@@ -150,6 +150,23 @@ class TowerBackbone(Backbone):
             ConfigError: if a prompt is longer than `context_length`, for a point this tower does
                 not have, or for a text in place of prompts.
         """
+        return self._text.encode(*self._cut(prompts), points)
+
+    def start_text(
+        self, prompts: PromptTokens, block: int, points: TowerPoints | None = None
+    ) -> TextPrefix:
+        """Encode prompts up to a block; `text_tower.resume` goes on there. See `encode_text`.
+
+        Args:
+            prompts: Token embeddings of whole prompts.
+            block: The first block that is not run.
+            points: What acts on the tower, in front of the block and behind it.
+        """
+        embeddings, end, shared = self._cut(prompts)
+        return self._text.prefix(embeddings, end, block, shared, points)
+
+    def _cut(self, prompts: PromptTokens) -> tuple[Tensor, Tensor, int]:
+        """Check prompts; return them cut at the longest, their ends on the CPU, what is shared."""
         check_prompts(prompts)
         end = prompts.end.cpu()  # where prompts of plp have it
         longest = int(end.max()) + 1
@@ -160,8 +177,7 @@ class TowerBackbone(Backbone):
                 f"the text tower takes at most {self.context_length}. Use fewer context tokens or "
                 "a shorter class name."
             )
-        cut = prompts.embeddings[:, :, :longest]
-        return self._text.encode(cut, end, prompts.shared, points)
+        return prompts.embeddings[:, :, :longest], end, prompts.shared
 
     def _set_towers(self, vision: VisionTower, text: TextTower) -> None:
         """Take the readers, and what follows from them."""

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from plp.backbones.base import Backbone
 from plp.branches.collection import Branches
+from plp.learners.acting import Acting
 from plp.learners.checks import check_new_classes
 from plp.learners.class_names import checked, name_tokens, places_among, spaced
 from plp.learners.precision import autocast
 from plp.learners.shortened import Shortened, shortened, warn_of_shortened
-from plp.learners.texts import Acting, Texts
+from plp.learners.texts import Texts
 from plp.losses.base import named
 from plp.prompts.base import Prompt
 from plp.structures import ImageFeatures, NameTokens

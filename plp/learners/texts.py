@@ -3,18 +3,20 @@
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
+from plp.learners.acting import NOTHING, Acting
 from plp.learners.length_order import by_length, in_order, part_sizes
 from plp.learners.recompute import recomputed
 from plp.learners.sharded_texts import encode_share
+from plp.learners.text_starts import TextStarts
 from plp.prompts.base import Prompt, PromptPart, cut_prompts, cut_tokens
 from plp.prompts.rows import Groups
 from plp.structures import NameTokens, PromptTokens
@@ -29,26 +31,6 @@ _MOST_TEXTS = 4096
 Context = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
-class Acting(NamedTuple):
-    """What acts on the text tower.
-
-    Attributes:
-        points: Returns it for texts of some classes; None where nothing does.
-        parameters: What it is learned by.
-    """
-
-    points: Callable[[Int[Tensor, " c"]], TowerPoints | None]
-    parameters: Sequence[nn.Parameter]
-
-    @property
-    def learned(self) -> list[nn.Parameter]:
-        """The parameters that take gradient."""
-        return [one for one in self.parameters if one.requires_grad]
-
-
-_NOTHING = Acting(lambda _: None, ())
-
-
 class Texts:
     """Encodes prompts with a frozen backbone; not normalised, float32.
 
@@ -61,7 +43,8 @@ class Texts:
       with the number of classes, at the price of a second forward pass.
     - Without gradient no more than 4096 texts are made and encoded at a time.
     - Parts are of classes whose texts are of about one length, see `part_sizes`.
-    - What acts on the text tower is asked for each part of the classes.
+    - What acts on the text tower is asked for each part of the classes. Fixed prompts are kept in
+      front of the first block that it reaches, see `TextStarts`.
     - With `split`, each process of a distributed run encodes a part of the texts that carry
       gradient, see `encode_share`.
 
@@ -81,10 +64,13 @@ class Texts:
         self.chunk = chunk
         self.split = False
         self._kept: dict[tuple[int, bool], tuple[Any, Tensor]] = {}
+        self._starts: dict[int, TextStarts] = {}
 
     def forget(self, learned_only: bool = False) -> None:
         """Drop what is kept: all of it, or what learned parameters took part in."""
         kept = self._kept.items() if learned_only else ()
+        if not learned_only:
+            self._starts = {}
         self._kept = {prompt: (key, text) for prompt, (key, text) in kept if not key[0]}
 
     def encode(
@@ -93,7 +79,7 @@ class Texts:
         names: NameTokens,
         pooled: Float[Tensor, "B E"] | None = None,
         key: Any = None,
-        acting: Acting = _NOTHING,
+        acting: Acting = NOTHING,
     ) -> dict[str, Float[Tensor, "C N E"] | Float[Tensor, "B C N E"]]:
         """Encode prompts by name.
 
@@ -131,15 +117,26 @@ class Texts:
             return self._of_images(prompt, names, pooled, acting)
         parameters = [*prompt.parameters(), *acting.parameters]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-            return self._of_classes(prompt, names, acting, self.split)
+            starts = self._starts_of(prompt, weights, key) if acting is not NOTHING else None
+            return self._of_classes(prompt, names, acting, self.split, starts)
         key = (tuple(map(tensor_state, parameters)), weights(), key)
-        place = id(prompt), acting is _NOTHING  # a reference's prompt may be a branch's too
+        place = id(prompt), acting is NOTHING  # a reference's prompt may be a branch's too
         kept = self._kept.get(place)
         if kept is None or kept[0] != key:
             with torch.no_grad():
                 text = self._of_classes(prompt, names, acting)
             kept = self._kept[place] = (key, text)
         return kept[1]
+
+    def _starts_of(self, prompt: Prompt, weights: Callable[[], Any], key: Any) -> TextStarts | None:
+        """Return what is kept of a fixed prompt that tuners act on; None for a learned one."""
+        if any(p.requires_grad for p in prompt.parameters()):
+            return None
+        key = (tuple(map(tensor_state, prompt.parameters())), weights(), key)
+        starts = self._starts.get(id(prompt))
+        if starts is None or starts.key != key:
+            starts = self._starts[id(prompt)] = TextStarts(key)
+        return starts
 
     def _of_images(
         self, prompt: Prompt, names: NameTokens, pooled: Tensor, acting: Acting
@@ -156,10 +153,15 @@ class Texts:
         return self._sorted(lengths, tokens.end.shape[1], partial(cut_tokens, tokens), acting)
 
     def _of_classes(
-        self, prompt: Prompt, names: NameTokens, acting: Acting, split: bool = False
+        self,
+        prompt: Prompt,
+        names: NameTokens,
+        acting: Acting,
+        split: bool = False,
+        starts: TextStarts | None = None,
     ) -> Tensor:
         cut = partial(prompt.parts, names)
-        return self._sorted(names.lengths, prompt.num_prompts, cut, acting, split)
+        return self._sorted(names.lengths, prompt.num_prompts, cut, acting, split, starts)
 
     def _sorted(
         self,
@@ -168,6 +170,7 @@ class Texts:
         cut: Callable[[Groups], Sequence[PromptPart]],
         acting: Acting,
         split: bool = False,
+        starts: TextStarts | None = None,
     ) -> Float[Tensor, "C N E"]:
         """Encode classes in the order of their lengths; return the texts as the classes lie."""
         lengths = lengths.cpu()
@@ -176,7 +179,7 @@ class Texts:
         def encode(classes: Int[Tensor, " c"]) -> Tensor:
             groups = classes.split(part_sizes(lengths[classes], most))
             again = most is not None and len(classes) > most
-            return self._parts(cut(groups), groups, acting, again)
+            return self._parts(cut(groups), groups, acting, again, starts)
 
         order = by_length(lengths)
         return encode_share(order, encode) if split else in_order(encode(order), order)
@@ -189,12 +192,17 @@ class Texts:
         return min(self.chunk or most, most)
 
     def _parts(
-        self, parts: Sequence[PromptPart], groups: Groups, acting: Acting, again: bool
+        self,
+        parts: Sequence[PromptPart],
+        groups: Groups,
+        acting: Acting,
+        again: bool,
+        starts: TextStarts | None = None,
     ) -> Tensor:
         """Make and encode parts of the prompts; `again` in the backward pass, if there is one."""
         texts = []
         for part, group in zip(parts, groups, strict=True):
-            encode = partial(self._part, part.make, partial(acting.points, group))
+            encode = partial(self._part, part.make, acting.points, group, starts)
             if again and torch.is_grad_enabled():
                 texts.append(recomputed(encode, *part.inputs, held=acting.learned))
             else:
@@ -204,16 +212,27 @@ class Texts:
     def _part(
         self,
         make: Callable[..., PromptTokens],
-        points: Callable[[], TowerPoints | None],
+        points: Callable[[Int[Tensor, " c"]], TowerPoints | None],
+        group: Int[Tensor, " c"],
+        starts: TextStarts | None,
         *inputs: Tensor,
     ) -> Tensor:
-        with torch.autocast(self.backbone.device.type, enabled=False):
-            tokens = make(*inputs)
-            acting = points()
-        parts = cut_prompts(tokens, _MOST_TEXTS)
+        def made() -> Sequence[PromptTokens]:
+            with self._plain():
+                return cut_prompts(make(*inputs), _MOST_TEXTS)
+
+        with self._plain():
+            acting = points(group)
+        texts: list[Tensor] | None = None
         with self.autocast():
             if acting is None:  # a backbone of a user's own need not know of points
-                texts = [self.backbone.encode_text(some) for some in parts]
-            else:
-                texts = [self.backbone.encode_text(some, acting) for some in parts]
+                texts = [self.backbone.encode_text(some) for some in made()]
+            elif starts is not None:
+                texts = starts.encode(self.backbone, group.tolist(), made, acting)
+            if texts is None:
+                texts = [self.backbone.encode_text(some, acting) for some in made()]
         return torch.cat(texts, dim=1).float()
+
+    def _plain(self) -> torch.autocast:
+        """Prompts, and what acts, are made in their own precision."""
+        return torch.autocast(self.backbone.device.type, enabled=False)
