@@ -38,7 +38,7 @@ class ImageFeatures(NamedTuple):
         """Features of the tower as it is; these themselves where nothing acts inside it."""
         return self if self.frozen is None else self.frozen
 
-    def rows(self, images: Sequence[int]) -> "ImageFeatures":
+    def rows(self, images: Sequence[int] | Int[Tensor, " b"]) -> "ImageFeatures":
         """Return the features of some of the images, in that order."""
         index = torch.as_tensor(images, dtype=torch.long, device=self.pooled.device)
         dense = {name: stream[index] for name, stream in self.dense.items()}
@@ -52,6 +52,64 @@ class ImageFeatures(NamedTuple):
         extra = {name: states.to(*args, **kwargs) for name, states in self.extra.items()}
         frozen = None if self.frozen is None else self.frozen.to(*args, **kwargs)
         return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid, extra, frozen)
+
+
+class ImagePrefix(NamedTuple):
+    """Images on their way through a tower, in front of a block.
+
+    Attributes:
+        block: The block that comes next; the number of blocks behind the last.
+        tokens: What enters it, before anything acts there; of block 0 what `ImageTower.embed`
+            yields. Behind the last block only the tokens that are read.
+        dense: Dense streams so far.
+    """
+
+    block: int
+    tokens: Float[Tensor, "B L W"]
+    dense: dict[str, Float[Tensor, "B P W"]]
+
+    def rows(self, images: Sequence[int] | Int[Tensor, " b"]) -> "ImagePrefix":
+        """Return some of the images, in that order."""
+        index = torch.as_tensor(images, dtype=torch.long, device=self.tokens.device)
+        dense = {name: stream[index] for name, stream in self.dense.items()}
+        return ImagePrefix(self.block, self.tokens[index], dense)
+
+    def to(self, *args: Any, **kwargs: Any) -> "ImagePrefix":
+        """Move or cast all tensors, as `Tensor.to` does."""
+        dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
+        return ImagePrefix(self.block, self.tokens.to(*args, **kwargs), dense)
+
+
+class StartedImages(NamedTuple):
+    """What may be kept of images whose tower is tuned: what nothing that is learned reaches.
+
+    Attributes:
+        start: Images in front of the first block that a tuner acts on; their pixels where there is
+            no block in front of it.
+        frozen: Features of the frozen tower, for references and teachers.
+    """
+
+    start: "ImagePrefix | Tensor"
+    frozen: ImageFeatures
+
+    @property
+    def untuned(self) -> ImageFeatures:
+        """Features of the tower as it is."""
+        return self.frozen
+
+    def rows(self, images: Sequence[int] | Int[Tensor, " b"]) -> "StartedImages":
+        """Return some of the images, in that order."""
+        frozen, start = self.frozen.rows(images), self.start
+        if isinstance(start, ImagePrefix):
+            return StartedImages(start.rows(images), frozen)
+        return StartedImages(start[torch.as_tensor(images, device=start.device)], frozen)
+
+    def to(self, *args: Any, **kwargs: Any) -> "StartedImages":
+        """Move or cast all tensors, as `Tensor.to` does."""
+        return StartedImages(self.start.to(*args, **kwargs), self.frozen.to(*args, **kwargs))
+
+
+KeptImages = ImageFeatures | StartedImages
 
 
 class Shots(NamedTuple):

@@ -8,7 +8,7 @@ from plp.datasets.coop import Coop
 from plp.datasets.decoded import DecodedImages, decode_images
 from plp.datasets.epoch_sampler import EpochSampler
 from plp.datasets.feature_store import FeatureStore, StoredRows
-from plp.datasets.features import FeatureDataset, MemoryRows
+from plp.datasets.features import FeatureDataset, FrozenBeside, MemoryRows
 from plp.datasets.folder import Folder
 from plp.datasets.imagenet import ImageNet
 from plp.datasets.imagenet_shift import ImageNetShift
@@ -34,6 +34,7 @@ __all__ = [
     "FeatureStore",
     "FewShot",
     "Folder",
+    "FrozenBeside",
     "ImageDataset",
     "ImageNet",
     "ImageNetShift",

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from plp.datasets.claims import Claims
 from plp.datasets.features import FeatureRows
+from plp.datasets.kept_tensors import KeptTensors
 from plp.datasets.shards import (
-    DENSE,
-    POOLED,
     SUFFIX,
     ShardChecks,
     age_of,
@@ -27,7 +26,7 @@ from plp.datasets.shards import (
     short_digest,
 )
 from plp.files import write_bytes, write_text
-from plp.structures import ImageFeatures
+from plp.structures import KeptImages
 
 logger = logging.getLogger("plp")
 
@@ -61,6 +60,7 @@ class FeatureStore:
 
     Example:
         >>> import tempfile
+        >>> from plp.structures import ImageFeatures
         >>> store = FeatureStore(tempfile.mkdtemp(), {'weights': 'ab12'})
         >>> store.add(['x', 'y'], ImageFeatures(torch.eye(2), {}, (7, 7)))
         >>> 'y' in store, 'z' in store
@@ -138,15 +138,15 @@ class FeatureStore:
         if not (self.folder / "settings.json").exists():
             write_text(self.folder / "settings.json", self._settings + "\n")
 
-    def add(self, keys: Sequence[str], features: ImageFeatures) -> None:
+    def add(self, keys: Sequence[str], features: KeptImages) -> None:
         """Write the features of views that were encoded together; a whole shard of them stays.
 
         Raises:
             OSError: if the shard cannot be written (a full disk); there is none then.
             ValueError: if there are not as many keys as images.
         """
-        if len(keys) != len(features.pooled):
-            raise ValueError(f"expected {len(features.pooled)} keys, got {len(keys)}")
+        if len(keys) != (count := len(features.untuned.pooled)):
+            raise ValueError(f"expected {count} keys, got {len(keys)}")
         if not keys:
             return
         shard = self.folder / name_of(keys)
@@ -155,7 +155,7 @@ class FeatureStore:
             self._checks.is_written(shard)
         self._put(shard, keys)
 
-    def read(self, keys: Sequence[str]) -> ImageFeatures:
+    def read(self, keys: Sequence[str]) -> KeptImages:
         """Return the features of B views.
 
         Raises:
@@ -163,18 +163,18 @@ class FeatureStore:
             DataError: if a shard was removed or damaged since the last `refresh`.
         """
         places = [self._places[key] for key in keys]
-        shards: dict[Path, dict[str, Tensor]] = {}
+        shards: dict[Path, KeptTensors] = {}
         for place in places:
             if place.shard not in shards:
                 if not self._checks.fits(place.shard):
                     raise lost(place.shard, "its content does not match its digest")
-                shards[place.shard], grid = open_shard(place.shard)
+                shards[place.shard] = open_shard(place.shard)
+        first = shards[places[0].shard]
         rows = {
-            name: torch.stack([shards[place.shard][name][place.row] for place in places])
-            for name in shards[places[0].shard]
+            name: torch.stack([shards[place.shard].tensors[name][place.row] for place in places])
+            for name in first.tensors
         }
-        pooled = rows.pop(POOLED)
-        return ImageFeatures(pooled, {k.removeprefix(DENSE): v for k, v in rows.items()}, grid)
+        return first._replace(tensors=rows).images()
 
     def _shards_of(self, keys: Iterable[str | None]) -> list[Path]:
         places = (self._places.get(key) for key in keys if key is not None)
@@ -202,7 +202,7 @@ class StoredRows(FeatureRows):
     def __len__(self) -> int:
         return len(self.keys)
 
-    def gather(self, rows: Int[Tensor, " B"]) -> ImageFeatures:
+    def gather(self, rows: Int[Tensor, " B"]) -> KeptImages:
         """Return the features of the views at `rows`."""
         return self.store.read([self.keys[row] for row in rows.tolist()])
 

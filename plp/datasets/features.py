@@ -7,16 +7,17 @@ from typing import Any, TypedDict, final
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
-from plp.datasets.images import View
-from plp.structures import ImageFeatures
+from plp.datasets.images import ImageDataset, Sample, View
+from plp.datasets.kept_tensors import KeptTensors
+from plp.structures import KeptImages, StartedImages
 
 
 class FeatureBatch(TypedDict):
     """A batch as `PromptLearner.forward` takes it."""
 
-    images: ImageFeatures
+    images: KeptImages
     labels: Int[Tensor, " B"]
     indices: Int[Tensor, " B"]
 
@@ -29,7 +30,7 @@ class FeatureRows(ABC):
         """Return V."""
 
     @abstractmethod
-    def gather(self, rows: Int[Tensor, " B"]) -> ImageFeatures:
+    def gather(self, rows: Int[Tensor, " B"]) -> KeptImages:
         """Return the features of the views at `rows`."""
 
 
@@ -41,16 +42,22 @@ class MemoryRows(FeatureRows):
         features: Their first axis is V.
     """
 
-    def __init__(self, features: ImageFeatures) -> None:
+    def __init__(self, features: KeptImages) -> None:
         self.features = features
 
-    def __len__(self) -> int:
-        return len(self.features.pooled)
+    @classmethod
+    def joined(cls, parts: Sequence[KeptImages]) -> "MemoryRows":
+        """Return the features of batches, one after the other."""
+        kept = [KeptTensors.of(part) for part in parts]
+        tensors = {name: torch.cat([one.tensors[name] for one in kept]) for name in kept[0].tensors}
+        return cls(kept[0]._replace(tensors=tensors).images())
 
-    def gather(self, rows: Int[Tensor, " B"]) -> ImageFeatures:
+    def __len__(self) -> int:
+        return len(self.features.untuned.pooled)
+
+    def gather(self, rows: Int[Tensor, " B"]) -> KeptImages:
         """Return the features of the views at `rows`."""
-        dense = {name: stream[rows] for name, stream in self.features.dense.items()}
-        return ImageFeatures(self.features.pooled[rows], dense, self.features.grid)
+        return self.features.rows(rows)
 
 
 class FeatureDataset(Dataset[View]):
@@ -90,3 +97,42 @@ class FeatureDataset(Dataset[View]):
         rows = torch.tensor([view.view for view in views]) * len(self) + items
         features = self.features.gather(rows)
         return FeatureBatch(images=features, labels=self.labels[items], indices=items)
+
+
+class _Beside(TypedDict):
+    """Pixels of a view, and its place among the features."""
+
+    sample: Sample
+    row: int
+
+
+@final
+class FrozenBeside(Dataset[_Beside]):
+    """Images as they are, with features of the frozen tower, which are not computed in each step.
+
+    For towers that are tuned from the first block on: references and teachers see the frozen one.
+
+    Args:
+        images: The images.
+        features: Features of views times images, as in `FeatureDataset`.
+    """
+
+    def __init__(self, images: ImageDataset, features: FeatureRows) -> None:
+        self.images = images
+        self.features = features
+        self.metainfo = images.metainfo
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, which: View | int) -> _Beside:
+        view = which if isinstance(which, View) else View(which, 0)
+        views = len(self.features) // len(self)  # of a deterministic transform all are the same
+        return _Beside(sample=self.images[view], row=view.view % views * len(self) + view.item)
+
+    def collate(self, samples: Sequence[_Beside]) -> FeatureBatch:
+        """Stack pixels, gather features."""
+        batch = default_collate([one["sample"] for one in samples])
+        features = self.features.gather(torch.tensor([one["row"] for one in samples]))
+        started = StartedImages(batch["images"], features.untuned)
+        return FeatureBatch(images=started, labels=batch["labels"], indices=batch["indices"])

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from safetensors import safe_open
-from torch import Tensor
 
 from plp.checksums import note_unchecked
+from plp.datasets.kept_tensors import KeptTensors
 from plp.errors import DataError
 from plp.sealed_tensors import DamagedError, pack, unpack
-from plp.structures import ImageFeatures
+from plp.structures import KeptImages
 
 SUFFIX = ".safetensors"
-POOLED, DENSE = "pooled", "dense."  # names of tensors
 _LENGTH = 32  # of a short digest
 
 
@@ -30,25 +29,29 @@ def name_of(keys: Sequence[str]) -> str:
     return short_digest(json.dumps(list(keys))) + SUFFIX
 
 
-def content_of(keys: Sequence[str], features: ImageFeatures) -> bytes:
+def content_of(keys: Sequence[str], images: KeptImages) -> bytes:
     """Return what the shard of some keys holds."""
-    dense = {DENSE + name: stream for name, stream in features.dense.items()}
+    kept = KeptTensors.of(images)
     # Clones: safetensors refuses tensors that share memory, which a backbone's streams may.
-    tensors = {name: t.clone() for name, t in ({POOLED: features.pooled} | dense).items()}
-    texts = {"keys": json.dumps(list(keys)), "grid": json.dumps(features.grid)}
+    tensors = {name: t.clone() for name, t in kept.tensors.items()}
+    texts = {"keys": json.dumps(list(keys)), "grid": json.dumps(kept.grid)}
+    if kept.block is not None:
+        texts["block"] = json.dumps(kept.block)
     return pack({name: t.contiguous() for name, t in tensors.items()}, texts)
 
 
-def open_shard(shard: Path) -> tuple[dict[str, Tensor], tuple[int, int]]:
-    """Return the tensors of a shard, which stay on disk until their rows are used, and the grid.
+def open_shard(shard: Path) -> KeptTensors:
+    """Return what a shard holds; tensors stay on disk until their rows are used.
 
     Raises:
         DataError: if it cannot be read any more.
     """
     try:
         with safe_open(shard, framework="pt") as file:
-            rows, columns = json.loads(file.metadata()["grid"])
-            return {name: file.get_tensor(name) for name in file.keys()}, (rows, columns)  # noqa: SIM118
+            texts = file.metadata()
+            rows, columns = json.loads(texts["grid"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return KeptTensors(tensors, (rows, columns), json.loads(texts.get("block", "null")))
     except Exception as error:  # damaged bytes make readers raise anything
         raise lost(shard, str(error)) from error
 

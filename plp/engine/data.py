@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from plp.backbones.base import Backbone
 from plp.datasets import (
     DataSource,
+    FeatureDataset,
     FewShot,
     ImageDataset,
     Loading,
@@ -32,8 +33,15 @@ from plp.datasets.readable import (
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data_options import DataOptions
 from plp.engine.encoding import encode_views
-from plp.engine.feature_cache import CachedViews, cache_folder, find_views
+from plp.engine.feature_cache import (
+    CachedViews,
+    cache_folder,
+    features_of,
+    find_views,
+    tuned_from_the_start,
+)
 from plp.engine.feature_filling import fill_stores
+from plp.engine.kept_parts import KeptParts, kept_parts
 from plp.engine.processes import share_of_batch
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
@@ -145,14 +153,29 @@ def build_loaders(
         for part in parts
         if (items := getattr(few, part))
     }  # fmt: skip
-    cached, about_pixels = _stored_views(images, options, learner, few)
+    kept = _kept(images, options, learner)
+    cached, about_pixels = _stored_views(images, options, learner, few, kept)
     loaders = {
-        part: _loader(part, one, cached.get(part), options, learner, seed, epochs)
+        part: _loader(part, one, cached.get(part), options, learner, seed, epochs, kept)
         for part, one in images.items()
     }
-    notes = few.notes + about_pixels + (loaders["train"].notes if "train" in loaders else ())
+    notes = (
+        few.notes
+        + about_pixels
+        + kept.notes
+        + (loaders["train"].notes if "train" in loaders else ())
+    )
     made = {part: loading.loader for part, loading in loaders.items()}
     return Loaders(made, notes, dict(train=repr(augment), eval=repr(plain)), few, about_pixels)
+
+
+def _kept(
+    images: Mapping[str, ImageDataset], options: DataOptions, learner: PromptLearner
+) -> KeptParts:
+    """Say which parts' features are kept, on disk or in memory."""
+    disk = cache_folder(options.feature_cache) is not None
+    asked = [part for part in images if disk or (options.cache_features and part != "test")]
+    return kept_parts(images, learner, options.views, options.prefix_cache, asked)
 
 
 def _stored_views(
@@ -160,12 +183,14 @@ def _stored_views(
     options: DataOptions,
     learner: PromptLearner,
     few: FewShot,
+    kept: KeptParts,
 ) -> tuple[dict[str, CachedViews], tuple[str, ...]]:
     """Check images, decode what to keep; return the parts whose features are on disk (now), and
     what is to be said about the images.
     """
     folder, workers = cache_folder(options.feature_cache), max(options.num_workers, 1)
-    found = find_views(folder, images, options.views, learner, workers) if folder else {}
+    parts = {part: one for part, one in images.items() if part in kept.parts}
+    found = find_views(folder, parts, options.views, learner, workers) if folder else {}
     unproved = [
         item
         for part, one in images.items()
@@ -178,7 +203,8 @@ def _stored_views(
     shots = images["train"].items if "train" in images else ()
     # What is said about shots stands in each of their runs, also where nothing is decoded.
     inspection = glance_at(shots, inspection, few.root, workers)
-    if "train" in images and ("train" not in found or found["train"].missing()):
+    train = found.get("train")
+    if "train" in images and (train is None or train.beside or train.missing()):
         _keep_decoded(images["train"], options.image_cache, workers)
     filled = fill_stores(found, learner, options.eval_batch_size, options.num_workers)
     return filled, pixel_notes(inspection, shots, options.reading)
@@ -211,20 +237,23 @@ def _loader(
     learner: PromptLearner,
     seed: int,
     epochs: int,
+    kept: KeptParts,
 ) -> Loading:
     train = part == "train"
     views = options.views if train else 1
     workers = options.num_workers
     dataset: Dataset[Any] = images
     if cached is not None:
-        dataset, views, workers = cached.dataset(), cached.views, 0
-    elif options.cache_features and part != "test" and not learner.tuners.acts_on_images:
-        dataset = encode_views(
+        dataset, views = cached.dataset(), cached.views
+    elif options.cache_features and part != "test" and part in kept.parts:
+        rows = encode_views(
             learner, images, int(views), options.eval_batch_size, workers, references=not train
         )
-        workers = 0
+        dataset = features_of(images, rows, tuned_from_the_start(learner))
     elif train and options.augment == "device":
         dataset = CropDataset(images)
+    if isinstance(dataset, FeatureDataset):  # nothing is decoded
+        workers = 0
     workers = decoders(dataset, workers, looks=1 if part == "test" else epochs)
     with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
         warnings.simplefilter("ignore", UserWarning)

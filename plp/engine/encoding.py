@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch.utils.data import DataLoader
 
-from plp.datasets import FeatureDataset, ImageDataset, MemoryRows, View
+from plp.datasets import ImageDataset, MemoryRows, View
 from plp.datasets.decoders import decoders, start_method
 from plp.learners.prompt_learner import PromptLearner
-from plp.structures import ImageFeatures
+from plp.structures import KeptImages
 
 logger = logging.getLogger("plp")
 
@@ -25,8 +25,8 @@ def encode(
     total: int,
     workers: int,
     references: bool,
-) -> Iterator[ImageFeatures]:
-    """Send batches of views through the learner's frozen tower, and yield the features of each.
+) -> Iterator[KeptImages]:
+    """Send batches of views through the learner's frozen tower, and yield what is kept of each.
 
     How far it is stands in the log every `TOLD_EVERY` seconds and a batch.
 
@@ -49,7 +49,7 @@ def encode(
     done, told = 0, time.monotonic()
     for batch in loader:
         pixels = batch["images"].to(learner.backbone.device)
-        yield learner.encode_image(pixels, references=references).to("cpu")
+        yield learner.keep_image(pixels, references=references).to("cpu")
         done += len(pixels)
         if time.monotonic() - told >= TOLD_EVERY:
             told = time.monotonic()
@@ -78,7 +78,7 @@ def encode_views(
     batch_size: int,
     workers: int,
     references: bool = False,
-) -> FeatureDataset:
+) -> MemoryRows:
     """Encode n views of every image, and keep the features in memory.
 
     Every process of a distributed run encodes them all.
@@ -90,14 +90,12 @@ def encode_views(
         batch_size: Images that are encoded together.
         workers: Processes that decode images; 0 decodes in this one.
         references: Also yield the streams that only references look at.
+
+    Returns:
+        View v of image i at v * I + i.
     """
     order = [View(item, view) for view in range(views) for item in range(len(images))]
     batches = in_batches(order, batch_size)
-    found = list(encode(learner, images, batches, len(order), workers, references))
-    features = ImageFeatures(
-        torch.cat([one.pooled for one in found]),
-        {name: torch.cat([one.dense[name] for one in found]) for name in found[0].dense},
-        found[0].grid,
+    return MemoryRows.joined(
+        list(encode(learner, images, batches, len(order), workers, references))
     )
-    labels = torch.tensor([item.label for item in images.items])
-    return FeatureDataset(MemoryRows(features), labels, images.metainfo)

@@ -4,17 +4,26 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 
-from plp.branches.base import Branch
 from plp.check_cost import checking
-from plp.datasets import FeatureDataset, FeatureStore, ImageDataset, Item, StoredRows, View
+from plp.datasets import (
+    FeatureDataset,
+    FeatureStore,
+    FrozenBeside,
+    ImageDataset,
+    Item,
+    StoredRows,
+    View,
+)
 from plp.datasets.contents import file_digest, path_of
+from plp.datasets.features import FeatureRows
 from plp.engine.result import versions
 from plp.files import user_cache
 from plp.learners.prompt_learner import PromptLearner
+from plp.learners.started import first_tuned_block
 from plp.transforms import Transform
 
 SCREEN = {"screen": True}  # marks what a comparison shows, not only the log of the run
@@ -31,6 +40,7 @@ class CachedViews(NamedTuple):
         keys: Key of each view, view v of image i at v * I + i; None for a file that cannot be read.
         views: Views of an image; 1 where the transform is deterministic, for all are the same then.
         references: Whether the references' streams are wanted too; training has no use for them.
+        beside: Whether images are decoded too, for a tower that is tuned from its first block on.
     """
 
     images: ImageDataset
@@ -38,6 +48,7 @@ class CachedViews(NamedTuple):
     keys: tuple[str | None, ...]
     views: int
     references: bool
+    beside: bool = False
 
     def missing(self) -> dict[str | None, View]:
         """Return what is to be encoded, by key and in order; a key comes once."""
@@ -58,11 +69,21 @@ class CachedViews(NamedTuple):
         pairs = zip(items, self.keys, strict=True)
         return list(dict.fromkeys(i for i, key in pairs if key is None or key not in self.store))
 
-    def dataset(self) -> FeatureDataset:
+    def dataset(self) -> FeatureDataset | FrozenBeside:
         """Return a data set that reads the features from the store; none may be missing."""
-        labels = torch.tensor([item.label for item in self.images.items])
         keys = [key for key in self.keys if key is not None]
-        return FeatureDataset(StoredRows(self.store, keys), labels, self.images.metainfo)
+        return features_of(self.images, StoredRows(self.store, keys), self.beside)
+
+
+def features_of(
+    images: ImageDataset, rows: FeatureRows, beside: bool
+) -> FeatureDataset | FrozenBeside:
+    """Return images as the features that are kept of them, or `beside` their pixels."""
+    if beside:
+        return FrozenBeside(images, rows)
+    return FeatureDataset(
+        rows, torch.tensor([item.label for item in images.items]), images.metainfo
+    )
 
 
 def cache_folder(option: str | bool | None) -> Path | None:
@@ -90,14 +111,13 @@ def find_views(
 
     Args:
         folder: Folder of all stores.
-        parts: Images by part: train, val, test.
+        parts: Images by part: train, val, test; of a tuned tower those of `kept_parts`.
         views: Views of a training image; 'epoch' for a new one each epoch, which comes back only
             where the transform is deterministic.
         learner: Its backbone is the tower.
         workers: Threads that read files.
     """
-    if learner.tuners.acts_on_images:  # what the tower yields changes with each step
-        return {}
+    beside = tuned_from_the_start(learner)
     found: dict[str, CachedViews] = {}
     stores: dict[str, FeatureStore] = {}
     for part, images in parts.items():
@@ -113,7 +133,9 @@ def find_views(
             stores[name] = FeatureStore(folder, settings)
         keys = _keys(images, number, transform.deterministic, workers)
         stores[name].verify(keys)
-        found[part] = CachedViews(images, stores[name], keys, number, references=not train)
+        found[part] = CachedViews(
+            images, stores[name], keys, number, references=not train, beside=beside
+        )  # fmt: skip
     return found
 
 
@@ -144,7 +166,7 @@ def _settings(images: ImageDataset, learner: PromptLearner, references: bool) ->
         "backbone": f"{type(backbone).__module__}.{type(backbone).__qualname__}",
         "fingerprint": backbone.fingerprint,
         "normalisation": [backbone.mean.tolist(), backbone.std.tolist()],
-        "streams": _streams(learner, references),
+        **_streams(learner, references),
         "precision": learner.precision,
         "device": backbone.device.type,
         "transform": f"{transform.__module__}.{transform.__qualname__}: {images.transform!r}",
@@ -161,7 +183,17 @@ def _deep_settings(images: ImageDataset) -> dict[str, Any]:
     return found if images.value_range is None else {**found, "value_range": images.value_range}
 
 
-def _streams(learner: PromptLearner, references: bool) -> list[str]:
-    branches = [*learner.branches.values(), *(learner.references.values() if references else ())]
-    streams = {cast(Branch, branch).stream for branch in branches}
-    return sorted(name for name in streams if name is not None)
+def tuned_from_the_start(learner: PromptLearner) -> bool:
+    """Return whether tuners act on the image tower with no block in front."""
+    tuners = learner.tuners
+    return tuners.acts_on_images and not first_tuned_block(learner.backbone, tuners)
+
+
+def _streams(learner: PromptLearner, references: bool) -> dict[str, Any]:
+    """Return what is read of the tower, and of a tuned one where it is left for its tuners."""
+    own, others = learner.branches.streams, learner.references.streams if references else ()
+    if not learner.tuners.acts_on_images:
+        return {"streams": sorted({*own, *others})}
+    frozen = {"streams": sorted(others)}
+    block = first_tuned_block(learner.backbone, learner.tuners)
+    return {**frozen, "prefix": {"block": block, "streams": sorted(own)}} if block else frozen

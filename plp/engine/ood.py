@@ -12,8 +12,9 @@ from plp.datasets import ImageDataset
 from plp.datasets.pixel_notes import later_notes
 from plp.engine.choices import Choices
 from plp.engine.data import transform_for
+from plp.engine.data_options import DataOptions
 from plp.engine.feature_cache import cache_folder
-from plp.engine.ood_cache import store_features
+from plp.engine.ood_cache import Stored, store_features
 from plp.engine.ood_duplicates import find_duplicates_of_sets
 from plp.engine.ood_folder import own_ood_folder
 from plp.engine.ood_report import average, entries, write_export, write_outputs
@@ -26,6 +27,7 @@ from plp.engine.transport import transport_entries, warn_of_transport, watching_
 from plp.errors import ConfigError
 from plp.evaluation import CalibrationReport, OODMetrics, calibration_report, ood_metrics
 from plp.evaluation.finite import PREDICTION, check_logits, check_scores
+from plp.learners.prompt_learner import PromptLearner
 from plp.transforms.base import Transform
 from plp.wording import count
 
@@ -187,7 +189,7 @@ def _score_sets(
         logger.info("%s: %s (%s)", one.name, count(len(images), "image"), one.source)
         size, workers = setup.options.eval_batch_size, setup.options.num_workers
         cache = cache_folder(setup.options.feature_cache)
-        stored = store_features(learner, images, cache, size, workers) if cache else None
+        stored = _stored(learner, images, cache, setup.options) if cache else None
         found = score_images(
             learner, scorings, images, batch_size=size, num_workers=workers, stored=stored,
             labelled=one.name == ID, on_error=on_error, export=export_to is not None,
@@ -202,6 +204,14 @@ def _score_sets(
         scored[one.name] = found._replace(export=None)
         seconds[one.name] = round(time.monotonic() - begin, 2)
     return scored, seconds
+
+
+def _stored(
+    learner: PromptLearner, images: ImageDataset, cache: Path, options: DataOptions
+) -> Stored | None:
+    return store_features(
+        learner, images, cache, options.eval_batch_size, options.num_workers, options.prefix_cache
+    )
 
 
 def _describe(restored: Restored, transform: str, notes: tuple[str, ...]) -> dict[str, Any]:

@@ -1,17 +1,22 @@
 """Features of a set's images through the disk: encoded once for all methods that share a tower."""
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxtyping import Int
 from torch import Tensor, tensor
 
-from plp.datasets import FeatureDataset, ImageDataset
+from plp.datasets import FeatureDataset, FrozenBeside, ImageDataset
 from plp.datasets.decoding import Traits
 from plp.datasets.readable import inspect_images
+from plp.engine.data_options import DataOptions
 from plp.engine.feature_cache import CachedViews, find_views
 from plp.engine.feature_filling import fill_stores
+from plp.engine.kept_parts import kept_parts
 from plp.learners.prompt_learner import PromptLearner
+
+logger = logging.getLogger("plp")
 
 _PART = "test"  # as the stores of training call it: their features serve here and the other way
 
@@ -26,14 +31,19 @@ class Stored(NamedTuple):
         traits: Of the images that were decoded now.
     """
 
-    dataset: FeatureDataset
+    dataset: FeatureDataset | FrozenBeside
     places: Int[Tensor, " I"]
     unreadable: tuple[tuple[int, str], ...]
     traits: tuple[Traits, ...] = ()
 
 
 def store_features(
-    learner: PromptLearner, images: ImageDataset, folder: Path, batch_size: int, workers: int
+    learner: PromptLearner,
+    images: ImageDataset,
+    folder: Path,
+    batch_size: int,
+    workers: int,
+    limit: int = DataOptions.prefix_cache,
 ) -> Stored | None:
     """Encode those images of a set whose features are not on disk yet.
 
@@ -46,11 +56,15 @@ def store_features(
         folder: Folder of all stores.
         batch_size: Images that are encoded together.
         workers: Processes or threads that decode.
+        limit: MiB that what enters a tuned block may take.
 
     Returns:
         The features; None where they cannot be kept, so that images must be encoded as they come.
     """
-    found = _find(images, learner, folder, workers)
+    kept = kept_parts({_PART: images}, learner, 1, limit, asked=[_PART])
+    for note in kept.notes:
+        logger.info(note)
+    found = _find(images, learner, folder, workers) if kept.parts else None
     if found is None:
         return None
     inspection = inspect_images(found.unproved(), images.root, workers, images.reading)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from plp.datasets import ImageDataset, build_loader
+from plp.datasets import FrozenBeside, ImageDataset, build_loader
 from plp.datasets.decoders import decoders
 from plp.datasets.decoding import Traits
 from plp.engine.ood_cache import Stored
@@ -154,9 +154,10 @@ def _batches(
         return
     unreadable = [Unreadable(*one) for one in stored.unreadable]
     yield {"unreadable": unreadable, "traits": stored.traits}
-    for batch in build_loader(
-        stored.dataset, min(batch_size, len(stored.dataset)), False, views=1
-    ).loader:
+    decoding = isinstance(stored.dataset, FrozenBeside)
+    workers = decoders(stored.dataset, num_workers) if decoding else 0
+    size = min(batch_size, len(stored.dataset))
+    for batch in build_loader(stored.dataset, size, False, views=1, num_workers=workers).loader:
         yield {**batch, "indices": stored.places[batch["indices"]], "unreadable": [], "traits": []}
 
 

@@ -18,7 +18,7 @@ from plp.reader import asked_for
 from plp.registry import SCORES
 from plp.scores import Score
 from plp.scores.logits import LogitScore
-from plp.structures import ImageFeatures
+from plp.structures import KeptImages
 
 
 def scores_of(learner: PromptLearner) -> dict[str, Score]:
@@ -54,7 +54,7 @@ def usual_score(scores: dict[str, Score], probability: Probability = "softmax") 
 
 @torch.no_grad()
 def score_batch(
-    learner: PromptLearner, scores: dict[str, Score], images: Tensor | ImageFeatures
+    learner: PromptLearner, scores: dict[str, Score], images: Tensor | KeptImages
 ) -> dict[str, Float[Tensor, " B"]]:
     """Score a batch on the learner's device; return the scores on the CPU, by name."""
     evidence = learner.evidence(images, **asked_for(scores.values()))

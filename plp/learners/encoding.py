@@ -32,17 +32,18 @@ def encoded(
     """
     if not tuners.acts_on_images:
         with torch.no_grad():
-            return _one_pass(backbone, pixels, {*own, *others})
-    features = _one_pass(backbone, pixels, own, tuners.image_points())
+            return one_pass(backbone, pixels, {*own, *others})
+    features = one_pass(backbone, pixels, own, tuners.image_points())
     if not frozen:
         return features
     with torch.no_grad():
-        return features._replace(frozen=_one_pass(backbone, pixels, others))
+        return features._replace(frozen=one_pass(backbone, pixels, others))
 
 
-def _one_pass(
+def one_pass(
     backbone: Backbone, pixels: Tensor, streams: Iterable[str], points: TowerPoints | None = None
 ) -> ImageFeatures:
+    """Encode images, with something acting inside the tower or not."""
     wanted = tuple(sorted(streams))
     if points is None:  # a backbone of a user's own need not know of points
         return backbone.encode_image(pixels, wanted)

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
-from plp.structures import ImageFeatures
+from plp.structures import KeptImages
 from plp.transforms.crops import Crops
 
 Pixels = UInt8[Tensor, "B 3 H X"] | Float[Tensor, "B 3 H X"] | Crops
-Images = Pixels | ImageFeatures
+Images = Pixels | KeptImages
 
 # Normalised pixels lie within a few units; what is this many times further out is no such thing.
 _MARGIN = 10

@@ -14,10 +14,11 @@ from plp.branches.fusion import Fusion, checked_fusion, fused_logits
 from plp.learners.checks import check_arguments, check_losses, check_parts
 from plp.learners.encoding import encoded
 from plp.learners.fitted_parts import FittedParts
-from plp.learners.images import Images, normalised
+from plp.learners.images import Images, Pixels, normalised
 from plp.learners.rows import rows_of
 from plp.learners.shortened import warn_of_shortened
 from plp.learners.sigmoid import check_model_probability, check_sigmoid
+from plp.learners.started import finish, kept
 from plp.learners.state import leave_backbone_out
 from plp.learners.training_loss import branch_losses, fused_loss, term_losses
 from plp.learners.weights_notes import weights_notes
@@ -26,7 +27,7 @@ from plp.losses.base import LossInputs, LossTerm
 from plp.probability import Probability
 from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
-from plp.structures import Evidence, ImageFeatures
+from plp.structures import Evidence, ImageFeatures, KeptImages, StartedImages
 from plp.tuners.base import Tuner
 from plp.tuners.collection import Tuners
 
@@ -127,8 +128,8 @@ class PromptLearner(FittedParts):
         """Run the learner.
 
         Args:
-            images: uint8 pixels, normalised float images, crops that are still to be resized, or
-                features of the backbone.
+            images: uint8 pixels, normalised float images, crops that are still to be resized,
+                features of the backbone, or what `keep_image` returned.
             labels: Class indices; needed for 'loss', carried along by 'predict'.
             indices: Positions of the images in their data set; carried along by 'predict'.
             mode: 'tensor' returns `logits` [B, C] (fused, temperature applied) and one [B, C] entry
@@ -234,10 +235,27 @@ class PromptLearner(FittedParts):
         """
         if isinstance(images, ImageFeatures):
             return images
+        own, others = self.branches.streams, self.references.streams if references else ()
+        if isinstance(images, StartedImages):
+            if isinstance(images.start, Tensor):
+                images = images._replace(start=normalised(images.start, self.backbone))
+            with self._autocast():
+                return finish(self.backbone, self.tuners, images, own)
+        pixels = normalised(images, self.backbone)
+        with self._autocast():
+            return encoded(self.backbone, self.tuners, pixels, own, others, frozen or references)
+
+    def keep_image(self, images: Pixels, references: bool = False) -> KeptImages:
+        """Encode images as far as nothing that is learned reaches; `encode_image` goes on there.
+
+        Args:
+            images: Pixels.
+            references: Also for references, as in `encode_image`.
+        """
         pixels = normalised(images, self.backbone)
         own, others = self.branches.streams, self.references.streams if references else ()
         with self._autocast():
-            return encoded(self.backbone, self.tuners, pixels, own, others, frozen or references)
+            return kept(self.backbone, self.tuners, pixels, own, others)
 
     def set_probability(self, kind: Probability) -> None:
         """Say what class probabilities are from now on, see `probabilities_of`.

@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.structures import ImageFeatures
+from plp.structures import ImageFeatures, ImagePrefix
 from plp.towers.image import ImageTower
-from plp.towers.image_pass import ImagePrefix
 from plp.towers.points import TowerPoints
 from plp.towers.streams import TransformerStreams
 from plp.towers.vision import VisionTower

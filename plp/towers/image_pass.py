@@ -2,34 +2,18 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from plp.errors import ConfigError
-from plp.structures import ImageFeatures
+from plp.structures import ImageFeatures, ImagePrefix
 from plp.towers.block import Block
 from plp.towers.checkpointed import run_block
 from plp.towers.image import ImageTower
 from plp.towers.points import TowerPoints
 from plp.towers.rows import Rows, moved
-
-
-class ImagePrefix(NamedTuple):
-    """Images on their way through a tower, in front of a block.
-
-    Attributes:
-        block: The block that comes next; the number of blocks behind the last.
-        tokens: What enters it, before anything acts there; of block 0 what `embed` yields. Behind
-            the last block only the tokens that are read.
-        dense: Dense streams so far.
-    """
-
-    block: int
-    tokens: Float[Tensor, "B L W"]
-    dense: dict[str, Float[Tensor, "B P W"]]
 
 
 class ImagePass:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.structures import ImageFeatures
+from plp.structures import ImageFeatures, ImagePrefix
 from plp.towers.image import ImageTower
-from plp.towers.image_pass import ImagePass, ImagePrefix
+from plp.towers.image_pass import ImagePass
 from plp.towers.points import TowerPoints
 from plp.towers.vision import VisionTower
 

@@ -7,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.errors import ConfigError
-from plp.structures import ImageFeatures
-from plp.towers.image_pass import ImagePrefix
+from plp.structures import ImageFeatures, ImagePrefix
 from plp.towers.points import TowerPoints
 from plp.towers.tower import NamedTower
 

@@ -1,0 +1,193 @@
+"""Runs whose image tower is tuned: what lies in front of the tuned blocks is encoded once."""
+
+import json
+import logging
+
+import pytest
+import torch
+from engine.test_feature_cache import PLAIN, assert_same_numbers, told
+from learners.own_tuner import OwnTuner
+from tiny_runs import read_result
+from torch import nn
+
+from plp.datasets import ImageDataset, Item
+from plp.engine.build import build_learner
+from plp.engine.config import load_config
+from plp.engine.data_options import DataOptions
+from plp.engine.kept_parts import kept_parts, mebibytes_per_view
+from plp.engine.ood_cache import store_features
+from plp.engine.ood_stream import Scoring, score_images
+from plp.errors import ConfigError
+from plp.registry import SCORES, TUNERS
+from plp.towers import image_pass
+from plp.towers.points import ExtraTokens, TowerPoints
+from plp.transforms import ClipEval
+from plp.tuners import Tuner
+
+TUNED = "model['tuners'] = dict(own=dict(type={!r}))\n"
+VIEWS = "data['views'] = {}\n"
+OWN = PLAIN + TUNED.format("OwnTuner")
+
+
+@TUNERS.register_module(force=True)
+class FirstBlockTuner(Tuner):
+    """A token in front of the first block."""
+
+    acts_on_images = True
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, backbone.inside("image").width))
+
+    def image_points(self):
+        return TowerPoints({"own": ExtraTokens({0: self.token})})
+
+
+FIRST = PLAIN + TUNED.format("FirstBlockTuner")
+KINDS = {  # lines of the config; what of 12 training, 6 validation, 18 test images goes to disk
+    "prefix": (OWN, 36),
+    "prefix of fixed views": (TUNED.format("OwnTuner") + VIEWS.format(2), 48),
+    "random views": (TUNED.format("OwnTuner"), 24),
+    "frozen features": (FIRST, 24),
+}
+
+
+@pytest.fixture(scope="module")
+def configs(config_with):
+    return {kind: config_with(lines) for kind, (lines, _) in KINDS.items()}
+
+
+@pytest.fixture
+def blocks_run(monkeypatch):
+    """Count the images that run through each block of an image tower."""
+    counts = {}
+    run = image_pass.ImagePass._block
+
+    def counted(self, block, index, first, read, x, dense):
+        counts[index] = counts.get(index, 0) + len(x)
+        return run(self, block, index, first, read, x, dense)
+
+    monkeypatch.setattr(image_pass.ImagePass, "_block", counted)
+    return counts
+
+
+def notes_of(folder):
+    return [note for note in read_result(folder)["notes"] if "tuners act" in note]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_disk_the_numbers_are_those_without_a_cache(
+    kind, configs, train_tool, tmp_path, blocks_run
+):
+    config, total = configs[kind], KINDS[kind][1]
+    assert train_tool(config=config, work_dir=tmp_path / "without").status == 0
+    assert notes_of(tmp_path / "without") == []
+    cache = ("--cfg-options", f"data.feature_cache={tmp_path / 'cache'}")
+    for name, known in (("first", 0), ("second", total)):
+        blocks_run.clear()
+        ended = train_tool(*cache, config=config, work_dir=tmp_path / name)
+        assert ended.status == 0, ended.err
+        assert told(ended.out) == (total, known, total - known)
+        assert_same_numbers(tmp_path / name, tmp_path / "without", exact=False)
+        assert len(notes_of(tmp_path / name)) == 1
+    if kind.startswith("prefix"):
+        assert blocks_run.get(0, 0) == 1  # the black image that says how large a prefix is
+        assert blocks_run[1] > 12
+
+
+@pytest.mark.parametrize("lines", [OWN, FIRST])
+def test_in_memory_likewise(lines, config_with, train_tool, tmp_path):
+    config = config_with(lines + VIEWS.format(1))
+    memory = ("--cfg-options", "data.cache_features=True")
+    assert train_tool(config=config, work_dir=tmp_path / "without").status == 0
+    assert train_tool(*memory, config=config, work_dir=tmp_path / "with").status == 0
+    assert_same_numbers(tmp_path / "with", tmp_path / "without", exact=False)
+
+
+class TestNotes:
+    def train(self, train_tool, config, tmp_path, *options):
+        cache = f"data.feature_cache={tmp_path / 'cache'}"
+        ended = train_tool("--cfg-options", cache, *options, config=config)
+        assert ended.status == 0, ended.err
+        return read_result(tmp_path / "work")["notes"]
+
+    def test_what_a_prefix_takes(self, configs, train_tool, tmp_path):
+        notes = self.train(train_tool, configs["prefix"], tmp_path)
+        (note,) = [one for one in notes if "tuners act" in one]
+        assert "from block 1 on (of " in note
+        assert "MiB per view: train, val, test (" in note
+
+    def test_views_that_do_not_come_back(self, configs, train_tool, tmp_path):
+        notes = self.train(train_tool, configs["random views"], tmp_path)
+        assert any("of training images nothing is kept" in note for note in notes)
+        assert any("MiB per view: val, test" in note for note in notes)
+
+    def test_no_block_in_front(self, configs, train_tool, tmp_path):
+        notes = self.train(train_tool, configs["frozen features"], tmp_path)
+        (note,) = [one for one in notes if "tuners act" in one]
+        assert note.endswith("kept: the frozen tower's features of val, test")
+
+    def test_no_room(self, configs, train_tool, tmp_path):
+        notes = self.train(train_tool, configs["prefix"], tmp_path, "data.prefix_cache=0")
+        left_out = [note for note in notes if "data.prefix_cache=0 MiB" in note]
+        assert [note.split(":")[0] for note in left_out] == ["train", "val", "test"]
+
+
+@pytest.fixture
+def learner(configs):
+    torch.manual_seed(0)
+    config = load_config(configs["prefix"])
+    return build_learner(config, ("ant", "bee", "cat"), seed=1)
+
+
+def test_parts_get_room_in_their_order(learner, photos):
+    fit = int(1 / mebibytes_per_view(learner))  # in a MiB
+    items, size = [Item("x", 0)] * fit, ClipEval(learner.backbone.image_size[0])
+    images = ImageDataset(items, photos, size)
+    parts = {"train": 0.6, "val": 0.6, "test": 0.2}
+    parts = {part: images.only(range(int(share * fit))) for part, share in parts.items()}
+    kept = kept_parts(parts, learner, 1, limit=1, asked=parts)
+    assert kept.parts == ("train", "test")
+    assert kept_parts(parts, learner, 1, limit=1, asked=["test"]).parts == ("test",)
+
+
+def test_another_block_is_another_store(configs, train_tool, tmp_path, config_with):
+    cache = ("--cfg-options", f"data.feature_cache={tmp_path / 'cache'}")
+    for name in ("prefix", "frozen features"):
+        ended = train_tool(*cache, config=configs[name], work_dir=tmp_path / name)
+        assert ended.status == 0
+    plain = train_tool(*cache, config=config_with(PLAIN), work_dir=tmp_path / "plain")
+    assert told(plain.out)[1] == 0
+    settings = [
+        json.loads(path.read_text()) for path in (tmp_path / "cache").glob("*/settings.json")
+    ]
+    prefixes = [one["prefix"] for one in settings if "prefix" in one]
+    assert prefixes == [{"block": 1, "streams": ["vv"]}]  # references have no streams
+
+
+@pytest.mark.parametrize("lines", [OWN, FIRST])
+def test_ood_scores_are_those_of_images(lines, config_with, photos, tmp_path, caplog):
+    config = load_config(config_with(lines))
+    learner = build_learner(config, ("ant", "bee", "cat"), seed=1).eval()
+    paths = sorted(photos.glob("*/*.png"))[:7]
+    items = [Item(str(path.relative_to(photos)), 0) for path in paths]
+    images = ImageDataset(items, photos, ClipEval(learner.backbone.image_size[0]))
+    score = Scoring(SCORES.build(dict(type="MSP", logit_scale=1.0)))
+    reference = Scoring(SCORES.build(dict(type="MSP", logit_scale=1.0)), "zero_shot")
+    scorings = {"own": score, "frozen": reference}
+    options = dict(batch_size=4, num_workers=0)
+    caplog.set_level(logging.INFO, logger="plp")
+    stored = store_features(learner, images, tmp_path, 4, 0)
+    assert any("tuners act on the image tower" in one.message for one in caplog.records)
+    found = score_images(learner, scorings, images, stored=stored, **options)
+    expected = score_images(learner, scorings, images, **options)
+    for name in scorings:
+        torch.testing.assert_close(found.scores[name], expected.scores[name], rtol=1e-5, atol=1e-6)
+
+
+def test_room_is_a_whole_number(config_with):
+    config = load_config(config_with())
+    config.data["prefix_cache"] = -1
+    with pytest.raises(ConfigError, match=r"data.prefix_cache to be a whole number from 0 up"):
+        DataOptions.of(config)
+    assert OwnTuner.acts_on_images
