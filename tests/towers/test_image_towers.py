@@ -45,6 +45,37 @@ def test_tokens_are_the_librarys_own(built):
     assert_close(found.dense["tokens"], expected, **TOLERANCE)
 
 
+IN_FRONT_OF_THE_LAST = ("efficientnet",)  # its last convolution stands behind all intermediates
+FEW_OF_LIBRARIES = ("clip", "timm", "eva", "convnext")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "name",
+    slow_but(
+        FEW_OF_LIBRARIES,
+        [n for n in (*OPEN_CLIP, *PLAIN, *MAPS) if n not in IN_FRONT_OF_THE_LAST],
+    ),
+)
+def test_tokens_are_the_last_intermediates(name):
+    network, tower = build(name)
+    found = tower.encode(images(), ("tokens",))
+    assert_close(found.dense["tokens"], last_intermediate(network, name in MAPS), **TOLERANCE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", [name for name in OPEN_CLIP if "pooler" not in name])
+def test_tokens_are_those_that_open_clip_returns_beside_the_feature(name):
+    network, tower = build(name)
+    found = tower.encode(images(), ("tokens",))
+    network.output_tokens = True
+    pooled, tokens = network(images())
+    if network.final_ln_after_pool:  # the library returns them without it
+        tokens = network.ln_post(tokens)
+    assert_close(found.dense["tokens"], tokens, **TOLERANCE)
+    assert_close(found.pooled, pooled, **TOLERANCE)
+
+
 @torch.no_grad()
 def test_streams_together_are_streams_alone(transformer):
     _, tower = transformer
@@ -142,6 +173,22 @@ def own_tokens(network: nn.Module) -> Tensor:
     handle.remove()
     patches = found[0][:, 1:]
     return network.ln_post(patches) if network.attn_pool is None else patches
+
+
+def last_intermediate(network: nn.Module, is_map: bool) -> Tensor:
+    """Return what the library's `forward_intermediates` has of the last block, normed."""
+    if hasattr(network, "conv1"):  # open_clip's
+        normed = network.attn_pool is None
+        found = network.forward_intermediates(
+            images(), indices=1, normalize_intermediates=normed, output_fmt="NLC",
+            intermediates_only=True,
+        )  # fmt: skip
+        return found["image_intermediates"][-1]
+    shape = "NCHW" if is_map else "NLC"
+    (last,) = network.forward_intermediates(
+        images(), indices=1, norm=True, output_fmt=shape, intermediates_only=True
+    )
+    return last.flatten(2).transpose(1, 2) if is_map else last
 
 
 def pool_of_finished(network: nn.Module, tower, tokens: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -1,0 +1,100 @@
+"""A method from its own config on a backbone: it fits, takes steps, and predicts; or is refused."""
+
+import math
+
+import pytest
+import torch
+
+from plp.engine.build import local_seed
+from plp.engine.config import load_config, merge_options
+from plp.errors import ConfigError
+from plp.registry import MODELS
+from plp.structures import Shots
+
+NAMES = ("ox", "kite (bird)", "great grey owl")
+LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
+STREAMS = {"sotglp": "vv", "gallop": "value", "plot": "tokens", "locoop": "value"}
+METHODS = (
+    "zeroshot", *STREAMS, "coop", "kgcoop", "cocoop", "clip_adapter", "taskres", "tip_adapter",
+    "tip_adapter_f", "linear_probe", "zslp", "clap", "lpplus",
+)  # fmt: skip
+WITHOUT_TEXTS = ("linear_probe", "tip_adapter", "tip_adapter_f")
+NOTHING_LEARNED_BY_STEPS = ("zeroshot", "tip_adapter", "linear_probe", "lpplus")
+_GRIDS = {"model.branches.cache.alpha_grid": (5.0, 4), "model.branches.cache.beta_grid": (5.0, 4)}
+SMALL = {  # the smallest maps have four places; and a coarse search
+    "sotglp": {"model.branches.local.selector.k": 2},
+    "gallop": {"model.branches.local.selector.k": (1, 2, 3, 4)},
+    "tip_adapter": _GRIDS,
+    "tip_adapter_f": _GRIDS,
+}
+STEPS, LENGTH = 3, 1e-2
+
+
+def images_for(backbone):
+    """Return noise of several shades: noise of one is alike to a mean over a random map."""
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.rand(len(LABELS), 3, *backbone.image_size, generator=generator)
+    shades = torch.linspace(0.3, 1.0, len(LABELS))[:, None, None, None]
+    return (255 * shades * noise).to(torch.uint8)
+
+
+def learner_of(config, backbone, method):
+    config = load_config(config)
+    merge_options(config, SMALL.get(method, {}))
+    model = config.model.to_dict() | {"backbone": backbone}
+    with local_seed(1):
+        return MODELS.build(model, class_names=NAMES)
+
+
+def check_method(config, backbone, method):
+    """See a method learn and predict, or its reason why it cannot have its stream."""
+    stream = STREAMS.get(method)
+    if stream is not None and stream not in backbone.streams:
+        with pytest.raises(ConfigError, match=refusal(stream, backbone.streams)):
+            learner_of(config, backbone, method)
+        return
+    learner, images = learner_of(config, backbone, method), images_for(backbone)
+    fit(learner, images)
+    losses = steps(learner.train(), images)
+    assert bool(losses) is (method not in NOTHING_LEARNED_BY_STEPS)
+    assert all(map(math.isfinite, losses))
+    if losses:
+        assert losses[-1] < losses[0]
+    predictions = learner.eval().predict(images)
+    for row in predictions:
+        assert row["logits"].shape == (len(NAMES),)
+        assert bool(row["logits"].isfinite().all())
+    assert len({round(float(row["logits"].std()), 6) for row in predictions}) > 1
+
+
+def refusal(stream, streams):
+    has = ", ".join(map(repr, streams))
+    return rf"asks for a dense stream: .* no dense stream '{stream}': \w.*Its dense streams: {has}"
+
+
+def fit(learner, images):
+    """Show the shots to what is computed from them, and tune on the same images."""
+    pooled = learner.encode_image(images).pooled
+    shots = Shots(pooled[None], LABELS)
+    if learner.needs_shots:
+        assert learner.fit(shots, shots)
+    if learner.needs_tuning:
+        assert learner.tune(shots)
+
+
+def steps(learner, images):
+    """Take short steps along the gradient; return the losses, of the same random draws."""
+    learned = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    losses = []
+    for _ in range(STEPS if learned else 0):
+        torch.manual_seed(0)
+        terms = learner(images, LABELS, mode="loss")
+        loss = sum(terms.values())
+        grads = torch.autograd.grad(loss, learned)
+        size = math.sqrt(sum(float(grad.square().sum()) for grad in grads))
+        assert size > 0
+        with torch.no_grad():
+            for parameter, grad in zip(learned, grads, strict=True):
+                parameter.sub_(LENGTH / size * grad)
+        losses.append(loss.item())
+    return losses
