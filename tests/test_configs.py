@@ -33,8 +33,22 @@ def ids(path):
     return f"{path.parent.name}/{path.stem}"
 
 
-def each(paths=CONFIGS):
-    return pytest.mark.parametrize("path", paths, ids=ids)
+def each(paths=CONFIGS, quick=lambda path: True):
+    """Return a mark for a test of each config; those that are not quick are run with `-m slow`."""
+    marks = [[] if quick(path) else [pytest.mark.slow] for path in paths]
+    rows = [pytest.param(p, id=ids(p), marks=m) for p, m in zip(paths, marks, strict=True)]
+    return pytest.mark.parametrize("path", rows)
+
+
+def of_the_method(path):
+    """Whether a config is the method itself, and no variant of it."""
+    return path.stem in ("vitb16_16shot", "lite_16shot")
+
+
+def of_each_kind(path):
+    """A method with prompts and patches, one with prompts, one with steps, one without."""
+    kinds = ("sotglp", "coop", "tip_adapter_f", "linear_probe")
+    return path.stem == "vitb16_16shot" and path.parent.name in kinds
 
 
 read = functools.cache(load_config)  # whoever uses a config works on a copy
@@ -164,7 +178,7 @@ def test_every_method_is_in_the_tables():
         assert (ROOT / "configs" / method / "README.md").is_file()
 
 
-@each()
+@each(quick=of_the_method)
 def test_config_takes_a_step(path, build):
     learner = fitted(build(path)).train()
     size = SIZES[path.stem.split("_")[0]]
@@ -236,7 +250,7 @@ def test_leaves_are_short(path):
 # --------------------------------------------------------------------------------- new class names
 
 
-@each()
+@each(quick=of_the_method)
 def test_new_class_names(path, build):
     learner, other = fitted(build(path)), ("dog", "old boat", "bird", "lighthouse")
     images = pixels_of(learner, 2)
@@ -288,13 +302,7 @@ def curves(folder):
     return [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, id=ids(path), marks=[pytest.mark.slow] * (path.stem != "vitb16_16shot"))
-        for path in CONFIGS
-    ],
-)
+@each(quick=of_each_kind)
 def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_photos, tmp_path):
     """One step an epoch; the run is stopped after the first and resumed for the second."""
     options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0, "report": False}

@@ -212,6 +212,7 @@ def test_a_small_architecture_is_measured(root, tmp_path, stored):
     assert f"| {arch} | 43 |" in page.read_text()
 
 
+@pytest.mark.slow
 def test_an_unknown_architecture_is_named(root, tmp_path):
     flags = ["--archs", "ViT-S-33", "--rows", tmp_path / "rows", "--home", tmp_path / "home"]
     done = subprocess.run(

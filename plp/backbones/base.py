@@ -34,12 +34,14 @@ class Backbone(nn.Module):
         multilingual: Whether the text tower was trained on texts of many scripts.
         random_weights: Whether nothing was loaded: what it says of images means nothing.
         label: What it is called in messages: as a user names it.
+        compile_vision: Backend of `torch.compile` that frozen passes of its image tower go through.
         has_text: Whether there is a text tower. Without one `token_dim` and `context_length` are 0,
             and texts are refused (`plp.learners.without_texts`).
     """
 
     has_text: bool = True
     random_weights: bool = False
+    compile_vision: str | None = None
     multilingual: bool = False
     embed_dim: int
     dense_dim: int

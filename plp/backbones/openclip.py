@@ -50,7 +50,8 @@ class OpenCLIPBackbone(TowerBackbone):
         cache_dir: Where downloads are stored and looked for; None for the usual caches.
         compile_vision: Backend of `torch.compile` for the vision tower, such as 'inductor'; None
             leaves the tower as it is. The first batch, and the first of another size, then takes
-            minutes; features differ by rounding. docs/performance.md says what was gained.
+            minutes; features differ by rounding. docs/performance.md says what was gained. Passes
+            that points act in (`encode_image(..., points=)`) are not compiled.
 
     Raises:
         ConfigError: for an arch, a model config, a `quick_gelu` or a `compile_vision` that does not
@@ -114,6 +115,7 @@ class OpenCLIPBackbone(TowerBackbone):
         )  # fmt: skip
         self._set_towers(read_tower(self.model.visual, alias_first_block), text)
         if compile_vision is not None:
+            self.compile_vision = compile_vision
             self._encode = torch.compile(self._encode, backend=compile_vision)
         size = read_size(f"the image size of {arch}", self.model.visual.image_size)
         self._set_geometry(

@@ -21,7 +21,7 @@ from plp.learners.sigmoid import check_model_probability, check_sigmoid
 from plp.learners.started import finish, kept
 from plp.learners.state import leave_backbone_out
 from plp.learners.training_loss import branch_losses, fused_loss, term_losses
-from plp.learners.weights_notes import weights_notes
+from plp.learners.weights_notes import compile_notes, weights_notes
 from plp.learners.without_texts import served_parts
 from plp.losses.base import LossInputs, LossTerm
 from plp.probability import Probability
@@ -73,7 +73,7 @@ class PromptLearner(FittedParts):
 
     Attributes:
         notes: What was left out because the backbone has no texts, see `served_parts`; that its
-            weights are random.
+            weights are random; that passes with tuners are not compiled.
 
     Raises:
         ConfigError: for no branches, branches with texts on a backbone without, a stream the
@@ -111,6 +111,7 @@ class PromptLearner(FittedParts):
         check_parts(self.branches, self.references, losses or {}, objective)
         prompts, classes = self.branches.prompts, len(self.class_names)
         self.tuners = Tuners(tuners, self.backbone, prompts, classes, checkpoint_blocks)
+        self.notes += compile_notes(self.backbone, self.tuners)
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )

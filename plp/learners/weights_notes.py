@@ -1,6 +1,7 @@
-"""What a reader of results must know of a backbone's weights."""
+"""What a reader of results must know of a backbone: its weights, and how it was run."""
 
 from plp.backbones.base import Backbone
+from plp.tuners.collection import Tuners
 
 
 def weights_notes(backbone: Backbone) -> tuple[str, ...]:
@@ -10,4 +11,14 @@ def weights_notes(backbone: Backbone) -> tuple[str, ...]:
     return (
         f"the weights of {backbone.label} are random (pretrained=None): the numbers say "
         "nothing about a method",
+    )
+
+
+def compile_notes(backbone: Backbone, tuners: Tuners) -> tuple[str, ...]:
+    """Say that passes are not compiled in which tuners act; () where nothing was asked for."""
+    if backbone.compile_vision is None or not tuners.acts_on_images:
+        return ()
+    return (
+        f"compile_vision={backbone.compile_vision!r} compiles the frozen passes of the image tower "
+        "alone: those that tuners act in run as they are",
     )

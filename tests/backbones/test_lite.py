@@ -233,6 +233,7 @@ class TestJointSpace:
         moved = classifier_directions(classifier + shared)
         torch.testing.assert_close(moved, directions, atol=1e-5, rtol=1e-4)
 
+    @pytest.mark.slow
     def test_finds_classes_it_was_not_fitted_on(self, classifier, imagenet_texts):
         """Names of 200 classes left out of the fit find their classifier rows among the 200."""
         first, five = [], []
@@ -353,6 +354,7 @@ class TestBuild:
         assert not torch.equal(after, before)
         assert changed.fingerprint != backbone.fingerprint
 
+    @pytest.mark.slow
     def test_fingerprint_follows_what_decides_a_feature(self):
         prints = [
             LiteBackbone(**kw).fingerprint for kw in ({}, {"ridge": 2.0}, {"image_size": 256})

@@ -275,6 +275,7 @@ def test_unknown_streams_and_sizes_are_refused():
         backbone.encode_image(images[:, :, :32], ["vv"])
 
 
+@pytest.mark.slow
 def test_full_size_vit_b_16_is_open_clip_s():
     backbone = OpenCLIPBackbone("ViT-B-16", None, quick_gelu=True)
     assert (backbone.embed_dim, backbone.dense_dim, backbone.token_dim) == (512, 768, 512)
