@@ -172,11 +172,13 @@ def write_model(name: str, folder: Path) -> Any:
 
 @torch.no_grad()
 def shake(model: Any) -> None:
-    """Let no norm, scale, bias or position stay where it starts."""
+    """Let no norm, scale, bias or position stay where it starts, and images reach the features."""
     generator = torch.Generator().manual_seed(0)
     for name, parameter in sorted(model.named_parameters()):
         noise = torch.randn(parameter.shape, generator=generator)
         if name in ("logit_scale", "logit_bias", "temperature"):
             parameter.fill_({"logit_scale": 1.5, "logit_bias": -2.0, "temperature": 0.2}[name])
+        elif parameter.ndim == 4:  # as ALIGN's convolutions start, all images would look alike
+            parameter.copy_(noise * parameter[0].numel() ** -0.5)
         else:
             parameter.add_(0.1 * noise)
