@@ -158,9 +158,9 @@ TRANSFORMS = Registry("transform", locations=["plp.transforms"], parent=mm.TRANS
 METRICS = Registry("metric", locations=["plp.evaluation"], parent=mm.METRICS)
 HOOKS = Registry("hook", locations=["plp.hooks"], parent=mm.HOOKS)
 LOOPS = Registry("loop", locations=["plp.engine"], parent=mm.LOOPS)
+OPTIM_WRAPPERS = Registry("optimizer wrapper", locations=["plp.optim"], parent=mm.OPTIM_WRAPPERS)
 # Nothing of plp's own is in these; a user's file may register here, and mmengine looks here first.
 OPTIMIZERS = Registry("optimizer", locations=[], parent=mm.OPTIMIZERS)
-OPTIM_WRAPPERS = Registry("optimizer wrapper", locations=[], parent=mm.OPTIM_WRAPPERS)
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     "optimizer wrapper constructor", locations=[], parent=mm.OPTIM_WRAPPER_CONSTRUCTORS
 )
@@ -170,6 +170,6 @@ COMPONENTS: dict[str, Registry] = {
     registry.name: registry
     for registry in (
         BACKBONES, PROMPTS, TUNERS, PROJECTIONS, SELECTORS, ALIGNERS, BRANCHES, LOSSES, SCORES,
-        MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS,
+        MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS, OPTIM_WRAPPERS,
     )
 }  # fmt: skip

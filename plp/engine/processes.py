@@ -16,6 +16,7 @@ from torch import distributed as dist
 from plp.datasets.decoders import start_method
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
+from plp.learners.training_step import take_step
 
 _STARTED_BY = {  # what a launcher sets in each process it starts
     "slurm": ("SLURM_PROCID", "srun"),
@@ -132,7 +133,10 @@ class DataParallelLearner(MMDistributedDataParallel):
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Take a step; return the losses of the whole batch."""
-        losses = super().train_step(data, optim_wrapper)
+        with optim_wrapper.optim_context(self):
+            data = self.module.data_preprocessor(data, training=True)
+            found = self._run_forward(data, mode="loss")
+        losses = take_step(self.module, found, optim_wrapper)
         means = torch.stack([value.detach().float() for value in losses.values()])
         dist.all_reduce(means)
         return dict(zip(losses, means / get_world_size(), strict=True))

@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -21,6 +20,7 @@ from plp.engine.rates import settled_schedulers
 from plp.errors import ConfigError, PlpError
 from plp.hooks.save import SealHook
 from plp.learners.prompt_learner import PromptLearner
+from plp.optim import build_wrapper
 
 
 class PlpRunner(Runner):
@@ -210,13 +210,10 @@ def check_schedule(config: Config, learner: PromptLearner) -> int:
 
 def _learning(config: Config, learner: PromptLearner, name: str) -> dict[str, Any]:
     """Return what a Runner that trains needs, the optimiser built."""
-    optim_wrapper = dict(config.optim_wrapper)
-    if learner.precision == "fp16":
-        optim_wrapper |= dict(type="AmpOptimWrapper", dtype="float16", loss_scale="dynamic")
     train_cfg = {"by_epoch": True, **config.train_cfg}
     MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")  # else mmengine's is loud
     with DefaultScope.overwrite_default_scope("plp"):  # whose registries name what they know
-        optimizer = build_optim_wrapper(learner, optim_wrapper)
+        optimizer = build_wrapper(config.optim_wrapper, learner)
     return dict(
         train_cfg=train_cfg,
         optim_wrapper=optimizer,

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from plp.backbones.base import Backbone
@@ -18,13 +17,14 @@ from plp.learners.class_names import checked, name_tokens, places_among, spaced
 from plp.learners.precision import autocast
 from plp.learners.shortened import Shortened, shortened, warn_of_shortened
 from plp.learners.texts import Texts
+from plp.learners.training_step import Trained
 from plp.losses.base import named
 from plp.prompts.base import Prompt
 from plp.structures import ImageFeatures, NameTokens
 from plp.tuners.collection import Tuners
 
 
-class ClassTexts(BaseModel):
+class ClassTexts(Trained):
     """What a learner knows of its classes before it sees an image.
 
     Args:

@@ -167,7 +167,8 @@ class PromptLearner(FittedParts):
             losses = branch_losses(self.branches, evidence, labels, scale, shares)
         if terms:
             texts = texts | self.encode_text(features, references=True)
-            losses |= term_losses(terms, LossInputs(evidence, texts, labels, scale, features))
+            inputs = LossInputs(evidence, texts, labels, scale, features)
+            losses |= term_losses(terms, inputs, self.references, self.backbone)
         return losses
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from plp.losses.background_entropy import BackgroundEntropy
 from plp.losses.base import LossInputs, LossTerm
+from plp.losses.soft_targets import SoftTargets
 from plp.losses.text_anchor import TextAnchor
 
-__all__ = ["BackgroundEntropy", "LossInputs", "LossTerm", "TextAnchor"]
+__all__ = ["BackgroundEntropy", "LossInputs", "LossTerm", "SoftTargets", "TextAnchor"]

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from jaxtyping import Float, Int
@@ -24,6 +25,7 @@ class LossInputs(NamedTuple):
         logit_scale: Factor on cosines.
         features: What the towers yield about the images; `features.untuned` is the frozen tower's,
             for terms that say `needs_frozen_images`.
+        teachers: What the frozen references that terms ask for say about the batch, by name.
     """
 
     evidence: Mapping[str, Evidence]
@@ -31,6 +33,7 @@ class LossInputs(NamedTuple):
     labels: Int[Tensor, " B"]
     logit_scale: Float[Tensor, ""]
     features: ImageFeatures | None = None
+    teachers: Mapping[str, Evidence] = MappingProxyType({})
 
 
 class LossTerm(EvidenceReader):
@@ -39,9 +42,12 @@ class LossTerm(EvidenceReader):
     Attributes:
         needs_frozen_images: Whether it compares with the image tower as it is (`features.untuned`),
             which costs a pass of its own, without a graph, where tuners act on images.
+        scored_references: Names of the references whose evidence it reads, see
+            `LossInputs.teachers`. Others are not scored in training.
     """
 
     needs_frozen_images: bool = False
+    scored_references: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:

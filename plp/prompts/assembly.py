@@ -1,8 +1,12 @@
 """Putting a prompt together from its parts: start, context, class name, more context, end."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from plp.errors import ConfigError
 from plp.structures import NameTokens, PromptTokens
@@ -72,6 +76,20 @@ def assemble(
         last[:, None].expand(-1, num_prompts),
         shared,
         (num_before + names.lengths + after.shape[2] > kept)[:, None].expand(-1, num_prompts),
+    )
+
+
+def side_by_side(prompts: Sequence[PromptTokens]) -> PromptTokens:
+    """Join the prompts of the same classes, padded to the longest; in the order given."""
+    longest = max(one.embeddings.shape[2] for one in prompts)
+    padded = [
+        F.pad(one.embeddings, (0, 0, 0, longest - one.embeddings.shape[2])) for one in prompts
+    ]
+    return PromptTokens(
+        torch.cat(padded, dim=1),
+        torch.cat([one.end for one in prompts], dim=1),
+        min(one.shared for one in prompts),
+        torch.cat([cast(Tensor, one.shortened) for one in prompts], dim=1),
     )
 
 

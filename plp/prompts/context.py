@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, final
+from typing import Literal, cast, final
 
 import torch
 from jaxtyping import Float, Int
@@ -11,8 +11,16 @@ from torch import Tensor, nn
 
 from plp.prompts.assembly import assemble
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
-from plp.prompts.context_start import embedded, one_text_a_prompt, random_
+from plp.prompts.context_start import (
+    check_layout,
+    check_partly_learned,
+    check_start,
+    embedded,
+    one_text_a_prompt,
+    random_,
+)
 from plp.prompts.names_in_text import in_text
+from plp.prompts.partly_learned import Fill, assemble_partly_learned, word_start
 from plp.prompts.rows import Groups, placeholders, take
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
@@ -35,8 +43,10 @@ class ContextPrompt(Prompt):
     Args:
         num_prompts: N.
         words: Text whose token embeddings start the context, the same for all prompts or one text a
-            prompt (all of the same number of tokens). Excludes `num_tokens`, `init` and `std`.
-        num_tokens: T, for a context that starts at random.
+            prompt (all of the same number of tokens). Excludes `init` and `std`.
+        num_tokens: T. Without words, the context starts at random. With words, T tokens are
+            learned, and words beyond these stand fixed in front of the name, see `word_start`.
+        fill: What a context of more tokens than its words is filled up with, see `word_start`.
         init: 'normal' with standard deviation `std` (CoOp), or 'xavier_uniform' over the whole
             tensor (published SOT-GLP). The scale of the latter falls with the number of classes:
             the bound is sqrt(6 / ((C + N) T D)) for a class-specific tensor [C, N, T, D].
@@ -56,7 +66,8 @@ class ContextPrompt(Prompt):
         context: The learned vectors, float32.
 
     Raises:
-        ValueError: if both words and random keywords are given, or neither.
+        ValueError: if both words and random keywords are given, or neither words nor a number of
+            tokens.
     """
 
     def __init__(
@@ -70,25 +81,15 @@ class ContextPrompt(Prompt):
         num_tokens: int | None = None,
         init: Literal["normal", "xavier_uniform"] | None = None,
         std: float | None = None,
+        fill: Fill = "zeros",
         position: Position = "end",
         suffix: str = "",
         prompts_a_step: int | None = None,
     ) -> None:
         super().__init__()
-        if num_prompts < 1:
-            raise ValueError(f"expected num_prompts >= 1, got {num_prompts}")
-        if prompts_a_step is not None and not 1 <= prompts_a_step <= num_prompts:
-            raise ValueError(
-                f"expected prompts_a_step from 1 to {num_prompts} (num_prompts) or None, "
-                f"got {prompts_a_step}"
-            )
-        if position not in ("end", "middle", "front"):
-            raise ValueError(f"expected position 'end', 'middle' or 'front', got {position!r}")
-        if (words is None) == (num_tokens is None):
-            raise ValueError(
-                "expected either words= (context starts as these words) or num_tokens= (context "
-                f"starts at random), got words={words!r} and num_tokens={num_tokens!r}"
-            )
+        check_layout(num_prompts, prompts_a_step, position)
+        check_start(words, num_tokens, fill)
+        check_partly_learned(words, num_tokens, position, prompts_a_step)
         self.num_prompts = num_prompts
         self.prompts_a_step = prompts_a_step
         self.position = position
@@ -97,13 +98,11 @@ class ContextPrompt(Prompt):
         if self.words:
             if init is not None or std is not None:
                 raise ValueError(f"init={init!r} and std={std!r} do not go with words={words!r}")
-            start = embedded(self.words, embed_words, behind=position == "front")  # [N, T, D]
+            start = self._start(num_tokens, embed_words, fill)  # [N, T, D]
             self.context = nn.Parameter(self._from_words(start, num_classes).float().contiguous())
             self.start_text = f"words {self.words[0]!r}"
         else:
-            if not num_tokens or num_tokens < 1:
-                raise ValueError(f"expected num_tokens >= 1, got {num_tokens}")
-            shape = self._shape(num_classes, num_tokens, token_dim)
+            shape = self._shape(num_classes, cast(int, num_tokens), token_dim)
             self.context = nn.Parameter(torch.empty(shape))
             self.start_text = random_(self.context, init or "normal", std)
         if suffix:
@@ -111,6 +110,9 @@ class ContextPrompt(Prompt):
             self.register_buffer("suffix_embeddings", tokens, persistent=False)
         else:
             self.suffix_embeddings = None
+
+    _zeros: tuple[int, ...] = ()
+    _replaced: tuple[int, ...] = ()
 
     @abstractmethod
     def _shape(self, num_classes: int, num_tokens: int, token_dim: int) -> tuple[int, ...]:
@@ -162,7 +164,23 @@ class ContextPrompt(Prompt):
             context = take(values, group) + context
         return self._assembled(take_names(names, group), context)
 
+    def _start(
+        self, num_tokens: int | None, embed_words: EmbedWords, fill: Fill
+    ) -> Float[Tensor, "N T D"]:
+        """Return the embeddings that the context starts as; keep those that are not learned."""
+        if num_tokens is None:
+            return embedded(self.words, embed_words, behind=self.position == "front")
+        start = word_start(self.words, num_tokens, embed_words, fill)
+        self._zeros, self._replaced = start.zeros, start.replaced
+        for n, tokens in enumerate(start.fixed):
+            self.register_buffer(f"fixed_{n}", tokens.clone(), persistent=False)
+        return start.context
+
     def _assembled(self, names: NameTokens, context: Float[Tensor, "_ N T D"]) -> PromptTokens:
+        if self._replaced:
+            whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings), behind=True)
+            fixed = [self.get_buffer(f"fixed_{n}") for n in range(self.num_prompts)]
+            return assemble_partly_learned(whole, context, fixed, self._replaced)
         num_tokens = context.shape[2]
         cut = {"end": num_tokens, "middle": num_tokens // 2, "front": 0}[self.position]
         before, after = context[:, :, :cut], context[:, :, cut:]
@@ -171,10 +189,11 @@ class ContextPrompt(Prompt):
         return assemble(whole, before, after, torch.minimum(bare.lengths, whole.lengths))
 
     def describe(self) -> list[str]:
-        """Return each prompt as text; random tokens are written `[v]`."""
+        """Return each prompt as text; random tokens are written `[v]`, zeros `[0]`."""
         texts = []
         for n in range(self.num_prompts):
             tokens = self.words[n].split() if self.words else ["[v]"] * self.context.shape[-2]
+            tokens = ["[0]"] * (self._zeros[n] if self._zeros else 0) + tokens
             cut = {"end": len(tokens), "middle": len(tokens) // 2, "front": 0}[self.position]
             words = [*tokens[:cut], "{}", *tokens[cut:]]
             texts.append(" ".join(words) + self.suffix)

@@ -10,6 +10,49 @@ from plp.prompts.base import EmbedWords
 from plp.prompts.names_in_text import embed_part
 
 
+def check_layout(num_prompts: int, prompts_a_step: int | None, position: str) -> None:
+    """Refuse numbers of prompts and places of the class name that there cannot be."""
+    if num_prompts < 1:
+        raise ValueError(f"expected num_prompts >= 1, got {num_prompts}")
+    if prompts_a_step is not None and not 1 <= prompts_a_step <= num_prompts:
+        raise ValueError(
+            f"expected prompts_a_step from 1 to {num_prompts} (num_prompts) or None, "
+            f"got {prompts_a_step}"
+        )
+    if position not in ("end", "middle", "front"):
+        raise ValueError(f"expected position 'end', 'middle' or 'front', got {position!r}")
+
+
+def check_start(words: str | Sequence[str] | None, num_tokens: int | None, fill: str) -> None:
+    """Refuse keywords that say nothing about the start of a context."""
+    if words is None and num_tokens is None:
+        raise ValueError(
+            "expected words= (context starts as these words), num_tokens= (context of so many "
+            "random tokens) or both (so many of the words' tokens are learned), got neither"
+        )
+    if num_tokens is not None and num_tokens < 1:
+        raise ValueError(f"expected num_tokens >= 1, got {num_tokens}")
+    if fill not in ("zeros", "end_token"):
+        raise ValueError(f"expected fill 'zeros' or 'end_token', got {fill!r}")
+
+
+def check_partly_learned(
+    words: object, num_tokens: int | None, position: str, prompts_a_step: int | None
+) -> None:
+    """Refuse what words of which some are not learned do not go with."""
+    if words is None or num_tokens is None:
+        return
+    if position != "end":
+        raise ValueError(
+            "expected position 'end' with both words= and num_tokens=: words that are not learned "
+            f"stand in front of the class name; got {position!r}"
+        )
+    if prompts_a_step is not None:
+        raise ValueError(
+            f"prompts_a_step={prompts_a_step!r} does not go with both words= and num_tokens="
+        )
+
+
 def one_text_a_prompt(words: str | Sequence[str] | None, num_prompts: int) -> list[str]:
     """Return the text each prompt starts as; none for a context that starts at random."""
     if words is None:

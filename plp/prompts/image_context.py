@@ -62,6 +62,11 @@ class ImageContext(Prompt):
         super().__init__()
         if not 1 <= reduction <= embed_dim:
             raise ValueError(f"expected a reduction from 1 to {embed_dim}, got {reduction}")
+        if words is not None and num_tokens is not None:
+            raise ValueError(
+                "expected either words= or num_tokens=, got words="
+                f"{words!r} and num_tokens={num_tokens!r}"
+            )
         shared = SharedContext(
             num_prompts, embed_words=embed_words, num_classes=num_classes, token_dim=token_dim,
             words=words, num_tokens=num_tokens, std=std, suffix=suffix,

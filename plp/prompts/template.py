@@ -3,14 +3,12 @@
 import unicodedata
 from collections.abc import Sequence
 from functools import partial
-from typing import cast, final
+from typing import final
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.nn import functional as F
 
-from plp.prompts.assembly import assemble
+from plp.prompts.assembly import assemble, side_by_side
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
 from plp.prompts.names_in_text import embed_part, in_text, touching_piece, with_article
 from plp.prompts.rows import Groups
@@ -57,16 +55,7 @@ class TemplatePrompt(Prompt):
 
     def forward(self, names: NameTokens, *_: Tensor) -> PromptTokens:
         """Assemble every template with every class name."""
-        filled = [self._filled(n, names) for n in range(self.num_prompts)]
-        longest = max(prompt.embeddings.shape[2] for prompt in filled)
-        padded = [
-            F.pad(prompt.embeddings, (0, 0, 0, longest - prompt.embeddings.shape[2]))
-            for prompt in filled
-        ]
-        end = torch.cat([prompt.end for prompt in filled], dim=1)
-        shared = min(prompt.shared for prompt in filled)
-        shortened = [cast(Tensor, prompt.shortened) for prompt in filled]
-        return PromptTokens(torch.cat(padded, dim=1), end, shared, torch.cat(shortened, dim=1))
+        return side_by_side([self._filled(n, names) for n in range(self.num_prompts)])
 
     def parts(self, names: NameTokens, groups: Groups) -> list[PromptPart]:
         """Return the prompts of each group of classes, not made yet."""

@@ -489,7 +489,7 @@ def test_half_precision_trains(build, pixels, precision):
         ({"model.objective": "fused"}, "out prompt dropout .* of branch global"),
         ({"model.precision": "half"}, "expected precision fp32, bf16, fp16, got 'half'"),
         ({f"{LOCAL}.aligner.type": "Sinkhorn"}, "Did you mean 'SinkhornAligner'"),
-        ({f"{LOCAL}.prompt.words": "a b"}, "branch LocalBranch.*expected either words="),
+        ({f"{LOCAL}.prompt.words": "a b"}, "branch LocalBranch.*do not go with words="),
     ],
 )
 def test_configs_refused(build, options, message):

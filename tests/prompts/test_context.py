@@ -61,6 +61,57 @@ def test_words_start_as_their_token_embeddings():
     assert shared.context.requires_grad
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("num_tokens", "fill", "start", "expected"),
+    [
+        (2, "zeros", "one two", "<start> one two three old oak tree . <end>"),
+        (3, "zeros", "one two three", "<start> one two three old oak tree . <end>"),
+        (5, "zeros", "0 0 one two three", "<start> 0 0 one two three old oak tree . <end>"),
+        (2, "end_token", "one two", "<start> one two three old oak tree . <end>"),
+        (4, "end_token", "one two three <end>", "<start> one two three <end> oak tree . <end>"),
+    ],
+)
+def test_some_of_the_words_are_learned(kind, num_tokens, fill, start, expected):
+    """MaPLe, ProGrad, PLOT++: the others stay where they are, in front of the name."""
+    keywords = dict(words="one two three", num_tokens=num_tokens, fill=fill, suffix=" .")
+    prompt = kind(2, **keywords, **PROMPT_INPUTS)
+    rows = embedded_with_zeros(start)
+    assert torch.equal(prompt.context.detach(), rows.expand(prompt.context.shape))
+    assert_close(text_of(prompt, n=1), embedded_with_zeros(expected), atol=0, rtol=0)
+    assert list(prompt.state_dict()) == ["context"]
+    (grad,) = torch.autograd.grad(prompt(NAMES).embeddings.sum(), prompt.context)
+    assert (grad == (NUM_CLASSES if kind is SharedContext else 1)).all()
+    groups = torch.arange(3).split(2)
+    whole, parts = prompt(NAMES), [part() for part in prompt.parts(NAMES, groups)]
+    for part, group in zip(parts, groups, strict=True):
+        for c, row in zip(group, part.embeddings, strict=True):
+            end = part.end[c - group[0], 0] + 1
+            assert torch.equal(row[:, :end], whole.embeddings[c, :, :end])
+
+
+def embedded_with_zeros(text):
+    """Token embeddings of words, zeros for `0`."""
+    tokens = toy_words([text]).embeddings[0].clone()
+    tokens[[word == "0" for word in text.split()]] = 0
+    return tokens
+
+
+def test_prompts_of_which_different_words_are_not_learned():
+    """PLOT++: templates of three, two and four words, of which three tokens are learned."""
+    words = ["one two three", "one two", "one two three four"]
+    keywords = dict(words=words, num_tokens=3, suffix=" .", **PROMPT_INPUTS)
+    zeros, ended = (SharedContext(3, fill=fill, **keywords) for fill in ("zeros", "end_token"))
+    texts = ["one two three cat .", "0 one two cat .", "one two three four cat ."]
+    lost = [texts[0], "one two <end> .", texts[2]]
+    for prompt, told in ((zeros, texts), (ended, lost)):
+        for n, text in enumerate(told):
+            expected = embedded_with_zeros(f"<start> {text} <end>")
+            assert_close(text_of(prompt, c=0, n=n), expected, atol=0, rtol=0)
+    assert zeros.describe() == ["one two three {} .", "[0] one two {} .", "one two three four {} ."]
+    assert zeros(NAMES).shared == 4, "the prefix that all texts share stays shared"
+
+
 def test_prompts_and_classes_do_not_share_memory():
     prompt = ClassContext(2, words="a photo", **PROMPT_INPUTS)
     with torch.no_grad():
@@ -145,8 +196,13 @@ def test_class_context_refuses_other_classes():
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        (dict(), "expected either words= .* or num_tokens="),
-        (dict(words="a", num_tokens=2), "expected either words= .* or num_tokens="),
+        (dict(), "expected words= .*, num_tokens= .* or both .*, got neither"),
+        (dict(words="a", num_tokens=0), "expected num_tokens >= 1, got 0"),
+        (dict(words="a", num_tokens=2, position="front"), "position 'end' with both .* 'front'"),
+        (dict(words="a", num_tokens=1, prompts_a_step=1), "prompts_a_step=1 does not go with both"),
+        (dict(words="a", num_tokens=1, fill="mean"), "'zeros' or 'end_token', got 'mean'"),
+        (dict(words=" ", num_tokens=1), "expected words of at least one token, got ' '"),
+        (dict(words="a", num_tokens=3, fill="end_token"), r"at least 2 tokens .* got 'a' \(1\)"),
         (dict(num_prompts=0, words="a"), "expected num_prompts >= 1, got 0"),
         (dict(num_tokens=0), "expected num_tokens >= 1, got 0"),
         (dict(num_tokens=-2), "expected num_tokens >= 1, got -2"),

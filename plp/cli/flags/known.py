@@ -11,5 +11,5 @@ GROUPS = ("eleven", "shifts")  # plp.engine.compare.sources.GROUPS
 OOD_SETS = ("inaturalist", "sun", "places", "textures")  # plp.datasets.OOD_BENCHMARKS
 KINDS = (  # plp.registry.COMPONENTS
     "backbone", "prompt", "tuner", "projection", "selector", "aligner", "branch", "loss term",
-    "score", "model", "dataset", "transform", "metric", "hook", "loop",
+    "score", "model", "dataset", "transform", "metric", "hook", "loop", "optimizer wrapper",
 )  # fmt: skip
