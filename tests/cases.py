@@ -160,6 +160,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
     },
     "loss term": {
         "BackgroundEntropy": [{}, dict(top=1, weight=1.0, temperature=2.0)],
+        "SoftTargets": [{}, dict(temperature=2.0, weight=0.5)],
         "TextAnchor": [{}, dict(weight=1.0)],
     },
     "score": {

@@ -99,6 +99,7 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "coop": _coop,
     "cocoop": _cocoop,
     "kgcoop": lambda size, stem: 4 * size.token,
+    "prograd": lambda size, stem: (16 if stem.startswith("vitb16") else 4) * size.token,
     "plot": lambda size, stem: 4 * (16 if stem.startswith("vitb16") else 4) * size.token,
     "locoop": lambda size, stem: (16 if stem.startswith("vitb16") else 4) * size.token,
     "gallop": lambda size, stem: (4 + 4) * 4 * size.token + size.dense**2,
@@ -119,6 +120,7 @@ SAVED = {  # numbers in a checkpoint that are not learned by gradient
 }
 NEW_CLASSES = {  # whether a trained method takes class names it was not trained with
     "zeroshot": True, "linear_probe": False, "coop": True, "cocoop": True, "kgcoop": True,
+    "prograd": True,
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
     "zslp": True, "clap": True, "lpplus": True,
@@ -222,6 +224,7 @@ def test_parameter_counts_at_full_size():
         "coop": 8_192,
         "cocoop": 35_360,
         "kgcoop": 2_048,
+        "prograd": 8_192,
         "plot": 32_768,
         "locoop": 8_192,
         "gallop": 606_208,

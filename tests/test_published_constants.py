@@ -30,6 +30,7 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "sotglp": COOP | {"sun397": (50, 100, 200)},
     "cocoop": {"dtd": (10, 10, 10), "imagenet": (10, 10, 10)},
     "kgcoop": {"dtd": (100, 100, 100), "imagenet": (100, 100, 100)},
+    "prograd": COOP,
     "locoop": {"dtd": (50, 50, 50), "imagenet": (50, 50, 50)},
     "taskres": {"dtd": (100, 100, 200), "imagenet": (100, 100, 200)},
     "tip_adapter_f": {"dtd": (20, 20, 20), "eurosat": (100, 100, 100)},
@@ -44,6 +45,7 @@ BATCH = {
     "coop": {"dtd": 32, "imagenet": 32},
     "cocoop": {"dtd": 1, "imagenet": 1},
     "kgcoop": {"dtd": 128},
+    "prograd": {"dtd": 32, "imagenet": 32},
     "locoop": {"imagenet": 32},
     "plot": {"dtd": 128, "stanford_cars": 32, "oxford_flowers": 32, "fgvc_aircraft": 32},
     "gallop": {"dtd": 32, "sun397": 128, "eurosat": 10, "imagenet": 128},
@@ -125,7 +127,9 @@ def test_batches(method, chosen):
     assert found == BATCH[method]
 
 
-@pytest.mark.parametrize("method", ["coop", "cocoop", "kgcoop", "plot", "locoop", "clip_adapter"])
+@pytest.mark.parametrize(
+    "method", ["coop", "cocoop", "kgcoop", "prograd", "plot", "locoop", "clip_adapter"]
+)
 def test_one_epoch_of_warm_up_then_a_cosine(method, chosen):
     config = chosen(ROOT / "configs" / method / "vitb16_16shot.py", "dtd")
     assert config.optim_wrapper.optimizer == dict(
@@ -134,6 +138,21 @@ def test_one_epoch_of_warm_up_then_a_cosine(method, chosen):
     expected = [1e-5] + [0.001 * (1 + math.cos(math.pi * e / 10)) for e in range(9)]  # Dassl's
     assert rates(config, 10) == pytest.approx(expected)
     assert rates(config, 1) == [pytest.approx(1e-5)]
+
+
+def test_prograds_templates_and_strengths(chosen):
+    """Published: ProGrad.public/trainers/prograd.py, and its README for lambda."""
+    path = ROOT / "configs/prograd/vitb16_16shot.py"
+    for dataset in DATASETS:
+        for shots in (1, 4, 16):
+            config = chosen(path, dataset, shots)
+            weaker = shots == 16 and dataset in ("oxford_flowers", "dtd", "eurosat")
+            assert config.optim_wrapper.get("strength", 1.0) == (0.8 if weaker else 1.0)
+            words = config.model.branches["global"].prompt.words
+            templates = config.model.references.zero_shot.prompt.templates
+            plain = templates == "one" and words == "a photo of a"
+            assert plain or list(templates) == [f"{words} {{}}."], dataset
+    assert (words, shots) == ("a photo of a person doing", 16)
 
 
 @pytest.mark.parametrize(("dataset", "rate"), [("dtd", 2e-3), ("imagenet", 2e-4)])

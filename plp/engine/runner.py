@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -212,8 +211,7 @@ def _learning(config: Config, learner: PromptLearner, name: str) -> dict[str, An
     """Return what a Runner that trains needs, the optimiser built."""
     train_cfg = {"by_epoch": True, **config.train_cfg}
     MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")  # else mmengine's is loud
-    with DefaultScope.overwrite_default_scope("plp"):  # whose registries name what they know
-        optimizer = build_wrapper(config.optim_wrapper, learner)
+    optimizer = build_wrapper(config.optim_wrapper, learner)
     return dict(
         train_cfg=train_cfg,
         optim_wrapper=optimizer,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import DefaultScope
 
 from plp.errors import ConfigError, UnknownComponentError
 from plp.learners.prompt_learner import PromptLearner
@@ -26,7 +27,8 @@ def build_wrapper(settings: Mapping[str, Any], learner: PromptLearner) -> OptimW
     if learner.precision == "fp16":
         name = _scaling(settings.get("type", "OptimWrapper"))
         settings |= dict(type=name, dtype="float16", loss_scale="dynamic")
-    wrapper = build_optim_wrapper(learner, settings)
+    with DefaultScope.overwrite_default_scope("plp"):  # whose registries name what they know
+        wrapper = build_optim_wrapper(learner, settings)
     if isinstance(wrapper, ProjectedUpdate):
         wrapper.check_terms(learner.losses)
     return wrapper

@@ -13,7 +13,7 @@ from plp.export.trace import trace
 
 METHODS = (
     "clap", "clip_adapter", "coop", "gallop", "kgcoop", "linear_probe", "locoop", "lpplus", "plot",
-    "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot", "zslp",
+    "prograd", "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot", "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
 QUICK = (

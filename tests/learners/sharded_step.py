@@ -33,6 +33,7 @@ CONFIGS = {
     "coop": ("coop/vitb16_16shot", {}),
     "cocoop, whose prompts see images": ("cocoop/vitb16_16shot", {}),
     "kgcoop": ("kgcoop/vitb16_16shot", {}),
+    "prograd": ("prograd/vitb16_16shot", {}),
     "locoop": ("locoop/vitb16_16shot", {}),
 }
 

@@ -15,7 +15,7 @@ from plp.structures import ImageFeatures
 NAMES = ["cat", "old oak tree", "red car", "golden retriever", "dog"] * 13
 NAMES = [f"{name} {i}" for i, name in enumerate(NAMES)]  # enough to be split by length
 CONFIGS = ["sotglp/vitb16_16shot", "coop/vitb16_16shot", "cocoop/vitb16_16shot",
-           "kgcoop/vitb16_16shot"]  # fmt: skip
+           "kgcoop/vitb16_16shot", "prograd/vitb16_16shot"]  # fmt: skip
 
 
 def text_step(learner, device):

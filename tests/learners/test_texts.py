@@ -69,7 +69,7 @@ def step(learner, pixels):
 # ------------------------------------------------------------------------------------------ chunks
 
 CHUNKED = ["coop/vitb16_16shot", "sotglp/vitb16_16shot", "plot/vitb16_16shot_global",
-           "cocoop/vitb16_16shot", "kgcoop/vitb16_16shot"]  # fmt: skip
+           "cocoop/vitb16_16shot", "kgcoop/vitb16_16shot", "prograd/vitb16_16shot"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHUNKED)
@@ -219,6 +219,7 @@ def test_a_prompt_borrowed_from_nobody_is_refused(build):
     ("name", "frozen", "learned"),
     [
         ("kgcoop/vitb16_16shot", 1, 1),  # the teacher; the context
+        ("prograd/vitb16_16shot", 1, 1),  # likewise
         ("taskres/vitb16_16shot", 1, 0),
         ("clip_adapter/vitb16_16shot", 1, 0),
     ],
@@ -234,7 +235,7 @@ def test_frozen_prompts_are_encoded_once_for_all(build, pixels, encoded, name, f
     assert len(encoded) == frozen + 3 * learned
     learner.eval()
     learner.predict(pixels)
-    reference = 0 if name.startswith("kgcoop") else 1  # the teacher is the reference
+    reference = 0 if name.startswith(("kgcoop", "prograd")) else 1  # the teacher is the reference
     assert len(encoded) == frozen + 4 * learned + reference
     learner.predict(pixels)
     assert len(encoded) == frozen + 4 * learned + reference

@@ -11,7 +11,7 @@ NAMES = ["kite (bird of prey)", "drake", "C++", "what?", "Sgt.", "100%"]
 NEW = ["crane (bird)", "crane (machine)", "Yahoo!"]
 METHODS = [
     "coop/vitb16_16shot", "coop/vitb16_16shot_words", "cocoop/vitb16_16shot",
-    "kgcoop/vitb16_16shot", "locoop/vitb16_16shot", "plot/vitb16_16shot",
+    "kgcoop/vitb16_16shot", "prograd/vitb16_16shot", "locoop/vitb16_16shot", "plot/vitb16_16shot",
     "plot/vitb16_16shot_global", "taskres/vitb16_16shot", "clip_adapter/vitb16_16shot",
     "tip_adapter/vitb16_16shot", "zeroshot/vitb16_16shot_clip7", "zeroshot/vitb16_16shot_clip80",
     "gallop/vitb16_16shot", "sotglp/vitb16_16shot",

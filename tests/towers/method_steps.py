@@ -15,8 +15,8 @@ NAMES = ("ox", "kite (bird)", "great grey owl")
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 STREAMS = {"sotglp": "vv", "gallop": "value", "plot": "tokens", "locoop": "value"}
 METHODS = (
-    "zeroshot", *STREAMS, "coop", "kgcoop", "cocoop", "clip_adapter", "taskres", "tip_adapter",
-    "tip_adapter_f", "linear_probe", "zslp", "clap", "lpplus",
+    "zeroshot", *STREAMS, "coop", "kgcoop", "prograd", "cocoop", "clip_adapter", "taskres",
+    "tip_adapter", "tip_adapter_f", "linear_probe", "zslp", "clap", "lpplus",
 )  # fmt: skip
 WITHOUT_TEXTS = ("linear_probe", "tip_adapter", "tip_adapter_f")
 NOTHING_LEARNED_BY_STEPS = ("zeroshot", "tip_adapter", "linear_probe", "lpplus")
