@@ -372,7 +372,7 @@ def loss_inputs(patches=True):
     evidence = {"global": branch(features, text, project, patch_scores=patches)}
     texts = {"global": text, "zero_shot": text.detach().flip(0)}
     teachers = {"zero_shot": branch(features, texts["zero_shot"], project)}
-    return LossInputs(evidence, texts, torch.tensor([0, 2]), torch.tensor(10.0), teachers)
+    return LossInputs(evidence, texts, torch.tensor([0, 2]), torch.tensor(10.0), teachers=teachers)
 
 
 @components("loss term")

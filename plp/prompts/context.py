@@ -66,8 +66,7 @@ class ContextPrompt(Prompt):
         context: The learned vectors, float32.
 
     Raises:
-        ValueError: if both words and random keywords are given, or neither words nor a number of
-            tokens.
+        ValueError: if words and random keywords are given, or neither words nor num_tokens.
     """
 
     def __init__(
@@ -100,7 +99,8 @@ class ContextPrompt(Prompt):
                 raise ValueError(f"init={init!r} and std={std!r} do not go with words={words!r}")
             start = self._start(num_tokens, embed_words, fill)  # [N, T, D]
             self.context = nn.Parameter(self._from_words(start, num_classes).float().contiguous())
-            self.start_text = f"words {self.words[0]!r}"
+            zeros = f" behind {self._zeros[0]} zeros" if any(self._zeros[:1]) else ""
+            self.start_text = f"words {self.words[0]!r}{zeros}"
         else:
             shape = self._shape(num_classes, cast(int, num_tokens), token_dim)
             self.context = nn.Parameter(torch.empty(shape))
@@ -189,11 +189,11 @@ class ContextPrompt(Prompt):
         return assemble(whole, before, after, torch.minimum(bare.lengths, whole.lengths))
 
     def describe(self) -> list[str]:
-        """Return each prompt as text; random tokens are written `[v]`, zeros `[0]`."""
+        """Return each prompt as text; tokens that start as no words are written `[v]`."""
         texts = []
         for n in range(self.num_prompts):
             tokens = self.words[n].split() if self.words else ["[v]"] * self.context.shape[-2]
-            tokens = ["[0]"] * (self._zeros[n] if self._zeros else 0) + tokens
+            tokens = ["[v]"] * (self._zeros[n] if self._zeros else 0) + tokens
             cut = {"end": len(tokens), "middle": len(tokens) // 2, "front": 0}[self.position]
             words = [*tokens[:cut], "{}", *tokens[cut:]]
             texts.append(" ".join(words) + self.suffix)

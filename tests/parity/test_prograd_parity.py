@@ -61,9 +61,9 @@ def test_start_and_texts(learner, fixture):
     for c, end in enumerate(tokens.end[:, 0]):
         assert ids[c].argmax() == end
         assert torch.equal(tokens.embeddings[c, 0, : end + 1], expected[c, : end + 1])
-    assert learner.branches["global"].prompt.describe() == [
-        "[0] [0] a type of pet, a photo of a {}."
-    ]
+    prompt = learner.branches["global"].prompt
+    assert prompt.start_text == "words 'a type of pet, a photo of a' behind 2 zeros"
+    assert prompt.describe() == ["[v] [v] a type of pet, a photo of a {}."]
 
 
 def test_features_and_logits(learner, fixture):
@@ -108,7 +108,7 @@ def test_steps(learner, config, fixture, case, precision, monkeypatch):
     for step in (1, 2, 3):
         batch = dict(images=fixture["images"], labels=fixture[f"{case}_labels"])
         logged = learner.train_step(batch, wrapper)
-        assert float(logged["loss"]) == float(logged["loss_global"])
+        assert torch.equal(logged["loss"], logged["loss_global"])
         if step == 1:
             assert apart(used[0], fixture[f"{case}_grad_used_context"]) < 1e-5
         if step in (1, 3):

@@ -108,7 +108,7 @@ def test_prompts_of_which_different_words_are_not_learned():
         for n, text in enumerate(told):
             expected = embedded_with_zeros(f"<start> {text} <end>")
             assert_close(text_of(prompt, c=0, n=n), expected, atol=0, rtol=0)
-    assert zeros.describe() == ["one two three {} .", "[0] one two {} .", "one two three four {} ."]
+    assert zeros.describe() == ["one two three {} .", "[v] one two {} .", "one two three four {} ."]
     assert zeros(NAMES).shared == 4, "the prefix that all texts share stays shared"
 
 
