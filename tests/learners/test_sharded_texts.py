@@ -31,7 +31,7 @@ SCRIPT = Path(__file__).with_name("sharded_step.py")
 def test_losses_and_gradients_are_those_of_one_process(processes, classes, images):
     ended = torchrun(processes, SCRIPT, classes, images)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    assert ended.stdout.count("same: ") == 8
+    assert ended.stdout.count("same: ") == 9
 
 
 @pytest.mark.slow
