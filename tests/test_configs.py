@@ -111,6 +111,7 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "zslp": lambda size, stem: len(CLASSES) * size.embed,
     "clap": lambda size, stem: len(CLASSES) * size.embed,
     "lpplus": lambda size, stem: 0,
+    "prolip": lambda size, stem: size.dense * size.embed,
 }
 SAVED = {  # numbers in a checkpoint that are not learned by gradient
     "linear_probe": lambda size: len(CLASSES) * size.embed + len(CLASSES),
@@ -123,7 +124,7 @@ NEW_CLASSES = {  # whether a trained method takes class names it was not trained
     "prograd": True,
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
-    "zslp": True, "clap": True, "lpplus": True,
+    "zslp": True, "clap": True, "lpplus": True, "prolip": True,
 }  # fmt: skip
 ROWS_GO_WITH_NAMES = ("zslp", "clap", "lpplus")  # what they learn of the classes of the training
 
@@ -236,6 +237,7 @@ def test_parameter_counts_at_full_size():
         "zslp": 1_536,  # three classes
         "clap": 1_536,  # three classes
         "lpplus": 0,
+        "prolip": 393_216,
     }
 
 

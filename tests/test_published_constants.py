@@ -40,6 +40,7 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "zslp": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
     "clap": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
     "lpplus": {"dtd": (0, 0, 0), "imagenet": (0, 0, 0)},
+    "prolip": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
 }
 BATCH = {
     "coop": {"dtd": 32, "imagenet": 32},
@@ -53,6 +54,7 @@ BATCH = {
     "tip_adapter_f": {"dtd": 256},
     "zslp": {"dtd": 256, "imagenet": 256},
     "clap": {"dtd": 256},
+    "prolip": {"dtd": 16384},  # all shots
 }
 
 
@@ -180,6 +182,17 @@ def test_lp_plus_plus_sees_one_crop_of_each_shot(chosen):
     assert (config.data.views, config.data.train_transform.scale) == (1, (0.5, 1.0))
     probe = config.model.branches.probe
     assert (probe.steps, probe.prompt.templates) == (300, "clip_7")
+
+
+def test_prolip_takes_full_batches_of_300_views(chosen):
+    config = chosen(ROOT / "configs/prolip/vitb16_16shot.py", "dtd")
+    assert config.optim_wrapper.optimizer == dict(type="Adam", lr=1e-5, eps=1e-4, weight_decay=0.0)
+    expected = [5e-6 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
+    assert rates(config, 10) == pytest.approx(expected)
+    assert (config.data.views, config.data.train_transform.scale) == (300, (0.5, 1.0))
+    for shots in (1, 2, 4, 8, 16):
+        config = chosen(ROOT / "configs/prolip/vitb16_16shot.py", "dtd", shots)
+        assert config.model.tuners.projection.penalty == 1 / shots
 
 
 @pytest.mark.parametrize("method", ["gallop", "sotglp"])

@@ -32,6 +32,8 @@ class Backbone(nn.Module):
         preprocessing: How the weights want images prepared: size, resizing, mean, deviation.
         fingerprint: Hex digest that changes with the weights; the key of feature caches.
         multilingual: Whether the text tower was trained on texts of many scripts.
+        unprojected: Whether image features, pooled and dense, are in the joint space without a
+            projection.
         random_weights: Whether nothing was loaded: what it says of images means nothing.
         label: What it is called in messages: as a user names it.
         compile_vision: Backend of `torch.compile` that frozen passes of its image tower go through.
@@ -40,6 +42,7 @@ class Backbone(nn.Module):
     """
 
     has_text: bool = True
+    unprojected: bool = False
     random_weights: bool = False
     compile_vision: str | None = None
     multilingual: bool = False

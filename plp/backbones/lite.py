@@ -76,6 +76,7 @@ class LiteBackbone(Backbone):
     """
 
     streams = ("grid",)
+    unprojected = True
 
     text_centre: Tensor  # [D]; buffers, as the following
     text_weight: Tensor  # [D, E]

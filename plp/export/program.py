@@ -82,6 +82,7 @@ class ClassifierProgram(nn.Module):
         parts = cast(list[Branch], list(self.branches))
         streams = sorted({part.stream for part in parts if part.stream is not None})
         features = encoded(backbone, self.tuners, backbone.normalise(pixels), streams)
+        features = self.tuners.on_features(features)
         evidence = {
             name: part(
                 features,

@@ -41,18 +41,24 @@ def check_losses(losses: object) -> None:
 
 
 def check_parts(
-    branches: Branches, references: Branches, losses: Iterable[str], objective: str
+    branches: Branches,
+    references: Branches,
+    losses: Iterable[str],
+    tuners: Iterable[str],
+    objective: str,
 ) -> None:
     """Refuse two results under one name, and a fused objective beside a branch's own loss."""
     _check_apart("reference", references, "branch", branches)
     own = [name for name, branch in branches.named() if branch.has_own_loss]
     if objective == "fused" and own:
         raise ConfigError(
-            "objective='fused' trains one cross-entropy of the fused scores, which would leave "
-            f"out prompt dropout or loss='per_prompt' of branch {', '.join(own)}: take them "
+            "objective='fused' trains one cross-entropy of the fused scores, which would leave out "
+            f"prompt dropout, loss='per_prompt' or a penalty of branch {', '.join(own)}: take it "
             "out, or take objective='branches'"
         )
-    _check_apart("loss term", losses, "loss", ["fused"] if objective == "fused" else branches)
+    taken = ["fused"] if objective == "fused" else [*branches]
+    _check_apart("loss term", losses, "loss", taken)
+    _check_apart("tuner", tuners, "loss", [*taken, *losses])
 
 
 def check_new_classes(branches: Branches, tuners: Tuners) -> None:

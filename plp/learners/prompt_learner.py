@@ -108,10 +108,10 @@ class PromptLearner(FittedParts):
         self.branches = Branches(parts.branches, self.backbone, len(self.class_names))
         self.references = Branches(parts.references, self.backbone, len(self.class_names))
         self.references.requires_grad_(False)
-        check_parts(self.branches, self.references, losses or {}, objective)
         prompts, classes = self.branches.prompts, len(self.class_names)
         self.tuners = Tuners(tuners, self.backbone, prompts, classes, checkpoint_blocks)
         self.notes += compile_notes(self.backbone, self.tuners)
+        check_parts(self.branches, self.references, losses or {}, self.tuners, objective)
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
@@ -152,7 +152,7 @@ class PromptLearner(FittedParts):
         return self.logits_of(self.evidence(images, pairs=False))
 
     def loss(self, images: Images, labels: Int[Tensor, " B"]) -> dict[str, Float[Tensor, ""]]:
-        """Return `loss_<name>` for each branch and loss term; mmengine sums them."""
+        """Return `loss_<name>` of branches, loss terms and tuners; mmengine sums them."""
         terms = cast(dict[str, LossTerm], dict(self.losses.items()))
         frozen = any(term.needs_frozen_images for term in terms.values())
         features = self.encode_image(images, frozen=frozen)
@@ -169,7 +169,7 @@ class PromptLearner(FittedParts):
             texts = texts | self.encode_text(features, references=True)
             inputs = LossInputs(evidence, texts, labels, scale, features)
             losses |= term_losses(terms, inputs, self.references, self.backbone)
-        return losses
+        return losses | self.tuners.losses()
 
     @torch.no_grad()
     def predict(
@@ -236,16 +236,17 @@ class PromptLearner(FittedParts):
             frozen: With the features of the frozen tower.
         """
         if isinstance(images, ImageFeatures):
-            return images
+            return self.tuners.on_features(images) if images.frozen is None else images
         own, others = self.branches.streams, self.references.streams if references else ()
-        if isinstance(images, StartedImages):
-            if isinstance(images.start, Tensor):
-                images = images._replace(start=normalised(images.start, self.backbone))
-            with self._autocast():
-                return finish(self.backbone, self.tuners, images, own)
-        pixels = normalised(images, self.backbone)
         with self._autocast():
-            return encoded(self.backbone, self.tuners, pixels, own, others, frozen or references)
+            if isinstance(images, StartedImages):
+                if isinstance(images.start, Tensor):
+                    images = images._replace(start=normalised(images.start, self.backbone))
+                features = finish(self.backbone, self.tuners, images, own)
+            else:
+                pixels, frozen = normalised(images, self.backbone), frozen or references
+                features = encoded(self.backbone, self.tuners, pixels, own, others, frozen)
+        return self.tuners.on_features(features)
 
     def keep_image(self, images: Pixels, references: bool = False) -> KeptImages:
         """Encode images as far as nothing that is learned reaches; `encode_image` goes on there.

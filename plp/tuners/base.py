@@ -6,6 +6,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from plp.structures import ImageFeatures
 from plp.towers.points import TowerPoints
 
 
@@ -36,11 +37,14 @@ class Tuner(nn.Module):
     Attributes:
         acts_on_images: Whether `image_points` returns anything.
         acts_on_texts: Whether `text_points` does.
+        acts_on_features: Whether `on_features` changes anything. Features of the frozen tower may
+            then be kept, for it comes behind it.
         supports_new_classes: Whether it can act on texts of classes it was not trained with.
     """
 
     acts_on_images: bool = False
     acts_on_texts: bool = False
+    acts_on_features: bool = False
     supports_new_classes: bool = True
 
     def image_points(self) -> TowerPoints:
@@ -61,6 +65,14 @@ class Tuner(nn.Module):
             texts: What the texts are of.
         """
         return TowerPoints()
+
+    def on_features(self, features: ImageFeatures) -> ImageFeatures:
+        """Return what becomes of the image tower's features; references see them as they were."""
+        return features
+
+    def loss(self) -> Float[Tensor, ""] | None:
+        """Return what it adds to the training loss, weight included; None for nothing."""
+        return None
 
     def describe(self) -> str:
         """Return what it does in a line, for the log and the result."""

@@ -11,6 +11,7 @@ from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import TUNERS
+from plp.structures import ImageFeatures
 from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
 from plp.tuners.joined import joined
@@ -82,6 +83,19 @@ class Tuners(nn.ModuleDict):
         context = TextContext(classes, reference)
         acting = {n: t.text_points(context) for n, t in self.named() if t.acts_on_texts}
         return self._joined(acting)
+
+    def on_features(self, features: ImageFeatures) -> ImageFeatures:
+        """Return what becomes of image features; those that came stand beside them, as `frozen`."""
+        acting = [tuner for _, tuner in self.named() if tuner.acts_on_features]
+        found = features
+        for tuner in acting:
+            found = tuner.on_features(found)
+        return found._replace(frozen=features.untuned) if acting else features
+
+    def losses(self) -> dict[str, Float[Tensor, ""]]:
+        """Return as `loss_<name>` what tuners add to the loss."""
+        found = {name: tuner.loss() for name, tuner in self.named()}
+        return {f"loss_{name}": value for name, value in found.items() if value is not None}
 
     def text_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of those that act on the text tower."""

@@ -20,8 +20,8 @@ VARIANTS = HEADER + (
 )
 METHODS = (
     "clap", "clip_adapter", "cocoop", "coop", "gallop", "kgcoop", "linear_probe", "locoop",
-    "lpplus", "plot", "prograd", "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot",
-    "zslp",
+    "lpplus", "plot", "prograd", "prolip", "sotglp", "taskres", "tip_adapter", "tip_adapter_f",
+    "zeroshot", "zslp",
 )  # fmt: skip
 UNTRAINED = ("linear_probe", "lpplus", "tip_adapter", "zeroshot")
 TRAINED = [name for name in METHODS if name not in UNTRAINED]

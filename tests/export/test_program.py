@@ -13,7 +13,7 @@ from plp.export.trace import trace
 
 METHODS = (
     "clap", "clip_adapter", "coop", "gallop", "kgcoop", "linear_probe", "locoop", "lpplus", "plot",
-    "prograd", "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot", "zslp",
+    "prograd", "prolip", "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot", "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
 QUICK = (
@@ -23,6 +23,7 @@ QUICK = (
     "linear_probe",
     "clap",
     "lpplus",
+    "prolip",
 )  # the others with the slow tests
 
 

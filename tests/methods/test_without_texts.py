@@ -25,7 +25,7 @@ TINY = dict(type="ImageOnlyBackbone", arch="timm:test_vit", pretrained=None, ima
 TEXTLESS = {"Energy", "Entropy", "MSP", "MaxLogit"}
 NEEDS = r"branch 'global'.* needs a text tower; timm:test_vit:random has none\. Use .*linear_probe"
 OF_TEXTS = ("coop", "cocoop", "kgcoop", "prograd", "locoop", "plot", "gallop", "sotglp",
-            "clip_adapter", "taskres", "zeroshot", "zslp", "clap", "lpplus")  # fmt: skip
+            "clip_adapter", "taskres", "zeroshot", "zslp", "clap", "lpplus", "prolip")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
