@@ -56,6 +56,20 @@ def test_plain_towers_and_plp_compute_the_same_losses(root, tower):
         assert float(row["tensors to first"]) < 1
 
 
+@pytest.mark.parametrize("method", ["maple", "promptsrc", "cliplora", "mma", "mmrl"])
+def test_plain_tuned_towers_and_plp_compute_the_same_losses(root, method):
+    """However much is kept or computed again: the first step's, and that after two updates."""
+    shape = ("--size", "tiny", "--classes", 6, "--batch", 3, "--repeats", 2)
+    plain, *others = table(root, "tuned_step.py", *shape, "--methods", method).values()
+    assert plain["loss"] != plain["later loss"]
+    assert len(others) == (3 if method in ("mma", "mmrl") else 2)
+    for row in others:
+        for name in ("loss", "later loss"):
+            assert float(row[name]) == pytest.approx(float(plain[name]), abs=5e-5)
+        assert float(row["TFLOP"]) < float(plain["TFLOP"])
+        assert float(row["tensors to first"]) < 1
+
+
 def test_another_commit_is_measured_in_turns(root):
     """Both by the same script; operations and bytes are counted, and are the same."""
     flags = ("--size", "tiny", "--classes", 3, "--batch", 1, "--repeats", 2, "--variants", "plp")

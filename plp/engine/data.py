@@ -6,22 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from plp.backbones.base import Backbone
 from plp.datasets import (
     DataSource,
-    FeatureDataset,
     FewShot,
     ImageDataset,
-    Loading,
     Splits,
-    build_loader,
     decode_images,
     sample,
 )
 from plp.datasets.class_subset import take_classes
-from plp.datasets.decoders import decoders
 from plp.datasets.names_file import rename_classes
 from plp.datasets.pixel_notes import pixel_notes
 from plp.datasets.readable import (
@@ -30,19 +26,15 @@ from plp.datasets.readable import (
     leave_out_unreadable,
     refuse_unreadable,
 )
-from plp.engine.crop_dataset import CropDataset
 from plp.engine.data_options import DataOptions
-from plp.engine.encoding import encode_views
 from plp.engine.feature_cache import (
     CachedViews,
     cache_folder,
-    features_of,
     find_views,
-    tuned_from_the_start,
 )
 from plp.engine.feature_filling import fill_stores
 from plp.engine.kept_parts import KeptParts, kept_parts
-from plp.engine.processes import share_of_batch
+from plp.engine.part_loader import part_loader
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
@@ -156,7 +148,7 @@ def build_loaders(
     kept = _kept(images, options, learner)
     cached, about_pixels = _stored_views(images, options, learner, few, kept)
     loaders = {
-        part: _loader(part, one, cached.get(part), options, learner, seed, epochs, kept)
+        part: part_loader(part, one, cached.get(part), options, learner, seed, epochs, kept)
         for part, one in images.items()
     }
     notes = (
@@ -227,42 +219,3 @@ def _keep_decoded(images: ImageDataset, mebibytes: int, workers: int) -> None:
             "raise data.image_cache to hold more",
             len(images.decoded), len(images),
         )  # fmt: skip
-
-
-def _loader(
-    part: str,
-    images: ImageDataset,
-    cached: CachedViews | None,
-    options: DataOptions,
-    learner: PromptLearner,
-    seed: int,
-    epochs: int,
-    kept: KeptParts,
-) -> Loading:
-    train = part == "train"
-    views = options.views if train else 1
-    workers = options.num_workers
-    dataset: Dataset[Any] = images
-    if cached is not None:
-        dataset, views = cached.dataset(), cached.views
-    elif options.cache_features and part != "test" and part in kept.parts:
-        rows = encode_views(
-            learner, images, int(views), options.eval_batch_size, workers, references=not train
-        )
-        dataset = features_of(images, rows, tuned_from_the_start(learner))
-    elif train and options.augment == "device":
-        dataset = CropDataset(images)
-    if isinstance(dataset, FeatureDataset):  # nothing is decoded
-        workers = 0
-    workers = decoders(dataset, workers, looks=1 if part == "test" else epochs)
-    with warnings.catch_warnings():  # what it warns of comes back as notes and is told once
-        warnings.simplefilter("ignore", UserWarning)
-        return build_loader(
-            dataset,
-            batch_size=share_of_batch(options.batch_size) if train else options.eval_batch_size,
-            shuffle=train,
-            drop_last=train and options.drop_last,
-            views=views,
-            seed=seed,
-            num_workers=workers,
-        )
