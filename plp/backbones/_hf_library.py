@@ -7,6 +7,7 @@ from typing import Any
 
 from plp.backbones._hf_folder import CheckedFolder
 from plp.errors import ConfigError
+from plp.towers.missing import missing_package
 
 _INSTALL = "pip install 'plp[hub]'"
 
@@ -53,5 +54,5 @@ def reading(folder: CheckedFolder, part: str, kind: type[Exception]) -> Iterator
         reason = str(error).strip().partition("\n")[0]
         raise kind(
             f"{folder.name}: the transformers library cannot read its {part} "
-            f"({type(error).__name__}: {reason})"
+            f"({type(error).__name__}: {reason}).{missing_package(error)}"
         ) from error

@@ -24,7 +24,7 @@ _OPTIONAL = {
     "matplotlib": "figures",
     "transformers": "lite, TransformersBackbone, and tokenizers such as those of SigLIP",
     "tokenizers": "tokenizers of transformers, such as those of SigLIP and BERT",
-    "sentencepiece": "tokenizers that come without tokenizer.json, such as some of T5 and XLM-V",
+    "sentencepiece": "SigLIP's own tokenizer, and those without tokenizer.json (some of T5, XLM-V)",
     "onnxruntime": "export",
 }
 

@@ -106,7 +106,8 @@ def folder_part(named: Named | None) -> str:
     if named is None:
         return ""
     plain = re.sub(r"[^\w.-]+", "_", named.label)
-    place = str(named.config.get("pretrained") or named.config.get("arch") or "")
+    places = (named.config.get(key) for key in ("pretrained", "arch", "name_or_folder"))
+    place = str(next(filter(None, places), ""))
     if "/" in place:  # another place may have a name that looks alike
         plain = f"{plain}-{hashlib.sha256(place.encode()).hexdigest()[:6]}"
     return f"@{plain}"

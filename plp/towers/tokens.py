@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from plp.errors import ConfigError, WeightsError
+from plp.towers.missing import missing_package
 
 _FIRST, _WORD = "a", "dog"  # examples that a tokenizer's ways are read off
 
@@ -148,7 +149,9 @@ class LibraryTokens(Tokens):
         return whole[len(first) :]
 
     def _bare(self, text: str) -> list[int]:
-        return list(self._tokenizer.tokenizer(text, add_special_tokens=False).input_ids)
+        # Not verbose: it would warn of texts longer than the model's, which plp cuts and reports.
+        encoded = self._tokenizer.tokenizer(text, add_special_tokens=False, verbose=False)
+        return list(encoded.input_ids)
 
 
 class HFTokens(LibraryTokens):
@@ -193,7 +196,8 @@ class HFTokens(LibraryTokens):
             except Exception as error:  # transformers and the hub raise whatever they like
                 reason = str(error).strip().partition("\n")[0]
                 raise WeightsError(
-                    f"cannot open the tokenizer {self._name}: {type(error).__name__}: {reason}"
+                    f"cannot open the tokenizer {self._name}: {type(error).__name__}: {reason}."
+                    f"{missing_package(error)}"
                 ) from error
         return self._opened
 

@@ -1,5 +1,7 @@
 """Models of the transformers library: features, gradients and probabilities are the library's."""
 
+import logging
+
 import pytest
 import torch
 from backbones.hf_folders import CASES, FEW, SIDE, write_model
@@ -93,6 +95,21 @@ def test_a_text_that_is_too_long_is_cut_as_the_tokenizer_cuts_it(both):
     model, tokenizer, backbone = both
     found = backbone.encode_text(filled(backbone, "a pic of a {}", [LONG, "ox"]))[:, 0]
     assert_close(found, own(model, tokenizer, ["a pic of a " + LONG, "a pic of a ox"]), **TOLERANCE)
+
+
+def test_a_name_that_plp_cuts_is_not_also_the_librarys_to_warn_of(tmp_path, caplog):
+    write_model("clip", tmp_path)
+    backbone = TransformersBackbone(tmp_path)
+    library = logging.getLogger("transformers")
+    with caplog.at_level(logging.WARNING):
+        library.addHandler(caplog.handler)
+        try:
+            filled(backbone, TEMPLATE, [LONG, "ox"])
+            assert "longer than the specified" not in caplog.text
+            AutoTokenizer.from_pretrained(tmp_path)(LONG)  # whoever calls it himself is still told
+        finally:
+            library.removeHandler(caplog.handler)
+    assert "longer than the specified" in caplog.text
 
 
 @torch.no_grad()

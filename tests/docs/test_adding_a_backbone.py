@@ -13,10 +13,9 @@ FILE = re.compile(r"# (my_family/\w+\.py)\n")
 
 
 @pytest.fixture
-def folder(root, tmp_path, monkeypatch):
-    """A folder as the page has it; registry and imports are put back."""
+def folder(tmp_path, monkeypatch):
+    """A folder as the page has it, outside of the clone; registry and imports are put back."""
     (tmp_path / "my_family").mkdir()
-    (tmp_path / "configs").symlink_to(root / "configs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     BACKBONES.names()

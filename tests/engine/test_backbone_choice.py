@@ -116,6 +116,17 @@ def test_options_that_fit(tmp_path):
     assert folder_part(named) != folder_part(other)
 
 
+def test_two_folders_of_one_base_name_have_folders_of_their_own(tmp_path):
+    found = []
+    for parent in ("a", "b"):
+        folder = tmp_path / parent / "model"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        found.append(folder_part(find_backbone(f"transformers:{folder}")))
+    assert found[0] != found[1]
+    assert all(part.startswith("@transformers_model-") for part in found)
+
+
 def test_notes_say_what_stays_and_which_streams_are_others():
     lines = backbone_notes(load_config("sotglp"), Choices(backbone="siglip2-b16"))
     assert "the other settings are the config's, which were chosen for lite" in lines[0]
