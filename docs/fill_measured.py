@@ -22,9 +22,9 @@ BEGIN, END = "<!-- measured: python docs/fill_measured.py -->", "<!-- end of mea
 LINK = "[docs/results/README.md](../../docs/results/README.md)"
 ORDER = ("textile", "dtd", "caltech101", "oxford_flowers")  # as there; others after these
 METHODS = (  # the order of the tables in docs/results
-    "zeroshot", "linear_probe", "zslp", "clap", "lpplus", "prolip", "tip_adapter",
-    "tip_adapter_f", "clip_adapter", "taskres", "coop", "cocoop", "kgcoop", "locoop", "plot",
-    "gallop", "sotglp",
+    "zeroshot", "linear_probe", "zslp", "clap", "lpplus", "prolip", "twostage", "cliplora",
+    "tip_adapter", "tip_adapter_f", "clip_adapter", "taskres", "coop", "cocoop", "kgcoop", "locoop",
+    "plot", "gallop", "sotglp",
 )  # fmt: skip
 LEAST = 3  # seeds; fewer are named
 VARIANT_SHOTS = "16"

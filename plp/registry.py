@@ -157,7 +157,7 @@ DATASETS = Registry("dataset", locations=["plp.datasets"], parent=mm.DATASETS)
 TRANSFORMS = Registry("transform", locations=["plp.transforms"], parent=mm.TRANSFORMS)
 METRICS = Registry("metric", locations=["plp.evaluation"], parent=mm.METRICS)
 HOOKS = Registry("hook", locations=["plp.hooks"], parent=mm.HOOKS)
-LOOPS = Registry("loop", locations=["plp.engine"], parent=mm.LOOPS)
+LOOPS = Registry("loop", locations=["plp.engine.staged_loop"], parent=mm.LOOPS)
 OPTIM_WRAPPERS = Registry("optimizer wrapper", locations=["plp.optim"], parent=mm.OPTIM_WRAPPERS)
 # Nothing of plp's own is in these; a user's file may register here, and mmengine looks here first.
 OPTIMIZERS = Registry("optimizer", locations=[], parent=mm.OPTIMIZERS)

@@ -130,6 +130,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
             dict(prompt=_TEMPLATES),
             dict(prompt=_TEMPLATES, learn_keys=True, alpha_grid=(2.0, 4), beta_grid=(3.0, 5)),
         ],
+        "StagedClassifier": [dict(prompt=_TEMPLATES), dict(prompt=_TEMPLATES, stage=2)],
         "GlobalBranch": [
             dict(prompt=_PROMPT),
             dict(prompt=_PROMPT, stream="toy", ensemble="texts"),

@@ -90,7 +90,22 @@ def _cocoop(size, stem):
 
 def _sotglp(size, stem):
     prompts = 3 * 4 * size.token + len(CLASSES) * 4 * 4 * size.token
-    return prompts + (0 if "noproj" in stem else size.dense**2)
+    tuned = 4 * 3 * 2 * 2 * size.dense if "lora" in stem else 0  # blocks, matrices, A and B, rank
+    return prompts + (0 if "noproj" in stem else size.dense**2) + tuned
+
+
+def _cliplora(size, stem):
+    """Blocks * matrices * (A and B) * rank * width, of both tiny towers or of MiniLM."""
+    return sum(blocks * 3 * 2 * 2 * width for blocks, width in _tuned_towers(size, stem))
+
+
+def _twostage(size, stem):
+    norms = sum(blocks * 2 * 2 * width for blocks, width in _tuned_towers(size, stem))
+    return norms + len(CLASSES) * size.embed
+
+
+def _tuned_towers(size, stem):
+    return [(6, size.token)] if stem.startswith("lite") else [(4, size.token), (4, size.dense)]
 
 
 LEARNED = {  # parameters by gradient, from widths and the name of the config
@@ -112,10 +127,13 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "clap": lambda size, stem: len(CLASSES) * size.embed,
     "lpplus": lambda size, stem: 0,
     "prolip": lambda size, stem: size.dense * size.embed,
+    "cliplora": _cliplora,
+    "twostage": _twostage,
 }
 SAVED = {  # numbers in a checkpoint that are not learned by gradient
     "linear_probe": lambda size: len(CLASSES) * size.embed + len(CLASSES),
     "lpplus": lambda size: len(CLASSES) * size.embed + 2 * len(CLASSES),
+    "twostage": lambda size: 1,
     "tip_adapter": lambda size: NUM_SHOTS * (size.embed + 1) + 2,
     "tip_adapter_f": lambda size: NUM_SHOTS + 2,
 }
@@ -124,9 +142,14 @@ NEW_CLASSES = {  # whether a trained method takes class names it was not trained
     "prograd": True,
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
-    "zslp": True, "clap": True, "lpplus": True, "prolip": True,
+    "zslp": True, "clap": True, "lpplus": True, "prolip": True, "cliplora": True, "twostage": True,
 }  # fmt: skip
-ROWS_GO_WITH_NAMES = ("zslp", "clap", "lpplus")  # what they learn of the classes of the training
+ROWS_GO_WITH_NAMES = (
+    "zslp",
+    "clap",
+    "lpplus",
+    "twostage",
+)  # what they learn of the classes of the training
 
 
 def takes_new_classes(path):
@@ -238,6 +261,8 @@ def test_parameter_counts_at_full_size():
         "clap": 1_536,  # three classes
         "lpplus": 0,
         "prolip": 393_216,
+        "cliplora": 15_360,  # one block of each tower
+        "twostage": 6_656,  # likewise; three classes
     }
 
 
@@ -313,7 +338,7 @@ def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_p
     options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0, "report": False}
     options |= tiny_options if path.stem.startswith("vitb16") else {}
     options |= WITHOUT_TEXTS if path.stem.startswith("dinov2") else {}
-    trains = read(path).train_cfg.max_epochs > 0
+    trains = read(path).train_cfg.get("max_epochs", 1) > 0
     assert trains == (LEARNED[path.parent.name](SIZES["lite"], path.stem) > 0)
     if trains:
         options |= {"train_cfg.max_epochs": 2, "train_cfg.val_interval": 2}
@@ -374,7 +399,7 @@ def test_every_recipe_leaves_what_can_be_trained_as_it_is(path, chosen):
     for dataset in read(path).get("recipes") or {}:
         for shots in (1, 4, 16):
             config = chosen(path, dataset, shots)
-            assert (config.train_cfg.max_epochs > 0) == learns, (dataset, shots)
+            assert (config.train_cfg.get("max_epochs", 1) > 0) == learns, (dataset, shots)
             for parts in (config.model.branches, config.model.get("references") or {}):
                 assert all("type" in part for part in parts.values()), (dataset, parts)
 
@@ -389,6 +414,9 @@ VARIANTS = {  # what a variant changes in its base config, by dotted key
     "sotglp/lite_16shot_noproj": ["projection.type"],
     "sotglp/lite_16shot_prompt_topk": ["aligner.epsilon", "aligner.type", "selector.type"],
     "sotglp/lite_16shot_unbalanced": ["aligner.type"],
+    "sotglp/vitb16_16shot_lora": [
+        "lora.type", "lora.towers", "lora.matrices", "lora.r", "lora.scaling", "lora.dropout",
+    ],
     "sotglp/vitb16_16shot_noproj": ["projection.type"],
     "sotglp/vitb16_16shot_paper": ["backbone.alias_first_block", "score_scale"],
     "sotglp/vitb16_16shot_published": ["data.sampler"],

@@ -11,6 +11,7 @@ import plp
 from plp.datasets import Textile
 from plp.engine import config as configs
 from plp.engine.config import Choices, choose, load_config, merge_options
+from plp.engine.length import with_length
 from plp.engine.rates import settled_schedulers
 
 pytestmark = pytest.mark.slow  # the default run keeps to minutes
@@ -42,6 +43,7 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "lpplus": {"dtd": (0, 0, 0), "imagenet": (0, 0, 0)},
     "prolip": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
 }
+STEPS_PER_SHOT = {"cliplora": 500, "twostage": 300}
 BATCH = {
     "coop": {"dtd": 32, "imagenet": 32},
     "cocoop": {"dtd": 1, "imagenet": 1},
@@ -120,6 +122,19 @@ def test_epochs(method, chosen):
     for dataset, wanted in EPOCHS[method].items():
         found = tuple(chosen(path, dataset, k).train_cfg.max_epochs for k in (1, 4, 16))
         assert found == wanted, dataset
+
+
+@pytest.mark.parametrize("method", STEPS_PER_SHOT)
+def test_steps_per_shot(method, chosen):
+    config = chosen(ROOT / "configs" / method / "vitb16_16shot.py", "dtd", 4)
+    assert config.optim_wrapper.optimizer == dict(type="AdamW", lr=2e-4, weight_decay=0.01)
+    assert config.data.batch_size == 32
+    assert config.model.branches["global"].prompt.templates == "one"
+    settled = with_length(config, 4, 6).train_cfg  # 47 classes of four images, in batches of 32
+    assert settled.max_steps == 4 * STEPS_PER_SHOT[method]
+    assert settled.max_epochs == math.ceil(settled.max_steps / 6)
+    if method == "twostage":
+        assert list(settled.stages) == [720, 480]
 
 
 @pytest.mark.parametrize("method", BATCH)
@@ -219,8 +234,9 @@ def test_sotglps_table_of_rates_batches_and_prompts(name, chosen):
 def test_all_test_with_clips_own_crop_and_train_on_full_batches(path, chosen):
     config = chosen(path, "dtd")
     assert config.data.eval_transform.type == "BackboneEval", "of CLIP's weights: ClipEval"
-    if config.train_cfg.max_epochs:
-        assert config.data.drop_last == (path.parent.name != "tip_adapter_f")
+    if config.train_cfg.get("max_epochs", 1):
+        whole = ("tip_adapter_f", *STEPS_PER_SHOT)
+        assert config.data.drop_last == (path.parent.name not in whole)
 
 
 def test_tip_adapter_f_steps_the_cosine_each_iteration(chosen):
@@ -251,7 +267,7 @@ def test_the_recipe_of_every_data_set_fits(path, chosen, tiny_options):
         merge_options(config, tiny_options)
         learner = plp.build_learner(config, ["cat", "red fox"])
         learns = any(parameter.requires_grad for parameter in learner.parameters())
-        assert bool(config.train_cfg.max_epochs) == learns
+        assert bool(config.train_cfg.get("max_epochs", 1)) == learns
 
 
 @pytest.mark.parametrize("method", ["zeroshot", "linear_probe", "tip_adapter", "lpplus"])

@@ -22,7 +22,7 @@ from plp.engine.config import load_config
 ROOT = Path(__file__).parents[2]
 METHODS = (
     "coop", "cocoop", "kgcoop", "plot", "locoop", "gallop", "sotglp", "clip_adapter", "taskres",
-    "tip_adapter_f", "zslp", "clap", "prolip",
+    "tip_adapter_f", "zslp", "clap", "prolip", "cliplora", "twostage",
 )  # fmt: skip
 MOST = 4  # steps away from the config's rate
 KEY = "optim_wrapper.optimizer.lr"

@@ -15,6 +15,8 @@ from plp.backbones._lite_weights import REMEDY
 from plp.errors import WeightsError
 from plp.structures import NameTokens
 from plp.towers.half_copy import HalfCopy
+from plp.towers.points import TowerPoints
+from plp.towers.text_encoder import TextEncoder
 from plp.upload import upload
 
 
@@ -54,8 +56,16 @@ class MiniLM(nn.Module):
         start, end = (table[self.tokenizer.token_to_id(token)] for token in ("[CLS]", "[SEP]"))
         return NameTokens(embeddings, lengths, start.clone(), end.clone())
 
+    @property
+    def description(self) -> "LiteText":
+        """The tower as points name its parts."""
+        return LiteText(self.bert)
+
     def forward(
-        self, embeddings: Float[Tensor, "M L D"], lengths: Int[Tensor, " M"]
+        self,
+        embeddings: Float[Tensor, "M L D"],
+        lengths: Int[Tensor, " M"],
+        points: TowerPoints | None = None,
     ) -> Float[Tensor, "M D"]:
         """Encode M texts.
 
@@ -63,6 +73,7 @@ class MiniLM(nn.Module):
             embeddings: Word embeddings from [CLS] to [SEP]; positions and token types are added
                 here. What lies beyond a text's length is not read.
             lengths: Tokens of each text, [CLS] and [SEP] included; on the CPU.
+            points: What acts on the tower.
 
         Returns:
             Sentence embeddings of unit length, float32 or better whatever autocast does.
@@ -71,13 +82,13 @@ class MiniLM(nn.Module):
         encoded: list[Tensor] = []
         # Texts of one length go together: no padding is computed, no mask is needed, and a text's
         # embedding does not depend on the lengths of its neighbours.
-        bert = self._half.of(self.bert, embeddings.device)
+        tower = self.description.at(points)
+        bert = self._half.of(tower.module, embeddings.device)
         for length in lengths.unique().tolist():
             index = (lengths == length).nonzero().squeeze(1)
             part = embeddings[:, :length].index_select(0, upload(index, embeddings.device))
-            hidden = at_least_float32(bert(inputs_embeds=part).last_hidden_state)
             order.append(index)
-            encoded.append(F.normalize(hidden.mean(dim=1), dim=-1))
+            encoded.append(tower.features(bert, part))
         back = upload(torch.cat(order).argsort(), embeddings.device)
         return torch.cat(encoded).index_select(0, back)
 
@@ -89,6 +100,33 @@ class MiniLM(nn.Module):
         padded[:, 0] = names.start
         padded[torch.arange(len(texts)), names.lengths + 1] = names.end
         return self(padded, names.lengths + 2)
+
+
+class LiteText(TextEncoder):
+    """MiniLM's BERT as points name its parts.
+
+    Args:
+        bert: The encoder.
+    """
+
+    def __init__(self, bert: Any) -> None:
+        self.module = bert
+        self.table = bert.get_input_embeddings()
+
+    @property
+    def network(self) -> nn.Module:
+        """The encoder itself."""
+        return self.module
+
+    def features(
+        self,
+        module: Any,
+        embeddings: Float[Tensor, "M L D"],
+        seen: Int[Tensor, "M L"] | None = None,
+    ) -> Float[Tensor, "M D"]:
+        """Return the mean over the tokens, of length one; there is no padding to leave out."""
+        hidden = at_least_float32(module(inputs_embeds=embeddings).last_hidden_state)
+        return F.normalize(hidden.mean(dim=1), dim=-1)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

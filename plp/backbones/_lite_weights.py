@@ -73,13 +73,35 @@ def find_lite_files() -> LiteFiles:
 
 
 def load_image_tower(path: Path) -> ImageTower:
-    """Build timm's `tf_efficientnet_lite0` and fill it from the package's file.
-
-    The file names its 296 tensors otherwise than timm does, but in the same order, so they are
-    mapped by position and every shape is checked.
+    """Build timm's `tf_efficientnet_lite0`, fill it from the package's file, fold its norms.
 
     Raises:
         WeightsError: if the file cannot be read or does not hold these tensors.
+    """
+    network: Any = _network(path)
+    classifier = network.classifier.weight.detach().clone()
+    activation = expected_activation(network.bn2.bias, network.bn2.weight)
+    network.reset_classifier(0)
+    fold_norms(network)
+    return ImageTower(network, classifier, activation)
+
+
+def load_unfolded(path: Path) -> EfficientNet:
+    """Return the network with its batch norms as they are, frozen, without classifier.
+
+    Raises:
+        WeightsError: as `load_image_tower`.
+    """
+    network: Any = _network(path)
+    network.reset_classifier(0)
+    return network.requires_grad_(False)
+
+
+def _network(path: Path) -> EfficientNet:
+    """Build the network and fill it.
+
+    The file names its 296 tensors otherwise than timm does, but in the same order, so they are
+    mapped by position and every shape is checked.
     """
     with torch.random.fork_rng(devices=[]):  # the random weights that are replaced at once
         network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -96,11 +118,7 @@ def load_image_tower(path: Path) -> ImageTower:
             f"shapes in timm's order, got {len(shapes)}. {REMEDY}"
         )
     network.load_state_dict(dict(zip(expected, found.values(), strict=True)))
-    classifier = network.classifier.weight.detach().clone()
-    activation = expected_activation(network.bn2.bias, network.bn2.weight)
-    network.reset_classifier(0)
-    fold_norms(network)
-    return ImageTower(network, classifier, activation)
+    return network
 
 
 def expected_activation(

@@ -133,6 +133,14 @@ class Backbone(nn.Module):
             "what it is made of (Backbone.inside)"
         )
 
+    def write(self, side: Literal["image", "text"], points: TowerPoints) -> bool:
+        """Write points into a tower's weights, for good, as an exported program needs them.
+
+        It is for weights from outside and low-rank updates; where there is anything else nothing is
+        written, and False returned.
+        """
+        return self.inside(side).write(points)
+
     def set_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Keep how images are prepared; mean and standard deviation become buffers."""
         self.preprocessing = preprocessing

@@ -1,24 +1,32 @@
 """A real dual encoder from two pip packages, for machines that reach no model hub."""
 
+import copy
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 from torch import Tensor
 
+from plp.backbones._lite_image import LiteImage, feature_map
 from plp.backbones._lite_joint import (
-    FIT_VERSION,
     TextMap,
     cached_text_map,
     classifier_directions,
     fit_text_map,
 )
-from plp.backbones._lite_text import MiniLM, at_least_float32
-from plp.backbones._lite_weights import find_lite_files, load_image_tower
+from plp.backbones._lite_settings import TEMPLATE, check_positive, check_side, fit_key
+from plp.backbones._lite_text import MiniLM
+from plp.backbones._lite_weights import (
+    find_lite_files,
+    fold_norms,
+    load_image_tower,
+    load_unfolded,
+)
 from plp.backbones.base import Backbone, check_batch, check_prompts
 from plp.errors import ConfigError
 from plp.files import user_cache
@@ -26,13 +34,10 @@ from plp.prompts.names_in_text import NamesInText
 from plp.registry import BACKBONES
 from plp.structures import ImageFeatures, NameTokens, PromptTokens
 from plp.towers.points import TowerPoints
+from plp.towers.tower import NamedTower
 from plp.towers.weights_state import weights_mark
 from plp.transforms.preprocessing import Preprocessing
 from plp.transforms.size import SizeLike, plain_size, read_size
-
-_CPU_CHUNK = 16 * 224 * 224  # pixels
-_STRIDE = 32  # pixels a cell of the map before pooling
-_TEMPLATE = "a photo of a {}."
 
 
 @BACKBONES.register_module()
@@ -81,6 +86,7 @@ class LiteBackbone(Backbone):
     text_centre: Tensor  # [D]; buffers, as the following
     text_weight: Tensor  # [D, E]
     image_centre: Tensor  # [E]
+    unfolded: Any
 
     def __init__(
         self,
@@ -91,19 +97,21 @@ class LiteBackbone(Backbone):
     ) -> None:
         super().__init__()
         for side in image_size if isinstance(image_size, list | tuple) else [image_size]:
-            _check_size("image_size", side)
+            check_side("image_size", side)
         size = read_size("image_size", image_size)
-        _check_positive(ridge=ridge, logit_scale=logit_scale)
+        check_positive(ridge=ridge, logit_scale=logit_scale)
         files = find_lite_files()
+        self._image_file = files.image
         image = load_image_tower(files.image)
         self.image_tower = image.network
+        self.register_module("unfolded", None)  # as `inside` makes it, where something acts in it
         self.text_tower = MiniLM(files.text)
         self.set_preprocessing(Preprocessing(size, mean=(0.5,) * 3, std=(0.5,) * 3))
         self.embed_dim = self.dense_dim = image.classifier.shape[1]
         self.token_dim = self.text_tower.width
         self.context_length = self.text_tower.max_tokens
 
-        key = _fit_key(files.digest, ridge)
+        key = fit_key(files.digest, ridge)
         self._fingerprint = hashlib.sha256(f"{key} {plain_size(size)}".encode()).hexdigest()
         text_map = cached_text_map(
             user_cache(cache_dir), key, lambda: self._fit(image.classifier, ridge)
@@ -142,15 +150,19 @@ class LiteBackbone(Backbone):
         streams: Sequence[str] = (),
         points: TowerPoints | None = None,
     ) -> ImageFeatures:
-        """Encode normalised images; see `Backbone.encode_image`."""
+        """Encode normalised images; see `Backbone.encode_image`.
+
+        Points act on the network as it was trained, with its batch norms, whose statistics stay.
+        """
+        network = self.image_tower
         if points is not None:
-            self.inside("image")
+            network = self._with_norms().at(points).network
         self.check_streams(streams)
         check_batch(images)
         for name, side in zip(("height", "width"), images.shape[-2:], strict=True):
-            _check_size(f"image {name}", side)
-        with torch.no_grad():
-            cells = self._feature_map(images)  # [B, E, rows, columns]
+            check_side(f"image {name}", side)
+        with torch.no_grad() if points is None else nullcontext():
+            cells = feature_map(network, images)  # [B, E, rows, columns]
             grid = cells.flatten(2).transpose(1, 2) - self.image_centre  # [B, P, E]
             pooled = grid.mean(dim=1)
         rows, columns = cells.shape[-2:]
@@ -179,8 +191,6 @@ class LiteBackbone(Backbone):
         self, prompts: PromptTokens, points: TowerPoints | None = None
     ) -> Float[Tensor, "C N E"]:
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""
-        if points is not None:
-            self.inside("text")
         check_prompts(prompts)
         lengths = prompts.end.flatten().cpu() + 1  # where prompts of plp have them
         longest = int(lengths.max())
@@ -194,22 +204,46 @@ class LiteBackbone(Backbone):
                 f"expected end tokens within the {prompts.embeddings.shape[2]} embeddings of a "
                 f"prompt, got one at position {longest - 1}"
             )
-        text = self.text_tower(prompts.embeddings[:, :, :longest].flatten(0, 1), lengths)
+        cut = prompts.embeddings[:, :, :longest].flatten(0, 1)
+        text = self.text_tower(cut, lengths, points)
         with torch.autocast(text.device.type, enabled=False):
             joint = TextMap(self.text_centre, self.text_weight)(text)
         return joint.unflatten(0, prompts.end.shape)
 
-    def _feature_map(self, images: Float[Tensor, "B 3 H X"]) -> Float[Tensor, "B E h w"]:
-        # A traced program is for any number of images, so that it cannot walk through parts.
-        if images.device.type != "cpu" or torch.compiler.is_compiling():
-            return at_least_float32(self.image_tower.forward_features(images))
-        # The activations of a few images fit a core's cache, those of a batch do not.
-        images = images.contiguous(memory_format=torch.channels_last)
-        parts = images.split(max(1, _CPU_CHUNK // images.shape[-2:].numel()))
-        return at_least_float32(torch.cat([self.image_tower.forward_features(p) for p in parts]))
+    def inside(self, side: Literal["image", "text"]) -> NamedTower:
+        """Return MiniLM, or EfficientNet with its batch norms, as points name their parts.
+
+        The network without folded norms is read from its file when it is first asked for.
+
+        Raises:
+            ConfigError: if weights have been changed since they were read.
+        """
+        return self.text_tower.description if side == "text" else self._with_norms()
+
+    def write(self, side: Literal["image", "text"], points: TowerPoints) -> bool:
+        """Write points into a tower's weights, for good; norms of the image tower are folded."""
+        written = self.inside(side).write(points)
+        if written and side == "image":
+            network = copy.deepcopy(self.unfolded)
+            fold_norms(network)
+            self.image_tower = network
+        return written
+
+    def _with_norms(self) -> LiteImage:
+        """Return the image tower as it was trained; its file is read once."""
+        if self.unfolded is None:
+            if weights_mark(self) != self._mark_of_files:
+                raise ConfigError(
+                    "nothing can act inside the lite backbone's image tower: its weights were "
+                    "changed since they were read, and the norms that are folded into them cannot "
+                    "be had back. Build the tuner before the weights are changed"
+                )
+            self.unfolded = load_unfolded(self._image_file).to(self.mean)
+            self._mark_of_files = weights_mark(self)
+        return LiteImage(self.unfolded)
 
     def _fit(self, classifier: Float[Tensor, "M E"], ridge: float) -> TextMap:
-        text = self.text_tower.encode([_TEMPLATE.format(name) for name in IMAGENET_CLASSNAMES])
+        text = self.text_tower.encode([TEMPLATE.format(name) for name in IMAGENET_CLASSNAMES])
         return fit_text_map(text, classifier_directions(classifier), ridge)
 
     def _register(self, name: str, value: Tensor) -> None:
@@ -224,20 +258,3 @@ class LiteBackbone(Backbone):
                 "convolutional network, there is no transformer whose tokens or V-V attention "
                 "could be read. Its one stream is 'grid' (the map before pooling)."
             )
-
-
-def _fit_key(weights: str, ridge: float) -> str:
-    parts = (FIT_VERSION, weights, float(ridge), _TEMPLATE, tuple(IMAGENET_CLASSNAMES))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _check_size(what: str, side: object) -> None:
-    if type(side) is not int or side < _STRIDE or side % _STRIDE:
-        raise ConfigError(f"expected an {what} that is a multiple of {_STRIDE}, got {side!r}")
-
-
-def _check_positive(**constants: object) -> None:
-    for name, value in constants.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and 0 < value < float("inf")):  # type: ignore[operator]
-            raise ConfigError(f"expected a positive, finite {name}, got {value!r}")

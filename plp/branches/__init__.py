@@ -7,6 +7,7 @@ from plp.branches.global_branch import GlobalBranch
 from plp.branches.linear_probe import LinearProbe
 from plp.branches.local_branch import LocalBranch
 from plp.branches.losses import PromptDropout
+from plp.branches.staged_classifier import StagedClassifier
 from plp.branches.text_probe import TextStartedProbe
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "LinearProbe",
     "LocalBranch",
     "PromptDropout",
+    "StagedClassifier",
     "TextStartedProbe",
 ]

@@ -105,6 +105,20 @@ class Branch(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has nothing to tune")
 
+    def begin_stage(self, stage: int, text: Float[Tensor, "C N E"] | None) -> str:
+        """Begin a stage of training (`train_cfg.stages`); most branches are the same in all.
+
+        Called again when a run is resumed within the stage.
+
+        Args:
+            stage: Its number, from 0.
+            text: As in `forward`, as the stage before has left it.
+
+        Returns:
+            What was done, a line for the log; '' for nothing.
+        """
+        return ""
+
     def accommodate(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Make room for a state whose tensors depend on the number of shots.
 

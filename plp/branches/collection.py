@@ -101,6 +101,11 @@ class Branches(nn.ModuleDict):
         for _, branch in self.named():
             branch.set_classes(trained)
 
+    def begin_stage(self, stage: int, texts: Mapping[str, Tensor]) -> list[str]:
+        """Begin a stage of training, see `Branch.begin_stage`; return what was done."""
+        told = [(n, branch.begin_stage(stage, texts.get(n))) for n, branch in self.named()]
+        return [f"{name}: {line}" for name, line in told if line]
+
     def evidence(
         self,
         features: ImageFeatures,

@@ -34,11 +34,22 @@ def schedulers_of(config: Config) -> list[dict[str, Any]]:
     return list(map(dict, listed))
 
 
-def settled_schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Settle schedules by epoch for a number of epochs that recipes and the user may have changed.
+def settled_schedulers(
+    config: Config, train_cfg: Mapping[str, Any], steps: int | None = None
+) -> list[dict[str, Any]]:
+    """Settle schedules for a length of the run that recipes and the user may have changed.
 
-    Those that name no end run to the last epoch, `T_max="max_epochs"` is their number, and what
-    would start after the last epoch is dropped.
+    Those by epoch that name no end run to the last epoch, `T_max="max_epochs"` is their number, and
+    what would start after the last epoch is dropped. Of those by step `T_max="max_steps"` is the
+    steps of the run, and `periods="stages"` those of its stages.
+
+    Args:
+        config: Config of the run.
+        train_cfg: Its section, with `max_epochs`.
+        steps: Steps per epoch; None where there are none to settle by.
+
+    Raises:
+        ConfigError: for `periods="stages"` of a run without stages.
     """
     epochs = train_cfg["max_epochs"]
     settled = []
@@ -48,10 +59,27 @@ def settled_schedulers(config: Config, train_cfg: Mapping[str, Any]) -> list[dic
             continue
         if scheduler.get("T_max") == "max_epochs":
             scheduler["T_max"] = epochs
+        elif not by_epoch and steps is not None:
+            _settle_steps(scheduler, train_cfg, train_cfg.get("max_steps", epochs * steps))
         elif by_epoch and "end" not in scheduler and "T_max" not in scheduler:
             scheduler["end"] = epochs
         settled.append(scheduler)
     return settled
+
+
+def _settle_steps(scheduler: dict[str, Any], train_cfg: Mapping[str, Any], total: int) -> None:
+    if scheduler.get("T_max") == "max_steps":
+        scheduler["T_max"] = total
+        scheduler.setdefault("end", total)
+    if scheduler.get("periods") == "stages":
+        if "stages" not in train_cfg:
+            raise ConfigError(
+                f"param_scheduler: {scheduler.get('type')} with periods='stages' needs "
+                "train_cfg.stages, the shares of the stages, such as (0.6, 0.4)"
+            )
+        periods = [length for length in train_cfg["stages"] if length]
+        scheduler |= dict(periods=periods, restart_weights=[1] * len(periods))
+        scheduler.setdefault("end", total)
 
 
 def check_restored(config: Config, steps: int | None = None) -> None:
@@ -153,7 +181,8 @@ def _built(
     config: Config, optimizer: torch.optim.Optimizer, epochs: int, steps: int
 ) -> Iterable[Any]:
     """Build the schedules of the rate, as mmengine's Runner does."""
-    for scheduler in settled_schedulers(config, {"max_epochs": epochs}):
+    train_cfg = {**(config.get("train_cfg") or {}), "max_epochs": epochs}
+    for scheduler in settled_schedulers(config, train_cfg, steps):
         if issubclass(_kind(scheduler), LRSchedulerMixin):
             by_epoch = scheduler.get("by_epoch", True)
             scheduler.setdefault("end", epochs if by_epoch else epochs * steps)

@@ -149,7 +149,8 @@ def build_runner(
     has_val = training and loaders.val is not None
     name = f"{work_dir.name}-{uuid.uuid4().hex[:8]}"  # mmengine keeps global objects by name
     try:
-        learning = _learning(config, learner, name) if training else {}  # before there is a folder
+        # Before there is a folder.
+        learning = _learning(config, learner, name, len(loaders.train)) if training else {}
         runner = PlpRunner(
             model=learner,
             work_dir=str(work_dir),
@@ -207,15 +208,17 @@ def check_schedule(config: Config, learner: PromptLearner) -> int:
     return epochs
 
 
-def _learning(config: Config, learner: PromptLearner, name: str) -> dict[str, Any]:
+def _learning(config: Config, learner: PromptLearner, name: str, steps: int) -> dict[str, Any]:
     """Return what a Runner that trains needs, the optimiser built."""
-    train_cfg = {"by_epoch": True, **config.train_cfg}
+    train_cfg = dict(config.train_cfg)
+    if "type" not in train_cfg:
+        train_cfg = {"by_epoch": True, **train_cfg}
     MMLogger.get_instance(f"{name}-optimizer", log_level="ERROR")  # else mmengine's is loud
     optimizer = build_wrapper(config.optim_wrapper, learner)
     return dict(
         train_cfg=train_cfg,
         optim_wrapper=optimizer,
-        param_scheduler=settled_schedulers(config, train_cfg),
+        param_scheduler=settled_schedulers(config, train_cfg, steps),
     )
 
 

@@ -6,11 +6,14 @@ from typing import Any
 
 from mmengine.config import Config
 
+from plp.engine.length import check_length
 from plp.errors import ConfigError, did_you_mean
 
-# What mmengine's EpochBasedTrainLoop takes, and what says that it is that loop.
+# What mmengine's EpochBasedTrainLoop takes, what says that it is that loop, and what `with_length`
+# makes a loop of plp's of.
 _KEYS = (
     "type", "by_epoch", "max_epochs", "val_begin", "val_interval", "dynamic_intervals",
+    "steps_per_shot", "stages",
 )  # fmt: skip
 _OF_OPTIMIZER = ("lr", "weight_decay", "momentum")
 _LEAST = {"max_epochs": 0, "val_begin": 1, "val_interval": 1}
@@ -34,10 +37,14 @@ def check_train_cfg(config: Config) -> None:
             )
     for key, least in _LEAST.items():
         value = section.get(key, least)
+        if key == "max_epochs" and value is None and "steps_per_shot" in section:
+            continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(
                 f"expected train_cfg.{key} to be a whole number from {least} up, got {value!r}"
             )
+    if not own_loop:
+        check_length(section)
     if section.get("by_epoch", True) is not True and not own_loop:
         raise ConfigError(
             "expected train_cfg.by_epoch=True, as plp trains by epochs, got "
@@ -65,7 +72,10 @@ def check_optimizer(config: Config) -> None:
 
 def most_epochs(config: Config) -> int:
     """Return how many epochs there may be, at least one; what is no number is refused later."""
-    epochs = config.get("train_cfg", {}).get("max_epochs")
+    section = config.get("train_cfg", {})
+    epochs, per_shot = section.get("max_epochs"), section.get("steps_per_shot")
+    if epochs is None and isinstance(per_shot, int):
+        epochs = per_shot * int(config.data.get("shots", 16))
     return max(epochs, 1) if isinstance(epochs, int) else 1
 
 

@@ -20,6 +20,7 @@ from plp.engine.fitting import fit, in_order, tune
 from plp.engine.header_trust import named_by, record_of
 from plp.engine.identity import identity_of
 from plp.engine.image_contents import SHOTS, contents_of
+from plp.engine.length import with_length
 from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
 from plp.engine.rates import check_restored, rate_notes
@@ -137,20 +138,21 @@ def _train_in(
     contents = contents_of(loaders.few)
     with watch("fit"):
         fitted = fit(learner, loaders)
-    epochs = check_schedule(config, learner)
+    settled = with_length(config, few.shots, len(loaders.train))
+    epochs = check_schedule(settled, learner)
     notes = loaders.few.notes + loaders.pixel_notes  # where no step is taken: none on steps
     if epochs:
         check_restored(config, len(loaders.train))
-        notes = loaders.notes + rate_notes(config, epochs, len(loaders.train))
+        notes = loaders.notes + rate_notes(settled, epochs, len(loaders.train))
     run = describe_run(
         config, loaders.few, learner, loaders.transforms,
         recipe=recipe, seed=seed, device=device,
         notes=(
-            *notes, *selection_notes(config, learner, epochs), *names_note(few.name, learner),
+            *notes, *selection_notes(settled, learner, epochs), *names_note(few.name, learner),
             *processes.notes(),
         ),
     )  # fmt: skip
-    select = selection_of(config, loaders.val is not None)
+    select = selection_of(settled, loaders.val is not None)
     identity = identity_of(run, contents, select)
     state = read_state(folder, identity, resume)
     announce(run, folder, steps=len(loaders.train) if epochs else 0, resumed=state is not None)
@@ -163,7 +165,7 @@ def _train_in(
         "test": ClassificationMetric(few.class_names, scores_of_logits(learner), probability=kind),
     }
     runner = build_runner(
-        config, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
+        settled, learner, loaders, work_dir=folder, device=device, metrics=metrics, seed=seed,
         hooks=[EpochSeedHook(seed), ProgressHook(), save], launcher=launcher, state=state,
     )  # fmt: skip
     with watch("train"):

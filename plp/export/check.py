@@ -17,6 +17,7 @@ from plp.inference.images import as_images, decode
 from plp.learners.prompt_learner import PromptLearner
 from plp.probability import probabilities_of
 from plp.reader import asked_for
+from plp.tuners.low_rank import LowRank
 
 TOLERANCE = 1e-4
 NOISE = (1, 2, 7)  # images of the batches of noise that every program is checked on
@@ -34,12 +35,15 @@ class Check(NamedTuple):
         difference: Largest difference of a probability or a score; of a score beyond 1 relative.
         torch_speed: Images a second of the classifier, in batches of eight, on its device.
         speed: Images a second of the program, on the CPU with as many threads.
+        merging: Largest difference that merging low-rank updates into weights makes, likewise; None
+            where the classifier has none.
     """
 
     images: int
     difference: float
     torch_speed: float
     speed: float
+    merging: float | None = None
 
 
 def check(classifier: Classifier, run: Run, images: Any = None) -> Check:
@@ -58,11 +62,28 @@ def check(classifier: Classifier, run: Run, images: Any = None) -> Check:
     timed = _run_of(classifier, learner)
     here = classifier.device.type == "cpu"  # on a GPU convolutions would round to ten bits (TF32)
     expected = timed if here else _run_of(classifier, copy.deepcopy(learner).cpu())
-    count, worst = 0, 0.0
+    beside = _beside(learner)
+    trained = None if beside is None else _run_of(classifier, beside.cpu())
+    count, worst, merging = 0, 0.0, 0.0
     for pixels in _batches(classifier, images):
         count += len(pixels)
-        worst = max(worst, _difference(expected(pixels), run(pixels), classifier))
-    return Check(count, worst, *_speeds(timed, run, _noise(classifier, _TIMED)))
+        found = run(pixels)
+        worst = max(worst, _difference(expected(pixels), found, classifier))
+        if trained is not None:
+            merging = max(merging, _difference(trained(pixels), found, classifier))
+    speeds = _speeds(timed, run, _noise(classifier, _TIMED))
+    return Check(count, worst, *speeds, None if trained is None else merging)
+
+
+def _beside(learner: PromptLearner) -> PromptLearner | None:
+    """Return a copy whose low-rank updates act beside the weights, as they were trained."""
+    if not any(isinstance(tuner, LowRank) for _, tuner in learner.tuners.named()):
+        return None
+    own = copy.deepcopy(learner)
+    for _, tuner in own.tuners.named():
+        if isinstance(tuner, LowRank):
+            tuner.merge = False
+    return own
 
 
 def _run_of(classifier: Classifier, learner: PromptLearner) -> Run:

@@ -56,6 +56,7 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
             "recall": rejection.recall,
             "validation_images": rejection.images,
         },
+        **({"merged": list(program.merged)} if program.merged else {}),
     }
 
 

@@ -30,8 +30,10 @@ class ClassifierProgram(nn.Module):
     """What a classifier says about images, with its texts folded in.
 
     It is a copy, on the CPU and in float32: the image tower, the encoded prompts as buffers, heads,
-    selection, transport, fusion and score. No part of it looks at a value or at the number of
-    images, so that a trace of it is right for any batch. The text tower is not called.
+    selection, transport, fusion and score. Low-rank updates, and weights of norms that were
+    learned, are written into the tower's own weights (`merged`: names of their tuners). No part of
+    it looks at a value or at the number of images, so that a trace of it is right for any batch.
+    The text tower is not called.
 
     Args:
         learner: The trained learner; it is not changed.
@@ -65,6 +67,7 @@ class ClassifierProgram(nn.Module):
         with torch.no_grad():
             texts = own.encode_text()
         self.backbone, self.tuners = own.backbone, own.tuners
+        self.merged = merge_into_weights(own)
         parts = [_frozen(branch, iterations) for _, branch in own.branches.named()]
         # Not under the branches' names: a traced program reads its parts as attributes, and
         # `global` is none in Python.
@@ -109,6 +112,22 @@ def in_float32(learner: PromptLearner) -> PromptLearner:
     own = copy.deepcopy(learner).eval()
     own.precision = "fp32"
     return own
+
+
+@torch.no_grad()
+def merge_into_weights(own: PromptLearner) -> tuple[str, ...]:
+    """Write what tuners do into the image tower of a copy of a learner, and take them out.
+
+    Returns:
+        Names of those it could be done with: low-rank updates, and weights from outside.
+    """
+    written = []
+    for name, tuner in list(own.tuners.named()):
+        if tuner.acts_on_images and own.backbone.write("image", tuner.image_points()):
+            written.append(name)
+        if name in written or not tuner.acts_on_images:  # texts are encoded already
+            del own.tuners[name]
+    return tuple(written)
 
 
 def _refuse_image_texts(learner: PromptLearner) -> None:

@@ -42,10 +42,15 @@ class Exported(NamedTuple):
     def describe(self) -> str:
         """Return size, difference and speed in a sentence."""
         found = self.checked
+        merging = (
+            ""
+            if found.merging is None
+            else f"; low-rank updates are merged: {found.merging:.1g} from unmerged"
+        )
         return (
             f"{self.path}: {self.bytes / 1e6:.1f} MB, largest difference from torch "
-            f"{found.difference:.1g} on {found.images} images, {found.speed:.1f} images a second "
-            f"(torch {found.torch_speed:.1f})"
+            f"{found.difference:.1g} on {found.images} images{merging}, {found.speed:.1f} images a "
+            f"second (torch {found.torch_speed:.1f})"
         )
 
 

@@ -30,6 +30,20 @@ class FittedParts(ClassTexts):
         prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in names}
         return self._encoded(prompts, acted_on=True)
 
+    def begin_stage(self, stage: int) -> list[str]:
+        """Begin a stage of training (`train_cfg.stages`); return what was done in it.
+
+        Tuners that are not learned in it stay as they are, and act.
+        """
+        training = self.training
+        self.eval()
+        fixed = {n: p for n, p in self.branches.prompts.items() if not p.source.sees_images}
+        with torch.no_grad():
+            done = self.branches.begin_stage(stage, self._encoded(fixed, acted_on=True))
+        self.tuners.begin_stage(stage)
+        self.train(training)
+        return done
+
     @property
     def needs_shots(self) -> bool:
         """Whether `fit` must be called before training."""

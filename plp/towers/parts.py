@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from plp.errors import ConfigError
@@ -58,10 +58,23 @@ class Matrix(NamedTuple):
     @property
     def shape(self) -> tuple[int, int]:
         """Width of what it yields, and of what it reads."""
-        rows, columns = getattr(self.module, self.weight).shape
+        rows, columns = getattr(self.module, self.weight).shape[
+            :2
+        ]  # 1 x 1 convolutions: [O, I, 1, 1]
         if self.transposed:
             rows, columns = columns, rows
         return (rows if self.part is None else rows // 3), columns
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the module's output is the product: a linear layer, or a 1 x 1 convolution."""
+        return self.part is None and isinstance(self.module, nn.Linear | nn.Conv2d)
+
+    def like(self, values: Tensor) -> Tensor:
+        """Return values [out, in] of the matrix, or of its part, as the library keeps them."""
+        if isinstance(self.module, nn.Conv2d) and values.ndim == 2:
+            return values[:, :, None, None]
+        return values.T if self.transposed else values
 
 
 def name_in_block(path: str) -> str:
@@ -106,6 +119,14 @@ def norms(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for path, child in module.named_modules():
         weight = child._parameters.get("weight")
         if weight is not None and weight.ndim == 1 and "norm" in type(child).__name__.lower():
+            yield path, child
+
+
+def pointwise(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
+    """Yield path and module of each convolution that is a matrix: 1 x 1, all channels together."""
+    for path, child in module.named_modules():
+        plain = isinstance(child, nn.Conv2d) and child.groups == 1 and child.padding == (0, 0)
+        if plain and child.kernel_size == (1, 1) == child.stride:
             yield path, child
 
 

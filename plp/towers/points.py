@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from plp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from plp.towers.merged import MergedWeights
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -125,6 +129,8 @@ class LowRankUpdate:
         up: B; zero leaves the tower as it is, bit for bit.
         scale: LoRA's alpha / R.
         dropout: Of this path's input, as LoRA trains; 0 for none.
+        merged: Where the sum of matrix and update is kept, to be multiplied with in place of both;
+            None where they are multiplied with one after the other. Without gradient and dropout.
     """
 
     def __init__(
@@ -133,8 +139,10 @@ class LowRankUpdate:
         up: Float[Tensor, "O R"],
         scale: float = 1.0,
         dropout: float = 0.0,
+        merged: "MergedWeights | None" = None,
     ) -> None:
         self.down, self.up, self.scale, self.dropout = down, up, scale, dropout
+        self.merged = merged
 
     def __call__(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
         """Return what is added to the matrix's product."""
@@ -143,5 +151,9 @@ class LowRankUpdate:
         return F.linear(F.linear(x, self.down), self.up) * self.scale
 
     def matrix(self) -> Float[Tensor, "O I"]:
-        """Return what would be added to the matrix itself: for merging."""
-        return self.up @ self.down * self.scale
+        """Return what would be added to the matrix itself, in float32 or better: for merging."""
+        with torch.autocast(self.up.device.type, enabled=False):
+            up, down = (
+                x.to(torch.promote_types(x.dtype, torch.float32)) for x in (self.up, self.down)
+            )
+            return up @ down * self.scale

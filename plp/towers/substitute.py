@@ -69,4 +69,10 @@ def _copy(
 def _add_to_output(module: nn.Module, update: Update) -> None:
     """Add to what a module yields by a forward hook that the original does not get."""
     module.__dict__["_forward_hooks"] = OrderedDict(module._forward_hooks)
+    if isinstance(module, nn.Conv2d):  # of 1 x 1: the channels of each pixel are a token
+        update = _over_channels(update)
     module.register_forward_hook(lambda _, inputs, output: output + update(inputs[0]))
+
+
+def _over_channels(update: Update) -> Update:
+    return lambda x: update(x.movedim(1, -1)).movedim(-1, 1)

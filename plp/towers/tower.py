@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from plp.errors import ConfigError, did_you_mean
 from plp.towers import parts
 from plp.towers.block import Block
+from plp.towers.merged import MergedWeights, merged_changes, split_merged
 from plp.towers.parts import Matrix
-from plp.towers.points import NOTHING, Residual, TowerPoints, Update
+from plp.towers.points import NOTHING, LowRankUpdate, Residual, TowerPoints, Update
 from plp.towers.substitute import substitute
 from plp.towers.weight_changes import weight_changes
 
@@ -105,21 +106,43 @@ class NamedTower(ABC):
         for name in points.updates:
             _require(name, matrices, "matrix", "matrices")
         weights = weight_changes(points.weights, matrices, self.norms() if points.weights else {})
+        merged, updates = split_merged(points.updates, matrices)
+        weights |= merged_changes(merged, matrices, weights)
         modules = {
             matrices[name].module: update
-            for name, update in points.updates.items()
-            if _is_module(matrices[name])
+            for name, update in updates.items()
+            if matrices[name].is_module
         }
         changed = copy.copy(self)
         changed.updates = {
-            name: update
-            for name, update in points.updates.items()
-            if not _is_module(matrices[name])
+            name: update for name, update in updates.items() if not matrices[name].is_module
         }
         if weights or modules:
             for root in self.roots:
                 setattr(changed, root, substitute(getattr(self, root), weights, modules))
         return changed
+
+    def write(self, points: TowerPoints) -> bool:
+        """Write points into the modules' own weights, for good; return whether that is possible.
+
+        It is for weights from outside and low-rank updates; nothing is written where there is
+        anything else.
+
+        Raises:
+            ConfigError: as `at`.
+        """
+        low_rank = all(isinstance(update, LowRankUpdate) for update in points.updates.values())
+        if points.tokens or points.residuals or not low_rank:
+            return False
+        matrices = self.matrices()
+        for name in points.updates:
+            _require(name, matrices, "matrix", "matrices")
+        changes = weight_changes(points.weights, matrices, self.norms())
+        updates = cast(Mapping[str, LowRankUpdate], points.updates)
+        changes |= merged_changes(updates, matrices, changes, MergedWeights())
+        for (module, name), value in changes.items():
+            module._parameters[name] = nn.Parameter(value.detach().clone(), requires_grad=False)
+        return True
 
     def added(self, name: str, x: Tensor, product: Tensor) -> Tensor:
         """Return the product of a bare matrix and x, with its update."""
@@ -222,10 +245,6 @@ def _enter(
     """Enter a part under plp's name for it, or under its own path where that is taken."""
     short = f"{prefix}{name(path)}"
     found[short if short not in found else f"{prefix}{path}"] = part
-
-
-def _is_module(matrix: Matrix) -> bool:
-    return matrix.part is None and isinstance(matrix.module, nn.Linear)
 
 
 def _require(name: str, known: Mapping[str, object], kind: str, kinds: str) -> None:

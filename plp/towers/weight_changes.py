@@ -38,13 +38,13 @@ def weight_changes(
                 f"'.bias' (where there is one) of: {listed([*matrices, *norms])}."
             )
         old = place[0].get_parameter(place[1])
-        values = tensor.T if matrix.transposed else tensor
-        like = old if matrix.part is None else old[: len(old) // 3]
-        if values.shape != like.shape:
-            expected = like.T if matrix.transposed else like
+        width = len(old) if matrix.part is None else len(old) // 3
+        expected = matrix.shape if old.ndim > 1 else (width,)
+        if tuple(tensor.shape) != tuple(expected):
             raise ConfigError(
-                f"{name}: expected the shape {list(expected.shape)}, got {list(tensor.shape)}"
+                f"{name}: expected the shape {list(expected)}, got {list(tensor.shape)}"
             )
+        values = matrix.like(tensor)
         if matrix.part is None:
             changes[place] = values
         else:

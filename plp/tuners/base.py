@@ -40,12 +40,23 @@ class Tuner(nn.Module):
         acts_on_features: Whether `on_features` changes anything. Features of the frozen tower may
             then be kept, for it comes behind it.
         supports_new_classes: Whether it can act on texts of classes it was not trained with.
+        learned_in: Stages of training (`train_cfg.stages`), from 0, in which it is learned; None
+            for all. In the others it acts as it is.
     """
 
     acts_on_images: bool = False
     acts_on_texts: bool = False
     acts_on_features: bool = False
     supports_new_classes: bool = True
+    learned_in: tuple[int, ...] | None = None
+
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """Names of what its parameters belong to, by tower, where their shapes do not say it.
+
+        A checkpoint keeps them, and one of other places is refused.
+        """
+        return {}
 
     def image_points(self) -> TowerPoints:
         """Return what acts on the image tower; called for each pass.

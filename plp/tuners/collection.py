@@ -71,6 +71,16 @@ class Tuners(nn.ModuleDict):
         """Names of those that cannot take new class names."""
         return [name for name, tuner in self.named() if not tuner.supports_new_classes]
 
+    @property
+    def places(self) -> dict[str, dict[str, list[str]]]:
+        """What the parameters of each tuner belong to, by tower; see `Tuner.places`."""
+        return {name: places for name, tuner in self.named() if (places := tuner.places)}
+
+    def begin_stage(self, stage: int) -> None:
+        """Let those be learned from now on that are learned in this stage of training."""
+        for _, tuner in self.named():
+            tuner.requires_grad_(tuner.learned_in is None or stage in tuner.learned_in)
+
     def image_points(self) -> TowerPoints | None:
         """Return what acts on the image tower; None for nothing."""
         acting = {n: tuner.image_points() for n, tuner in self.named() if tuner.acts_on_images}

@@ -50,7 +50,7 @@ def config_of(tiny_backbone, tmp_path_factory):
     def write(name):
         base = ROOT / "configs" / name / "vitb16_16shot.py"
         keywords = ", ".join(f"{key}={value!r}" for key, value in tiny_backbone.items())
-        learns = LEARNS if load_config(base).train_cfg.max_epochs else ""
+        learns = LEARNS if load_config(base).train_cfg.get("max_epochs", 1) else ""
         path = tmp_path_factory.mktemp("methods") / f"{name}.py"
         path.write_text(SETTINGS.format(base=str(base), backbone=keywords) + learns)
         return path

@@ -19,9 +19,9 @@ VARIANTS = HEADER + (
     "coop/lite_16shot_front,dtd,4,3,1 2 3,41.0,1.0,False\n"
 )
 METHODS = (
-    "clap", "clip_adapter", "cocoop", "coop", "gallop", "kgcoop", "linear_probe", "locoop",
-    "lpplus", "plot", "prograd", "prolip", "sotglp", "taskres", "tip_adapter", "tip_adapter_f",
-    "zeroshot", "zslp",
+    "clap", "clip_adapter", "cliplora", "cocoop", "coop", "gallop", "kgcoop", "linear_probe",
+    "locoop", "lpplus", "plot", "prograd", "prolip", "sotglp", "taskres", "tip_adapter",
+    "tip_adapter_f", "twostage", "zeroshot", "zslp",
 )  # fmt: skip
 UNTRAINED = ("linear_probe", "lpplus", "tip_adapter", "zeroshot")
 TRAINED = [name for name in METHODS if name not in UNTRAINED]
@@ -131,6 +131,9 @@ def test_the_training_settings_are_those_of_the_config(root, script, method, bac
     assert f"weight decay {_plain(settings.weight_decay)}" in optimiser
     assert float(re.match(r"[\d.]+", rate)[0]) == settings.lr
     assert int(re.match(r"\d+", batch)[0]) == config.data.batch_size
+    if "steps_per_shot" in config.train_cfg:
+        assert epochs == f"{config.train_cfg.steps_per_shot} steps per shot"
+        return
     found = []
     for shots in (1, 4, 16):
         recipe = _of_shots(config.get("shot_recipes"), shots, "")

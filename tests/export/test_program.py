@@ -12,8 +12,9 @@ from plp.export import ClassifierProgram, export_onnx, export_program
 from plp.export.trace import trace
 
 METHODS = (
-    "clap", "clip_adapter", "coop", "gallop", "kgcoop", "linear_probe", "locoop", "lpplus", "plot",
-    "prograd", "prolip", "sotglp", "taskres", "tip_adapter", "tip_adapter_f", "zeroshot", "zslp",
+    "clap", "clip_adapter", "cliplora", "coop", "gallop", "kgcoop", "linear_probe", "locoop",
+    "lpplus", "plot", "prograd", "prolip", "sotglp", "taskres", "tip_adapter", "tip_adapter_f",
+    "twostage", "zeroshot", "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
 QUICK = (
@@ -24,6 +25,7 @@ QUICK = (
     "clap",
     "lpplus",
     "prolip",
+    "cliplora",
 )  # the others with the slow tests
 
 

@@ -59,6 +59,7 @@ class Case:
             leading axes.
         options: Options by dotted key, `tiny_options` among them.
         class_names: Instead of the fixture's.
+        later: Learned tensors that the fixture has no start of: of a second stage.
         folder: Where fixtures lie.
     """
 
@@ -70,6 +71,7 @@ class Case:
         options: Mapping[str, Any],
         class_names: Sequence[str] | None = None,
         folder: Path = ROOT / "tests/parity",
+        later: Sequence[str] = (),
     ) -> None:
         self.fixture = fixture_of(fixture, folder)
         self.arrays, self.meta = self.fixture.arrays, self.fixture.meta
@@ -80,7 +82,7 @@ class Case:
         )
         self.names = {x: [one] if isinstance(one, str) else list(one) for x, one in names.items()}
         learned = {n for n, p in self.learner.named_parameters() if p.requires_grad}
-        named = {name for some in self.names.values() for name in some}
+        named = {name for some in self.names.values() for name in some} | set(later)
         assert learned == named, f"learned: {sorted(learned)}, named: {sorted(named)}"
         starts = {x.removeprefix("start_") for x in self.arrays if x.startswith("start_")}
         assert starts == set(names), f"the fixture starts {sorted(starts)}"

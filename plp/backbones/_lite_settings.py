@@ -1,0 +1,31 @@
+"""Settings of the lite backbone: what they may be, and what depends on them."""
+
+import hashlib
+
+from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+from plp.backbones._lite_joint import FIT_VERSION
+from plp.errors import ConfigError
+
+TEMPLATE = "a photo of a {}."
+_STRIDE = 32  # pixels a cell of the map before pooling
+
+
+def fit_key(weights: str, ridge: float) -> str:
+    """Return what the fitted map depends on, as a digest."""
+    parts = (FIT_VERSION, weights, float(ridge), TEMPLATE, tuple(IMAGENET_CLASSNAMES))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def check_side(what: str, side: object) -> None:
+    """Refuse a side of an image that is not a multiple of 32."""
+    if type(side) is not int or side < _STRIDE or side % _STRIDE:
+        raise ConfigError(f"expected an {what} that is a multiple of {_STRIDE}, got {side!r}")
+
+
+def check_positive(**constants: object) -> None:
+    """Refuse a constant that is not above 0, by its name."""
+    for name, value in constants.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and 0 < value < float("inf")):  # type: ignore[operator]
+            raise ConfigError(f"expected a positive, finite {name}, got {value!r}")
