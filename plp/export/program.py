@@ -123,6 +123,8 @@ def merge_into_weights(own: PromptLearner) -> tuple[str, ...]:
     """
     written = []
     for name, tuner in list(own.tuners.named()):
+        if tuner.acts_on_features:
+            continue
         if tuner.acts_on_images and own.backbone.write("image", tuner.image_points()):
             written.append(name)
         if name in written or not tuner.acts_on_images:  # texts are encoded already
