@@ -8,7 +8,7 @@ model = dict(
     },
     tuners=dict(projection=dict(type="TrainableProjection", penalty=1 / 16)),  # 1 / shots
 )
-optim_wrapper = dict(optimizer=dict(lr=0.05))  # chosen on validation images: configs/README.md
+optim_wrapper = dict(optimizer=dict(lr=0.016))  # chosen on validation images: configs/README.md
 _penalty = "model.tuners.projection.penalty"
 _epochs, _look = "train_cfg.max_epochs", "train_cfg.val_interval"
 shot_recipes = {

@@ -11,4 +11,4 @@ model = dict(
         )
     )
 )
-optim_wrapper = dict(optimizer=dict(lr=2.0))  # chosen on validation images: configs/README.md
+optim_wrapper = dict(optimizer=dict(lr=0.63))  # chosen on validation images: configs/README.md
