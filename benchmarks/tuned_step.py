@@ -5,8 +5,7 @@
     python benchmarks/tuned_step.py --size tiny --methods mmrl --repeats 1
 
 ViT-B/16, seeded random weights, synthetic images, 100 classes; a row is a method with its batch.
-Each variant runs in a process of its own: steps to warm up, one of which is counted, then the
-median over the repeats.
+Each variant runs in a process of its own: a step to warm up, then the median over the repeats.
 
 - `plain`: `benchmarks/plain_tuned.py`, the same mathematics from plain open_clip calls: texts of 77
   tokens, nothing kept, autograd through all of it.
@@ -31,6 +30,7 @@ from typing import Any, NamedTuple
 import open_clip
 import torch
 from _bench import (
+    MIB,
     ROOT,
     TINY,
     Clock,
@@ -45,6 +45,7 @@ from _bench import (
     run_script,
 )
 from plain_towers import PlainTowers
+from torch.utils.flop_counter import FlopCounterMode
 from train_step import count
 
 CLASSES = 100
@@ -158,23 +159,35 @@ def measure(
         losses.append(float(loss))
         return loss.detach()
 
+    counted = count(step)[1] if variant == "plain" else {}
     if variant != "plain":
         step()  # keeps what is kept
+    held_mib()  # gives freed memory back
     clock = Clock()
-    _, counted = count(step)
     forget_peak()
     for _ in range(repeats):
         with clock("step"):
             step()
-    spent = clock.medians()["step"]
+    spent, peak = clock.medians()["step"], peak_mib()
     return {
         "cpu": spent.cpu,
         "wall": spent.wall,
-        "above": peak_mib() - loaded,
+        "above": peak - loaded,
         "loss": losses[0],
         "later loss": losses[repeats],
-        **counted,
+        **(counted or counted_apart(step)),
     }
+
+
+def counted_apart(step: Step) -> dict[str, float]:
+    """Count bytes and operations in a step each: the latter's counter holds on to tensors."""
+    from plp.testing.tensor_bytes import PeakTensorBytes
+
+    with PeakTensorBytes() as used:
+        step()
+    with FlopCounterMode(display=False) as operations:
+        step()
+    return {"tensors": used.peak / MIB, "TFLOP": operations.get_total_flops() / 1e12}
 
 
 def _summed(learner: Any, images: Any, labels: torch.Tensor) -> torch.Tensor:

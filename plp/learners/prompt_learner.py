@@ -12,13 +12,11 @@ from plp.branches.base import Branch
 from plp.branches.collection import Branches
 from plp.branches.fusion import Fusion, checked_fusion, fused_logits
 from plp.learners.checks import check_arguments, check_losses, check_parts
-from plp.learners.encoding import encoded
-from plp.learners.fitted_parts import FittedParts
-from plp.learners.images import Images, Pixels, normalised
+from plp.learners.class_images import ClassImages
+from plp.learners.images import Images
 from plp.learners.rows import rows_of
 from plp.learners.shortened import warn_of_shortened
 from plp.learners.sigmoid import check_model_probability, check_sigmoid
-from plp.learners.started import finish, kept
 from plp.learners.state import leave_backbone_out
 from plp.learners.training_loss import branch_losses, fused_loss, term_losses
 from plp.learners.weights_notes import compile_notes, weights_notes
@@ -27,14 +25,14 @@ from plp.losses.base import LossInputs, LossTerm
 from plp.probability import Probability
 from plp.reader import asked_for
 from plp.registry import BACKBONES, LOSSES, MODELS
-from plp.structures import Evidence, ImageFeatures, KeptImages, StartedImages
+from plp.structures import Evidence
 from plp.tuners.base import Tuner
 from plp.tuners.collection import Tuners
 
 
 @final
 @MODELS.register_module()
-class PromptLearner(FittedParts):
+class PromptLearner(ClassImages):
     """Turns a frozen image-text model into a classifier of given classes.
 
     Branches stand behind the towers; tuners, where there are any, act inside them. References and
@@ -221,44 +219,6 @@ class PromptLearner(FittedParts):
             name: fused_logits({name: found}, "mean", scale, bias) for name, found in lines.items()
         }
         return {"logits": fused_logits(evidence, self.fusion, scale, bias), **single}
-
-    def encode_image(
-        self, images: Images, references: bool = False, frozen: bool = False
-    ) -> ImageFeatures:
-        """Encode images once for all branches; features pass through.
-
-        There is a graph only where a tuner acts on images and gradients are on.
-
-        Args:
-            images: As in `forward`.
-            references: Also for references: with their streams, and with the features of the frozen
-                tower (`ImageFeatures.untuned`).
-            frozen: With the features of the frozen tower.
-        """
-        if isinstance(images, ImageFeatures):
-            return self.tuners.on_features(images) if images.frozen is None else images
-        own, others = self.branches.streams, self.references.streams if references else ()
-        with self._autocast():
-            if isinstance(images, StartedImages):
-                if isinstance(images.start, Tensor):
-                    images = images._replace(start=normalised(images.start, self.backbone))
-                features = finish(self.backbone, self.tuners, images, own)
-            else:
-                pixels, frozen = normalised(images, self.backbone), frozen or references
-                features = encoded(self.backbone, self.tuners, pixels, own, others, frozen)
-        return self.tuners.on_features(features)
-
-    def keep_image(self, images: Pixels, references: bool = False) -> KeptImages:
-        """Encode images as far as nothing that is learned reaches; `encode_image` goes on there.
-
-        Args:
-            images: Pixels.
-            references: Also for references, as in `encode_image`.
-        """
-        pixels = normalised(images, self.backbone)
-        own, others = self.branches.streams, self.references.streams if references else ()
-        with self._autocast():
-            return kept(self.backbone, self.tuners, pixels, own, others)
 
     def set_probability(self, kind: Probability) -> None:
         """Say what class probabilities are from now on, see `probabilities_of`.
