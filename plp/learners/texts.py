@@ -233,6 +233,6 @@ class Texts:
                 texts = [self.backbone.encode_text(some, acting) for some in made()]
         return torch.cat(texts, dim=1).float()
 
-    def _plain(self) -> torch.autocast:
+    def _plain(self) -> contextlib.AbstractContextManager[Any]:
         """Prompts, and what acts, are made in their own precision."""
         return torch.autocast(self.backbone.device.type, enabled=False)
