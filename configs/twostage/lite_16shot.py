@@ -10,7 +10,7 @@ model = dict(
     },
     tuners=dict(norms=dict(type="TrainableNorms", towers="text", learned_in=(0,))),
 )
-# The rate was chosen on validation images: configs/README.md
+# AdamW, as published; its rate is a guess, not yet chosen as configs/README.md says.
 optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=0.01))
 param_scheduler = dict(
     _delete_=True, type="CosineRestartLR", by_epoch=False, periods="stages", eta_min=1e-6
