@@ -134,6 +134,7 @@ CASES: dict[str, dict[str, list[dict]]] = {
         "GlobalBranch": [
             dict(prompt=_PROMPT),
             dict(prompt=_PROMPT, stream="toy", ensemble="texts"),
+            dict(prompt=_TEMPLATES, ensemble="raw_texts"),
             dict(
                 prompt=_TEMPLATES,
                 image_head=dict(type="ResidualAdapter", reduction=2),
@@ -162,7 +163,9 @@ CASES: dict[str, dict[str, list[dict]]] = {
     "loss term": {
         "BackgroundEntropy": [{}, dict(top=1, weight=1.0, temperature=2.0)],
         "SoftTargets": [{}, dict(temperature=2.0, weight=0.5)],
-        "TextAnchor": [{}, dict(weight=1.0)],
+        "ImageAnchor": [{}, dict(weight=1.0, distance="l1")],
+        "TeacherDivergence": [{}, dict(temperature=2.0, mean_over="images_and_classes")],
+        "TextAnchor": [{}, dict(weight=1.0, distance="l1", templates="raw")],
     },
     "score": {
         "MCM": [{}, dict(temperature=0.1)],

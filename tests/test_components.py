@@ -367,15 +367,18 @@ def test_branch_does_what_it_asks_for(name, row):
 
 
 def loss_inputs(patches=True):
-    """Return random evidence and texts of a branch and of a reference."""
+    """Return random evidence, texts and features of a branch and of a reference."""
     features, text, project = branch_inputs()
+    frozen = features._replace(pooled=features.pooled.flip(0))
+    features = features._replace(pooled=features.pooled.requires_grad_(), frozen=frozen)
     row = next(row for row in CASES["branch"]["GlobalBranch"] if row.get("stream"))
     branch = build_branch("GlobalBranch", row)
     text.requires_grad_()
     evidence = {"global": branch(features, text, project, patch_scores=patches)}
     texts = {"global": text, "zero_shot": text.detach().flip(0)}
     teachers = {"zero_shot": branch(features, texts["zero_shot"], project)}
-    return LossInputs(evidence, texts, torch.tensor([0, 2]), torch.tensor(10.0), teachers=teachers)
+    labels, scale = torch.tensor([0, 2]), torch.tensor(10.0)
+    return LossInputs(evidence, texts, labels, scale, features, teachers)
 
 
 @components("loss term")
@@ -386,7 +389,8 @@ def test_loss_term_contract(name, row):
     assert loss.shape == ()
     assert loss.isfinite()
     loss.backward()
-    assert inputs.texts["global"].grad.abs().max() > 0
+    reached = inputs.features.pooled if name == "ImageAnchor" else inputs.texts["global"]
+    assert reached.grad.abs().max() > 0
     doubled = build("loss term", name, row | dict(weight=2 * term.weight))
     assert_close(doubled(inputs), 2 * loss)
 
@@ -402,6 +406,10 @@ def test_loss_term_says_what_it_needs(name, row):
         frozen = frozen._replace(patch_scores=frozen.patch_scores.detach())
         with pytest.raises(ValueError, match="would train nothing"):
             term(inputs._replace(evidence={"global": frozen}))
+    if name == "ImageAnchor":
+        with pytest.raises(ConfigError, match="expected image features"):
+            term(inputs._replace(features=None))
+        return
     with pytest.raises(ValueError, match="there is: other"):
         term(inputs._replace(evidence={"other": None}, texts={"other": None}))
 

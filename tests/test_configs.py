@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from small_towers import WITHOUT_LITE, fitting
 from stop_hook import StoppedError
 from tiny_runs import CLASSES as INSECTS
 from tiny_runs import make_photos
@@ -16,12 +17,13 @@ import plp
 from plp.datasets import DataSource
 from plp.engine import config as configs
 from plp.engine.build import local_seed
-from plp.engine.config import Choices, choose, load_config
+from plp.engine.config import Choices, choose, load_config, merge_options
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.train import train
 from plp.errors import ConfigError
 from plp.registry import BACKBONES, MODELS
 from plp.structures import Shots
+from plp.testing.clip_weights import TINY
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*/*.py") if "_base_" not in path.parts)
@@ -108,6 +110,17 @@ def _tuned_towers(size, stem):
     return [(6, size.token)] if stem.startswith("lite") else [(4, size.token), (4, size.dense)]
 
 
+DEEP = 3  # blocks with prompts here (small_towers)
+
+
+def _ivlp(size, stem, text=2, image=2, depth=DEEP):
+    return depth * (text * size.token + image * size.dense)
+
+
+def _maple(size, stem, depth=DEEP):
+    return depth * (2 * size.token + size.token * size.dense + size.dense)
+
+
 LEARNED = {  # parameters by gradient, from widths and the name of the config
     "zeroshot": lambda size, stem: 0,
     "linear_probe": lambda size, stem: 0,
@@ -115,6 +128,10 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "cocoop": _cocoop,
     "kgcoop": lambda size, stem: 4 * size.token,
     "prograd": lambda size, stem: (16 if stem.startswith("vitb16") else 4) * size.token,
+    "ivlp": _ivlp,
+    "vpt": lambda size, stem: _ivlp(size, stem, 0, 8),
+    "promptsrc": lambda size, stem: _ivlp(size, stem, 4, 4),
+    "maple": _maple,
     "plot": lambda size, stem: 4 * (16 if stem.startswith("vitb16") else 4) * size.token,
     "locoop": lambda size, stem: (16 if stem.startswith("vitb16") else 4) * size.token,
     "gallop": lambda size, stem: (4 + 4) * 4 * size.token + size.dense**2,
@@ -139,7 +156,7 @@ SAVED = {  # numbers in a checkpoint that are not learned by gradient
 }
 NEW_CLASSES = {  # whether a trained method takes class names it was not trained with
     "zeroshot": True, "linear_probe": False, "coop": True, "cocoop": True, "kgcoop": True,
-    "prograd": True,
+    "prograd": True, "ivlp": True, "vpt": True, "maple": True, "promptsrc": True,
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
     "zslp": True, "clap": True, "lpplus": True, "prolip": True, "cliplora": True, "twostage": True,
@@ -168,7 +185,8 @@ def build(tiny_options, lite):
 
     def builder(path, class_names=CLASSES):
         if path.stem.startswith("vitb16"):
-            return plp.build_learner(path, class_names, tiny_options)
+            options = tiny_options | fitting(path.parent.name, TINY.text_layers)
+            return plp.build_learner(path, class_names, options)
         if path.stem.startswith("dinov2"):
             return plp.build_learner(path, class_names, WITHOUT_TEXTS)
         model = read(path).model.to_dict()
@@ -200,7 +218,8 @@ def test_every_method_is_in_the_tables():
     assert methods == set(LEARNED) == set(NEW_CLASSES)
     for method in methods:
         names = {path.stem for path in CONFIGS if path.parent.name == method}
-        assert {"lite_16shot", "vitb16_16shot"} <= names
+        assert "vitb16_16shot" in names
+        assert ("lite_16shot" in names) is (method not in WITHOUT_LITE)
         assert (ROOT / "configs" / method / "README.md").is_file()
 
 
@@ -237,7 +256,9 @@ def test_parameter_counts_at_full_size():
     shots = Shots(torch.ones(1, NUM_SHOTS, 512), torch.tensor([0, 1, 2, 0, 1]))
     counts = {}
     for method in LEARNED:
-        model = read(ROOT / f"configs/{method}/vitb16_16shot.py").model.to_dict()
+        config = load_config(ROOT / f"configs/{method}/vitb16_16shot.py")
+        merge_options(config, fitting(method, 1))
+        model = config.model.to_dict()
         learner = MODELS.build(model | {"backbone": backbone}, class_names=CLASSES).eval()
         if learner.needs_shots:
             learner.fit(shots, shots)
@@ -249,6 +270,10 @@ def test_parameter_counts_at_full_size():
         "cocoop": 35_360,
         "kgcoop": 2_048,
         "prograd": 8_192,
+        "ivlp": 2_560,  # of one block
+        "vpt": 6_144,  # likewise
+        "promptsrc": 5_120,  # likewise
+        "maple": 395_008,  # likewise
         "plot": 32_768,
         "locoop": 8_192,
         "gallop": 606_208,
@@ -336,7 +361,8 @@ def curves(folder):
 def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_photos, tmp_path):
     """One step an epoch; the run is stopped after the first and resumed for the second."""
     options = {"data.num_workers": 0, "data.batch_size": 6, "save_seconds": 0.0, "report": False}
-    options |= tiny_options if path.stem.startswith("vitb16") else {}
+    if path.stem.startswith("vitb16"):
+        options |= tiny_options | fitting(path.parent.name, TINY.text_layers)
     options |= WITHOUT_TEXTS if path.stem.startswith("dinov2") else {}
     trains = read(path).train_cfg.get("max_epochs", 1) > 0
     assert trains == (LEARNED[path.parent.name](SIZES["lite"], path.stem) > 0)
@@ -407,6 +433,11 @@ def test_every_recipe_leaves_what_can_be_trained_as_it_is(path, chosen):
 VARIANTS = {  # what a variant changes in its base config, by dotted key
     "coop/lite_16shot_random16": ["prompt.num_tokens", "prompt.std", "prompt.words"],
     "coop/vitb16_16shot_words": ["prompt.num_tokens", "prompt.std", "prompt.words"],
+    "maple/vitb16_16shot_cross_dataset": ["max_epochs", "val_interval", "lr", "prompts.depth"],
+    "promptsrc/vitb16_16shot_base_to_new": ["max_epochs", "mean", "std"],
+    "promptsrc/vitb16_16shot_cross_dataset": [
+        "max_epochs", "mean", "std", "image_depth", "text_depth",
+    ],
     "sotglp/lite_16shot_eps001": ["aligner.epsilon"],
     "sotglp/lite_16shot_eps005": ["aligner.epsilon"],
     "sotglp/lite_16shot_maxsim": ["aligner.epsilon", "aligner.type"],

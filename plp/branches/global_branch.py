@@ -15,7 +15,7 @@ from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROJECTIONS, PROMPTS
 from plp.structures import Evidence, ImageFeatures
 
-Ensemble = Literal["scores", "texts"]
+Ensemble = Literal["scores", "texts", "raw_texts"]
 
 
 @final
@@ -30,7 +30,8 @@ class GlobalBranch(Branch):
             'per_prompt' lets each prompt answer for itself.
         ensemble: 'scores' averages the cosines of a class's prompts; 'texts' averages its texts,
             normalises the mean to length one and compares images with that, as CLIP does with its
-            80 templates.
+            80 templates; 'raw_texts' averages them as the text tower yields them, longer ones
+            weighing more (the teacher of PromptSRC).
         image_head: Projection of the pooled feature before it is normalised (CLIP-Adapter).
         text_head: Projection of the texts before they are normalised (TaskRes).
         stream: Dense stream to compute `patch_scores` from, for scores and loss terms that look at
@@ -56,8 +57,10 @@ class GlobalBranch(Branch):
             raise ValueError(f"expected loss 'mean' or 'per_prompt', got {loss!r}")
         if loss == "per_prompt" and dropout:
             raise ValueError("prompt dropout averages prompts, so it goes with loss='mean' only")
-        if ensemble not in ("scores", "texts"):
-            raise ValueError(f"expected ensemble 'scores' or 'texts', got {ensemble!r}")
+        if ensemble not in ("scores", "texts", "raw_texts"):
+            raise ValueError(
+                f"expected ensemble 'scores', 'texts' or 'raw_texts', got {ensemble!r}"
+            )
         inputs = dict(inputs or {}, width=embed_dim)
         self.prompt = PROMPTS.build_if_config(prompt, **inputs)
         self.image_head = PROJECTIONS.build_if_config(image_head, **inputs)
@@ -100,6 +103,8 @@ class GlobalBranch(Branch):
     def _texts(self, text: Tensor) -> Tensor:
         """Apply head and ensemble to texts [..., C, N, E]; the result has length one."""
         text = text if self.text_head is None else self.text_head(text)
+        if self.ensemble == "raw_texts":
+            text = text.mean(dim=-2, keepdim=True)
         text = F.normalize(text, dim=-1)
         if self.ensemble == "texts":
             text = F.normalize(text.mean(dim=-2, keepdim=True), dim=-1)

@@ -25,11 +25,11 @@ from plp.registry import DATASETS
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
     "selection", "save_seconds", "report", "recipes", "shot_recipes", "custom_imports",
-    "custom_hooks", "default_scope", "work_dir",
+    "custom_hooks", "hooks", "default_scope", "work_dir",
 )  # fmt: skip
 SECTIONS = (
     "dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes",
-    "shot_recipes",
+    "shot_recipes", "hooks",
 )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> di
         key: run["config"].get(key)
         for key in ("model", "data", "optim_wrapper", "param_scheduler", "train_cfg", "selection")
     }
+    if hooks := run["config"].get("hooks"):  # of a method; states of older plp know none
+        config["hooks"] = hooks
     data = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
     config["data"] = _by_transforms(same_in_all_runs(data))
     own = {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")}

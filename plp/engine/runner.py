@@ -135,7 +135,7 @@ def build_runner(
         loaders: Data.
         work_dir: Where everything is written.
         device: From `check_device`.
-        hooks: plp's hooks, beside the user's `custom_hooks`.
+        hooks: plp's hooks, beside the method's own `hooks` and the user's `custom_hooks`.
         metrics: `val` and `test` metric.
         seed: Seed of the run.
         launcher: 'none', or mmengine's 'pytorch', 'slurm', 'mpi'.
@@ -165,7 +165,7 @@ def build_runner(
             default_hooks=dict(
                 logger=None, checkpoint=None, runtime_info=dict(type="QuietRuntimeInfoHook")
             ),
-            custom_hooks=[*hooks, *config.get("custom_hooks", []), SealHook()],
+            custom_hooks=[*hooks, *_own_hooks(config), SealHook()],
             load_from=str(state) if state else None,
             resume=state is not None,
             launcher=launcher,
@@ -220,6 +220,12 @@ def _learning(config: Config, learner: PromptLearner, name: str, steps: int) -> 
         optim_wrapper=optimizer,
         param_scheduler=settled_schedulers(config, train_cfg, steps),
     )
+
+
+def _own_hooks(config: Config) -> list[Any]:
+    """Return the hooks of a method, by name in the config, and those of a user."""
+    method = (config.get("hooks") or {}).values()
+    return [*filter(None, method), *config.get("custom_hooks", [])]
 
 
 def _build_now(runner: PlpRunner) -> None:

@@ -17,7 +17,8 @@ def template_set(name: str) -> tuple[str, ...]:
     Args:
         name: 'one' ("a photo of a {}.", as published), 'article' (the same with "an" before a
             vowel, plp's own), 'clip_7' (the seven that CLIP's authors selected for
-            ImageNet) or 'clip_80' (all of their ImageNet templates, from open_clip).
+            ImageNet), 'clip_80' (all of their ImageNet templates, from open_clip) or 'clip_60'
+            (the first sixty of these, which PromptSRC's teacher has).
 
     Raises:
         ValueError: for another name.
@@ -32,11 +33,12 @@ def template_set(name: str) -> tuple[str, ...]:
         return ("a photo of {a} {}.",)
     if name == "clip_7":
         return CLIP_7
-    if name == "clip_80":
+    if name in ("clip_60", "clip_80"):
         from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
 
-        return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
+        some = OPENAI_IMAGENET_TEMPLATES[:60] if name == "clip_60" else OPENAI_IMAGENET_TEMPLATES
+        return tuple(template("{}") for template in some)
     raise ValueError(
-        "expected a list of templates or the name of a set (one, article, clip_7, clip_80), "
-        f"got {name!r}"
+        "expected a list of templates or the name of a set (one, article, clip_7, clip_60, "
+        f"clip_80), got {name!r}"
     )

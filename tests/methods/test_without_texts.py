@@ -24,8 +24,9 @@ from plp.structures import ImageFeatures, Shots
 TINY = dict(type="ImageOnlyBackbone", arch="timm:test_vit", pretrained=None, image_size=32)
 TEXTLESS = {"Energy", "Entropy", "MSP", "MaxLogit"}
 NEEDS = r"branch 'global'.* needs a text tower; timm:test_vit:random has none\. Use .*linear_probe"
-OF_TEXTS = ("coop", "cocoop", "kgcoop", "prograd", "locoop", "plot", "gallop", "sotglp",
-            "clip_adapter", "taskres", "zeroshot", "zslp", "clap", "lpplus", "prolip")  # fmt: skip
+OF_TEXTS = ("coop", "cocoop", "kgcoop", "prograd", "ivlp", "vpt", "maple", "promptsrc", "locoop",
+            "plot", "gallop", "sotglp", "clip_adapter", "taskres", "zeroshot", "zslp", "clap",
+            "lpplus", "prolip")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def test_nothing_is_learned_or_saved():
     ("templates", "message"),
     [
         ([], "non-empty list of templates"),
-        ("a {}.", r"the name of a set \(one, article, clip_7, clip_80\), got 'a {}.'"),
+        ("a {}.", r"the name of a set \(one, article, clip_7, clip_60, clip_80\), got 'a {}.'"),
         (["a photo"], "exactly one {} .* got 'a photo'"),
         (["a {} {}"], "exactly one {} .* got 'a {} {}'"),
         (["many {}s"], "touches no letter or digit, got 'many {}s'"),

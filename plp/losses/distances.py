@@ -1,0 +1,38 @@
+"""How far features lie from a teacher's."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from plp.errors import ConfigError
+
+Distance = Literal["cosine", "l1"]
+
+
+def check_anchor(weight: float, distance: str) -> None:
+    """Refuse a weight or distance that there is not."""
+    if weight < 0:
+        raise ConfigError(f"expected a weight from 0 up, got {weight}")
+    if distance not in ("cosine", "l1"):
+        raise ConfigError(f"expected distance 'cosine' or 'l1', got {distance!r}")
+
+
+def distance(
+    features: Float[Tensor, "*batch E"], teacher: Float[Tensor, "*#batch E"], kind: Distance
+) -> Float[Tensor, ""]:
+    """Return the mean distance of features from a teacher's, both brought to length one.
+
+    'cosine' is the mean over features of 1 - cos; 'l1' the mean over features *and their E entries*
+    of |difference|, as torch's `l1_loss`: for E = 512 it is small.
+
+    Args:
+        features: What is learned.
+        teacher: What it is held against; axes of length one go with any.
+        kind: Which distance.
+    """
+    found, wanted = F.normalize(features, dim=-1), F.normalize(teacher, dim=-1)
+    if kind == "cosine":
+        return (1 - (found * wanted).sum(-1)).mean()
+    return (found - wanted).abs().mean()

@@ -1,0 +1,77 @@
+"""Keep class probabilities near those of a frozen teacher (PromptSRC)."""
+
+from typing import Literal, final
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from plp.errors import ConfigError
+from plp.losses.base import LossInputs, LossTerm, named
+from plp.registry import LOSSES
+
+
+@final
+@LOSSES.register_module()
+class TeacherDivergence(LossTerm):
+    """`weight * T^2 * mean over images of sum_c p_c (log p_c - log q_c)`, p: teacher, q: branch.
+
+    The Kullback-Leibler divergence of Khattak et al. 2023, PromptSRC, equation 4. The published
+    code divides by the number of classes too, so that with a thousand of them the term all but
+    vanishes: `mean_over='images_and_classes'`.
+
+    It has the gradient of `SoftTargets`, which leaves the teacher's entropy out, where both take
+    their mean over images.
+
+    Args:
+        branch: The branch that learns.
+        teacher: The reference it is held against.
+        temperature: T; published 1.
+        weight: Published 1.
+        mean_over: 'images', or 'images_and_classes' as published.
+    """
+
+    needs_frozen_images = True
+
+    def __init__(
+        self,
+        branch: str = "global",
+        teacher: str = "zero_shot",
+        temperature: float = 1.0,
+        weight: float = 1.0,
+        mean_over: Literal["images", "images_and_classes"] = "images",
+    ) -> None:
+        super().__init__()
+        if temperature <= 0 or weight < 0:
+            raise ConfigError(
+                f"expected temperature > 0 and weight >= 0, got {temperature} and {weight}"
+            )
+        if mean_over not in ("images", "images_and_classes"):
+            raise ConfigError(
+                f"expected mean_over 'images' or 'images_and_classes', got {mean_over!r}"
+            )
+        self.branch = branch
+        self.teacher = teacher
+        self.temperature = temperature
+        self.weight = weight
+        self.mean_over = mean_over
+        self.scored_references = (teacher,)
+
+    def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:
+        """Compare the branch's class probabilities with the teacher's."""
+        factor = inputs.logit_scale / self.temperature
+        student = named(inputs.evidence, self.branch, "evidence of a branch").scores
+        teacher = named(inputs.teachers, self.teacher, "evidence of a reference").scores.detach()
+        log_q = (factor * student.float()).log_softmax(-1)
+        log_p = (factor * teacher.float()).log_softmax(-1)
+        divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+        if self.mean_over == "images_and_classes":
+            divergence = divergence / log_q.shape[-1]
+        return self.weight * self.temperature**2 * divergence
+
+    def extra_repr(self) -> str:
+        """Show the settings in the printed module."""
+        return (
+            f"branch={self.branch!r}, teacher={self.teacher!r}, temperature={self.temperature}, "
+            f"weight={self.weight}, mean_over={self.mean_over!r}"
+        )

@@ -1,0 +1,106 @@
+"""What tuners of tokens read of a tower and of the prompts of branches."""
+
+from collections.abc import Mapping
+from typing import Literal, cast
+
+from plp.backbones.base import Backbone
+from plp.errors import ConfigError
+from plp.prompts.base import Prompt
+from plp.prompts.context import ContextPrompt
+from plp.towers.image import ImageTower
+from plp.towers.text_blocks import TextBlocks
+from plp.towers.tower import BlockTower
+from plp.wording import count
+
+
+def token_width(backbone: Backbone, side: Literal["image", "text"]) -> int:
+    """Return the width of a tower's tokens.
+
+    Raises:
+        ConfigError: for a tower that takes no tokens from outside.
+    """
+    return cast(ImageTower | TextBlocks, _blocks_of(backbone, side)).width
+
+
+def check_depth(
+    backbone: Backbone, side: Literal["image", "text"], depth: int, key: str, first: int = 0
+) -> None:
+    """Refuse tokens before blocks that a tower does not have.
+
+    Args:
+        backbone: The frozen model.
+        side: Which tower.
+        depth: How many blocks get tokens.
+        key: What this number is called in the config.
+        first: The first of them.
+
+    Raises:
+        ConfigError: with the blocks there are.
+    """
+    blocks = len(_blocks_of(backbone, side).layers())
+    if not 0 <= first < blocks:
+        raise ConfigError(
+            f"expected first_block from 0 to {blocks - 1}, for the {side} tower has "
+            f"{count(blocks, 'block')}, got {first}"
+        )
+    if not 0 <= depth <= blocks - first:
+        behind = f" from block {first} on" if first else ""
+        raise ConfigError(
+            f"expected {key} from 0 to {blocks - first}, for the {side} tower has "
+            f"{count(blocks - first, 'block')}{behind}, got {depth}"
+        )
+
+
+def context_of(prompts: Mapping[str, Prompt], branch: str) -> ContextPrompt:
+    """Return the learned context of a branch, which stands in front of its class names.
+
+    Raises:
+        ConfigError: for no such branch, or a prompt of another kind.
+    """
+    if branch not in prompts:
+        raise ConfigError(
+            f"expected the name of a branch with a prompt ({', '.join(prompts) or 'there is none'})"
+            f", got {branch!r}"
+        )
+    prompt = prompts[branch].source
+    if not isinstance(prompt, ContextPrompt) or prompt.position != "end":
+        other = type(prompt).__name__
+        if isinstance(prompt, ContextPrompt):
+            other += f" with position={prompt.position!r}"
+        raise ConfigError(
+            "expected learned context in front of the class name, such as SharedContext, got "
+            f"{other} in branch {branch!r}: deeper blocks replace what becomes of its tokens"
+        )
+    return prompt
+
+
+def context_length(prompts: Mapping[str, Prompt]) -> int:
+    """Return the number of context tokens, which all branches with a prompt must share.
+
+    Raises:
+        ConfigError: for branches of several lengths, or whose prompts are no such context.
+    """
+    lengths = {name: context_of(prompts, name).context.shape[-2] for name in prompts}
+    if len(set(lengths.values())) != 1:
+        found = ", ".join(f"{name} {length}" for name, length in lengths.items()) or "none"
+        raise ConfigError(
+            "expected branches whose contexts have the same number of tokens, for they go through "
+            f"one text tower; got {found}"
+        )
+    return next(iter(lengths.values()))
+
+
+def start_length(backbone: Backbone) -> int:
+    """Return how many tokens of its own the text tower puts in front of every text."""
+    start = backbone.embed_words(["x"]).start
+    return 1 if start.ndim == 1 else len(start)
+
+
+def _blocks_of(backbone: Backbone, side: Literal["image", "text"]) -> BlockTower:
+    tower = backbone.inside(side)
+    if not isinstance(tower, BlockTower):
+        raise ConfigError(
+            f"no tokens can be put into the {side} tower: its library runs it as a whole "
+            f"({type(tower).__name__}). Updates and weights of its matrices can act inside it"
+        )
+    return tower
