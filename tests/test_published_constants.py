@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
+from small_towers import fitting
 
 import plp
 from plp.datasets import Textile
@@ -13,6 +14,7 @@ from plp.engine import config as configs
 from plp.engine.config import Choices, choose, load_config, merge_options
 from plp.engine.length import with_length
 from plp.engine.rates import settled_schedulers
+from plp.testing.clip_weights import TINY
 
 pytestmark = pytest.mark.slow  # the default run keeps to minutes
 
@@ -264,7 +266,7 @@ def test_the_recipe_of_every_data_set_fits(path, chosen, tiny_options):
         assert all("type" in found for found in config.model.get("references", {}).values())
         if dataset not in ("dtd", "imagenet"):
             continue
-        merge_options(config, tiny_options)
+        merge_options(config, tiny_options | fitting(path.parent.name, TINY.text_layers))
         learner = plp.build_learner(config, ["cat", "red fox"])
         learns = any(parameter.requires_grad for parameter in learner.parameters())
         assert bool(config.train_cfg.get("max_epochs", 1)) == learns

@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+from small_towers import fitting, nested
 from tiny_runs import make_photos
 
 from plp.cli import protocol
 from plp.cli.options import run_tool
 from plp.engine.config import load_config
+from plp.testing.clip_weights import TINY
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 METHODS = sorted(path.parent.name for path in (ROOT / "configs").glob("*/vitb16_16shot.py"))
 SETTINGS = """\
 _base_ = {base!r}
-model = dict(backbone=dict({backbone}))
+model = dict(backbone=dict({backbone}), **{inside!r})
 data = dict(batch_size=5, eval_batch_size=16, num_workers=0)
 report = False
 shot_recipes = dict(_delete_=True)
@@ -52,7 +54,9 @@ def config_of(tiny_backbone, tmp_path_factory):
         keywords = ", ".join(f"{key}={value!r}" for key, value in tiny_backbone.items())
         learns = LEARNS if load_config(base).train_cfg.get("max_epochs", 1) else ""
         path = tmp_path_factory.mktemp("methods") / f"{name}.py"
-        path.write_text(SETTINGS.format(base=str(base), backbone=keywords) + learns)
+        inside = nested(fitting(name, TINY.text_layers)).get("model", {})
+        settings = SETTINGS.format(base=str(base), backbone=keywords, inside=inside)
+        path.write_text(settings + learns)
         return path
 
     return write

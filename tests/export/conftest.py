@@ -1,5 +1,6 @@
 import pytest
 from small_clip import CLASSES, SMALL, classifier_of
+from small_towers import fitting
 from tiny_runs import (  # noqa: F401 - fixtures
     config_with,
     photos,
@@ -38,6 +39,7 @@ def small(root, small_options):
 
     def build(name: str, options=None) -> Classifier:
         path = root / "configs" / f"{name}.py"
-        return classifier_of(plp.build_learner(path, CLASSES, small_options | (options or {})))
+        own = small_options | fitting(path.parent.name, SMALL.text_layers) | (options or {})
+        return classifier_of(plp.build_learner(path, CLASSES, own))
 
     return build
