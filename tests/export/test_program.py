@@ -12,9 +12,9 @@ from plp.export import ClassifierProgram, export_onnx, export_program
 from plp.export.trace import trace
 
 METHODS = (
-    "clap", "clip_adapter", "cliplora", "coop", "gallop", "kgcoop", "linear_probe", "locoop",
-    "lpplus", "plot", "prograd", "prolip", "sotglp", "taskres", "tip_adapter", "tip_adapter_f",
-    "twostage", "zeroshot", "zslp",
+    "clap", "clip_adapter", "cliplora", "coop", "gallop", "ivlp", "kgcoop", "linear_probe",
+    "locoop", "lpplus", "maple", "plot", "prograd", "prolip", "promptsrc", "sotglp", "taskres",
+    "tip_adapter", "tip_adapter_f", "twostage", "vpt", "zeroshot", "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
 QUICK = (
