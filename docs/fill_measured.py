@@ -24,7 +24,7 @@ ORDER = ("textile", "dtd", "caltech101", "oxford_flowers")  # as there; others a
 METHODS = (  # the order of the tables in docs/results
     "zeroshot", "linear_probe", "zslp", "clap", "lpplus", "prolip", "twostage", "cliplora",
     "tip_adapter", "tip_adapter_f", "clip_adapter", "taskres", "coop", "cocoop", "kgcoop", "locoop",
-    "plot", "gallop", "sotglp", "vpt", "ivlp", "maple", "promptsrc",
+    "plot", "gallop", "sotglp", "vpt", "ivlp", "maple", "promptsrc", "mma", "mmrl", "tcp",
 )  # fmt: skip
 LEAST = 3  # seeds; fewer are named
 VARIANT_SHOTS = "16"

@@ -159,6 +159,10 @@ CASES: dict[str, dict[str, list[dict]]] = {
             dict(prompt=_TEMPLATES, normalised=True),
             dict(prompt=_TEMPLATES, penalty=2.0),
         ],
+        "TokenBranch": [
+            dict(prompt=_PROMPT, tokens="tuner.tokens"),
+            dict(prompt=_TEMPLATES, tokens="tuner.tokens", trained_classes_only=False),
+        ],
     },
     "loss term": {
         "BackgroundEntropy": [{}, dict(top=1, weight=1.0, temperature=2.0)],

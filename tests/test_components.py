@@ -264,8 +264,9 @@ def branch_inputs():
     """Return random features, a text a prompt and a map into the joint space."""
     generator = torch.Generator().manual_seed(1)
     dense = {"toy": torch.randn(IMAGES, PATCHES, DENSE_DIM, generator=generator)}
+    extra = {"tuner.tokens": torch.randn(IMAGES, 4, DENSE_DIM, generator=generator.clone_state())}
     features = ImageFeatures(
-        torch.randn(IMAGES, EMBED_DIM, generator=generator), dense, (1, PATCHES)
+        torch.randn(IMAGES, EMBED_DIM, generator=generator), dense, (1, PATCHES), extra
     )
     text = torch.randn(NUM_CLASSES, PROMPTS, EMBED_DIM, generator=generator)
     weight = torch.randn(EMBED_DIM, DENSE_DIM, generator=generator)

@@ -121,6 +121,25 @@ def _maple(size, stem, depth=DEEP):
     return depth * (2 * size.token + size.token * size.dense + size.dense)
 
 
+PAIRS = 3  # of blocks that methods inside the towers act on here (small_towers)
+
+
+def _mma(size, stem, pairs=PAIRS):
+    own = sum(2 * 32 * width + 32 + width for width in (size.token, size.dense))
+    return pairs * (own + 32**2 + 32)
+
+
+def _mmrl(size, stem, pairs=PAIRS):
+    maps = sum(width * 512 + width for width in (size.token, size.dense))
+    return 5 * 512 + pairs * maps + size.dense * size.embed
+
+
+def _tcp(size, stem):
+    hidden = size.embed // 4
+    network = hidden * size.embed + hidden + 4 * size.token * (hidden + 1)
+    return 4 * size.token + network
+
+
 LEARNED = {  # parameters by gradient, from widths and the name of the config
     "zeroshot": lambda size, stem: 0,
     "linear_probe": lambda size, stem: 0,
@@ -146,6 +165,9 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "prolip": lambda size, stem: size.dense * size.embed,
     "cliplora": _cliplora,
     "twostage": _twostage,
+    "mma": _mma,
+    "mmrl": _mmrl,
+    "tcp": _tcp,
 }
 SAVED = {  # numbers in a checkpoint that are not learned by gradient
     "linear_probe": lambda size: len(CLASSES) * size.embed + len(CLASSES),
@@ -160,13 +182,10 @@ NEW_CLASSES = {  # whether a trained method takes class names it was not trained
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
     "zslp": True, "clap": True, "lpplus": True, "prolip": True, "cliplora": True, "twostage": True,
+    "mma": True, "mmrl": True, "tcp": True,
 }  # fmt: skip
-ROWS_GO_WITH_NAMES = (
-    "zslp",
-    "clap",
-    "lpplus",
-    "twostage",
-)  # what they learn of the classes of the training
+# What they learn, or say, of the classes of the training goes with the names of these.
+ROWS_GO_WITH_NAMES = ("zslp", "clap", "lpplus", "twostage", "mmrl")
 
 
 def takes_new_classes(path):
@@ -288,6 +307,9 @@ def test_parameter_counts_at_full_size():
         "prolip": 393_216,
         "cliplora": 15_360,  # one block of each tower
         "twostage": 6_656,  # likewise; three classes
+        "mma": 84_320,  # of one pair of blocks
+        "mmrl": 1_052_416,  # likewise
+        "tcp": 331_904,
     }
 
 
@@ -438,6 +460,9 @@ VARIANTS = {  # what a variant changes in its base config, by dotted key
     "promptsrc/vitb16_16shot_cross_dataset": [
         "max_epochs", "mean", "std", "image_depth", "text_depth",
     ],
+
+
+    "mmrl/vitb16_16shot_base_to_new": ["batch_size", "max_epochs", "val_interval"],
     "sotglp/lite_16shot_eps001": ["aligner.epsilon"],
     "sotglp/lite_16shot_eps005": ["aligner.epsilon"],
     "sotglp/lite_16shot_maxsim": ["aligner.epsilon", "aligner.type"],

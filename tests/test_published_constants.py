@@ -44,6 +44,9 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "clap": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
     "lpplus": {"dtd": (0, 0, 0), "imagenet": (0, 0, 0)},
     "prolip": {"dtd": (300, 300, 300), "imagenet": (300, 300, 300)},
+    "mma": {"dtd": (5, 5, 5), "imagenet": (5, 5, 5)},
+    "mmrl": {"dtd": (50, 50, 50), "imagenet": (5, 5, 5)},
+    "tcp": {"dtd": (50, 50, 50), "imagenet": (50, 50, 50)},
 }
 STEPS_PER_SHOT = {"cliplora": 500, "twostage": 300}
 BATCH = {
@@ -59,6 +62,9 @@ BATCH = {
     "zslp": {"dtd": 256, "imagenet": 256},
     "clap": {"dtd": 256},
     "prolip": {"dtd": 16384},  # all shots
+    "mma": {"dtd": 16, "imagenet": 128},
+    "mmrl": {"dtd": 32, "imagenet": 32},
+    "tcp": {"dtd": 32, "imagenet": 32},
 }
 
 
@@ -270,6 +276,53 @@ def test_the_recipe_of_every_data_set_fits(path, chosen, tiny_options):
         learner = plp.build_learner(config, ["cat", "red fox"])
         learns = any(parameter.requires_grad for parameter in learner.parameters())
         assert bool(config.train_cfg.get("max_epochs", 1)) == learns
+
+
+def test_mma_has_a_cosine_without_warm_up(chosen):
+    config = chosen(ROOT / "configs/mma/vitb16_16shot.py", "dtd")
+    optimiser = dict(type="SGD", lr=0.0015, momentum=0.9, weight_decay=5e-4)
+    assert config.optim_wrapper.optimizer == optimiser
+    expected = [0.00075 * (1 + math.cos(math.pi * e / 5)) for e in range(5)]
+    assert rates(config, 5) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("method", "kind", "lr"), [("mmrl", "AdamW", 1e-3), ("tcp", "Adam", 2e-3)])
+def test_mmrl_and_tcp_warm_up_for_an_epoch(method, kind, lr, chosen):
+    config = chosen(ROOT / f"configs/{method}/vitb16_16shot.py", "dtd")
+    assert config.optim_wrapper.optimizer == dict(type=kind, lr=lr, weight_decay=5e-4)
+    cosine = [lr / 2 * (1 + math.cos(math.pi * e / 10)) for e in range(9)]
+    assert rates(config, 10) == pytest.approx([1e-5, *cosine])
+
+
+MMRL = {  # lambda: Cars 7, Aircraft, SUN, DTD 6, ...
+    "stanford_cars": 7, "fgvc_aircraft": 6, "sun397": 6, "dtd": 6, "food101": 5,
+    "oxford_flowers": 4, "ucf101": 3, "imagenet": 0.5, "caltech101": 0.5, "oxford_pets": 0.2,
+    "eurosat": 0.01,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dataset", MMRL)
+def test_mmrl_has_a_weight_and_a_template_for_each_data_set(dataset, chosen):
+    model = chosen(ROOT / "configs/mmrl/vitb16_16shot.py", dataset).model
+    assert model.losses.image.weight == model.losses.text.weight == MMRL[dataset]
+    learned, frozen = model.branches["global"].prompt, model.references.zero_shot.prompt
+    assert learned.templates == frozen.templates
+    assert (learned.templates == "one") is (dataset in PLAIN)
+    assert model.tuners.representation.width == (2048 if dataset == "eurosat" else 512)
+
+
+PLAIN = ("stanford_cars", "sun397", "imagenet", "caltech101")
+
+
+def test_learned_and_frozen_texts_of_tcp(chosen):
+    found = {
+        name: chosen(ROOT / "configs/tcp/vitb16_16shot.py", name).model
+        for name in ("dtd", "sun397")
+    }
+    suffixes = [one.branches["global"].prompt.suffix for one in found.values()]
+    teachers = [one.references.zero_shot.prompt.templates for one in found.values()]
+    assert suffixes == [" texture.", "."]
+    assert teachers == [["a photo of a {}, a type of texture."], "one"]
 
 
 @pytest.mark.parametrize("method", ["zeroshot", "linear_probe", "tip_adapter", "lpplus"])

@@ -9,6 +9,7 @@ from plp.branches.local_branch import LocalBranch
 from plp.branches.losses import PromptDropout
 from plp.branches.staged_classifier import StagedClassifier
 from plp.branches.text_probe import TextStartedProbe
+from plp.branches.token_branch import TokenBranch
 
 __all__ = [
     "BlendedProbe",
@@ -20,4 +21,5 @@ __all__ = [
     "PromptDropout",
     "StagedClassifier",
     "TextStartedProbe",
+    "TokenBranch",
 ]

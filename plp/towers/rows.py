@@ -129,7 +129,7 @@ def moved(x: Float[Tensor, "M L W"], move: Move) -> Float[Tensor, "M R W"]:
     """
     parts = [x[:, : move.row], x[:, move.row + move.over :]]
     if move.tokens is not None:
-        parts.insert(1, fitting(move.tokens, len(x), x.shape[-1]).to(x.dtype))
+        parts.insert(1, fitting(move.tokens, x.shape[0], x.shape[-1]).to(x.dtype))
     return torch.cat(parts, dim=1)
 
 
@@ -139,7 +139,11 @@ def fitting(tokens: Tensor, batch: int, width: int) -> Float[Tensor, "M K W"]:
     Raises:
         ConfigError: for tokens of another width, or of another number of images or texts.
     """
-    if tokens.shape[-1] != width or tokens.ndim > 3 or (tokens.ndim == 3 and len(tokens) != batch):
+    if (
+        tokens.shape[-1] != width
+        or tokens.ndim > 3
+        or (tokens.ndim == 3 and tokens.shape[0] != batch)
+    ):
         raise ConfigError(
             f"tokens that are put in: expected [K, {width}] or [{batch}, K, {width}], got "
             f"{list(tokens.shape)}"

@@ -13,8 +13,8 @@ from plp.export.trace import trace
 
 METHODS = (
     "clap", "clip_adapter", "cliplora", "coop", "gallop", "ivlp", "kgcoop", "linear_probe",
-    "locoop", "lpplus", "maple", "plot", "prograd", "prolip", "promptsrc", "sotglp", "taskres",
-    "tip_adapter", "tip_adapter_f", "twostage", "vpt", "zeroshot", "zslp",
+    "locoop", "lpplus", "maple", "mma", "mmrl", "plot", "prograd", "prolip", "promptsrc", "sotglp",
+    "taskres", "tcp", "tip_adapter", "tip_adapter_f", "twostage", "vpt", "zeroshot", "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
 QUICK = (
@@ -26,6 +26,8 @@ QUICK = (
     "lpplus",
     "prolip",
     "cliplora",
+    "mma",
+    "mmrl",
 )  # the others with the slow tests
 
 

@@ -4,19 +4,21 @@ import math
 
 import pytest
 import torch
+from small_towers import fitting
 
 from plp.engine.build import local_seed
 from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.registry import MODELS
 from plp.structures import Shots
+from plp.towers.tower import BlockTower
 
 NAMES = ("ox", "kite (bird)", "great grey owl")
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 STREAMS = {"sotglp": "vv", "gallop": "value", "plot": "tokens", "locoop": "value"}
 METHODS = (
     "zeroshot", *STREAMS, "coop", "kgcoop", "prograd", "cocoop", "clip_adapter", "taskres",
-    "tip_adapter", "tip_adapter_f", "linear_probe", "zslp", "clap", "lpplus",
+    "tip_adapter", "tip_adapter_f", "linear_probe", "zslp", "clap", "lpplus", "mma", "mmrl", "tcp",
 )  # fmt: skip
 WITHOUT_TEXTS = ("linear_probe", "tip_adapter", "tip_adapter_f")
 NOTHING_LEARNED_BY_STEPS = ("zeroshot", "tip_adapter", "linear_probe", "lpplus")
@@ -27,7 +29,18 @@ SMALL = {  # the smallest maps have four places; and a coarse search
     "tip_adapter": _GRIDS,
     "tip_adapter_f": _GRIDS,
 }
+BOTH = ("image", "text")
+INSIDE = {"mma": BOTH, "mmrl": BOTH, "tcp": ("text",)}  # towers that something must act in
 STEPS, LENGTH = 3, 1e-2
+
+
+def blocks_of(backbone, side):
+    """Return how many blocks of a tower something can act between; 0 where it cannot."""
+    try:
+        tower = backbone.inside(side)
+    except ConfigError:
+        return 0
+    return len(tower.layers()) if isinstance(tower, BlockTower) else 0
 
 
 def images_for(backbone):
@@ -40,7 +53,8 @@ def images_for(backbone):
 
 def learner_of(config, backbone, method):
     config = load_config(config)
-    merge_options(config, SMALL.get(method, {}))
+    blocks = min((blocks_of(backbone, side) for side in INSIDE.get(method, ())), default=0)
+    merge_options(config, SMALL.get(method, {}) | fitting(method, max(blocks, 1)))
     model = config.model.to_dict() | {"backbone": backbone}
     with local_seed(1):
         return MODELS.build(model, class_names=NAMES)
@@ -51,6 +65,10 @@ def check_method(config, backbone, method):
     stream = STREAMS.get(method)
     if stream is not None and stream not in backbone.streams:
         with pytest.raises(ConfigError, match=refusal(stream, backbone.streams)):
+            learner_of(config, backbone, method)
+        return
+    if not all(blocks_of(backbone, side) for side in INSIDE.get(method, ())):
+        with pytest.raises(ConfigError, match=r"the (image|text) tower(:| is run as a whole)"):
             learner_of(config, backbone, method)
         return
     learner, images = learner_of(config, backbone, method), images_for(backbone)
