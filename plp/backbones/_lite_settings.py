@@ -2,7 +2,9 @@
 
 import hashlib
 
+from jaxtyping import Int
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+from torch import Tensor
 
 from plp.backbones._lite_joint import FIT_VERSION
 from plp.errors import ConfigError
@@ -29,3 +31,28 @@ def check_positive(**constants: object) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and 0 < value < float("inf")):  # type: ignore[operator]
             raise ConfigError(f"expected a positive, finite {name}, got {value!r}")
+
+
+def check_lengths(lengths: Int[Tensor, " M"], most: int, given: int) -> int:
+    """Return the tokens of the longest text.
+
+    Args:
+        lengths: Tokens of each text.
+        most: As many as the text tower takes.
+        given: As many as there are embeddings of.
+
+    Raises:
+        ConfigError: if it has more.
+    """
+    longest = int(lengths.max())
+    if longest > most:
+        raise ConfigError(
+            f"expected prompts of at most {most} tokens, got {longest}: use fewer context tokens "
+            "or shorter class names"
+        )
+    if longest > given:
+        raise ConfigError(
+            f"expected end tokens within the {given} embeddings of a prompt, got one at position "
+            f"{longest - 1}"
+        )
+    return longest

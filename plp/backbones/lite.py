@@ -19,7 +19,13 @@ from plp.backbones._lite_joint import (
     classifier_directions,
     fit_text_map,
 )
-from plp.backbones._lite_settings import TEMPLATE, check_positive, check_side, fit_key
+from plp.backbones._lite_settings import (
+    TEMPLATE,
+    check_lengths,
+    check_positive,
+    check_side,
+    fit_key,
+)
 from plp.backbones._lite_text import MiniLM
 from plp.backbones._lite_weights import (
     find_lite_files,
@@ -116,9 +122,9 @@ class LiteBackbone(Backbone):
         text_map = cached_text_map(
             user_cache(cache_dir), key, lambda: self._fit(image.classifier, ridge)
         )
-        self._register("text_centre", text_map.centre)
-        self._register("text_weight", text_map.weight)
-        self._register("image_centre", image.expected)
+        self.register_buffer("text_centre", text_map.centre, persistent=False)
+        self.register_buffer("text_weight", text_map.weight, persistent=False)
+        self.register_buffer("image_centre", image.expected, persistent=False)
         self.set_logits(float(logit_scale))
         self.freeze()
         self._mark_of_files = weights_mark(self)
@@ -193,17 +199,7 @@ class LiteBackbone(Backbone):
         """Encode prompts, cut at the longest end token; see `Backbone.encode_text`."""
         check_prompts(prompts)
         lengths = prompts.end.flatten().cpu() + 1  # where prompts of plp have them
-        longest = int(lengths.max())
-        if longest > self.context_length:
-            raise ConfigError(
-                f"expected prompts of at most {self.context_length} tokens, got {longest}: use "
-                "fewer context tokens or shorter class names"
-            )
-        if longest > prompts.embeddings.shape[2]:
-            raise ConfigError(
-                f"expected end tokens within the {prompts.embeddings.shape[2]} embeddings of a "
-                f"prompt, got one at position {longest - 1}"
-            )
+        longest = check_lengths(lengths, self.context_length, prompts.embeddings.shape[2])
         cut = prompts.embeddings[:, :, :longest].flatten(0, 1)
         text = self.text_tower(cut, lengths, points)
         with torch.autocast(text.device.type, enabled=False):
@@ -212,8 +208,6 @@ class LiteBackbone(Backbone):
 
     def inside(self, side: Literal["image", "text"]) -> NamedTower:
         """Return MiniLM, or EfficientNet with its batch norms, as points name their parts.
-
-        The network without folded norms is read from its file when it is first asked for.
 
         Raises:
             ConfigError: if weights have been changed since they were read.
@@ -235,8 +229,7 @@ class LiteBackbone(Backbone):
             if weights_mark(self) != self._mark_of_files:
                 raise ConfigError(
                     "nothing can act inside the lite backbone's image tower: its weights were "
-                    "changed since they were read, and the norms that are folded into them cannot "
-                    "be had back. Build the tuner before the weights are changed"
+                    "changed since they were read. Build the tuner before they are changed"
                 )
             self.unfolded = load_unfolded(self._image_file).to(self.mean)
             self._mark_of_files = weights_mark(self)
@@ -246,15 +239,12 @@ class LiteBackbone(Backbone):
         text = self.text_tower.encode([TEMPLATE.format(name) for name in IMAGENET_CLASSNAMES])
         return fit_text_map(text, classifier_directions(classifier), ridge)
 
-    def _register(self, name: str, value: Tensor) -> None:
-        self.register_buffer(name, value, persistent=False)
-
     def check_streams(self, streams: Sequence[str]) -> None:
         """Refuse every stream but 'grid'; see `Backbone.check_streams`."""
         unknown = [name for name in streams if name not in self.streams]
         if unknown:
             raise ConfigError(
                 f"the lite backbone has no dense stream {unknown[0]!r}: its image tower is a "
-                "convolutional network, there is no transformer whose tokens or V-V attention "
-                "could be read. Its one stream is 'grid' (the map before pooling)."
+                "convolutional network, no transformer with tokens or V-V attention. Its one "
+                "stream is 'grid' (the map before pooling)."
             )
