@@ -486,7 +486,7 @@ def test_half_precision_trains(build, pixels, precision):
         ({"model.references.label": dict(type="GlobalBranch")}, "cannot be called 'label'"),
         ({"model.fuson": "sum"}, "takes no keyword 'fuson'. Did you mean 'fusion'"),
         ({"model.fusion": "max"}, "expected fusion 'mean' or 'sum'"),
-        ({"model.objective": "fused"}, "out prompt dropout .* of branch global"),
+        ({"model.objective": "fused"}, "out prompt dropout.* of branch global"),
         ({"model.precision": "half"}, "expected precision fp32, bf16, fp16, got 'half'"),
         ({f"{LOCAL}.aligner.type": "Sinkhorn"}, "Did you mean 'SinkhornAligner'"),
         ({f"{LOCAL}.prompt.words": "a b"}, "branch LocalBranch.*do not go with words="),
