@@ -25,6 +25,8 @@ class ImageFeatures(NamedTuple):
             joint projection; see `plp.towers.points.ExtraTokens`.
         frozen: What the tower yields with nothing acting inside it, where something does and this
             was asked for; for references and teachers. See `untuned`.
+        passes: The image embedding of each of M passes with other tokens put in, where tuners ask
+            for several; `pooled` is their mean then, and dense streams are means too.
     """
 
     pooled: Float[Tensor, "B E"]
@@ -32,6 +34,7 @@ class ImageFeatures(NamedTuple):
     grid: tuple[int, int]
     extra: dict[str, Float[Tensor, "B K W"]] = {}  # noqa: RUF012 - nobody writes to it
     frozen: "ImageFeatures | None" = None
+    passes: Float[Tensor, "B M E"] | None = None
 
     @property
     def untuned(self) -> "ImageFeatures":
@@ -44,14 +47,17 @@ class ImageFeatures(NamedTuple):
         dense = {name: stream[index] for name, stream in self.dense.items()}
         extra = {name: states[index] for name, states in self.extra.items()}
         frozen = None if self.frozen is None else self.frozen.rows(images)
-        return ImageFeatures(self.pooled[index], dense, self.grid, extra, frozen)
+        passes = None if self.passes is None else self.passes[index]
+        return ImageFeatures(self.pooled[index], dense, self.grid, extra, frozen, passes)
 
     def to(self, *args: Any, **kwargs: Any) -> "ImageFeatures":
         """Move or cast all tensors, as `Tensor.to` does."""
         dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
         extra = {name: states.to(*args, **kwargs) for name, states in self.extra.items()}
         frozen = None if self.frozen is None else self.frozen.to(*args, **kwargs)
-        return ImageFeatures(self.pooled.to(*args, **kwargs), dense, self.grid, extra, frozen)
+        passes = None if self.passes is None else self.passes.to(*args, **kwargs)
+        pooled = self.pooled.to(*args, **kwargs)
+        return ImageFeatures(pooled, dense, self.grid, extra, frozen, passes)
 
 
 class ImagePrefix(NamedTuple):

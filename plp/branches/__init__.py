@@ -7,6 +7,7 @@ from plp.branches.global_branch import GlobalBranch
 from plp.branches.linear_probe import LinearProbe
 from plp.branches.local_branch import LocalBranch
 from plp.branches.losses import PromptDropout
+from plp.branches.pass_branch import PassBranch
 from plp.branches.staged_classifier import StagedClassifier
 from plp.branches.text_probe import TextStartedProbe
 from plp.branches.token_branch import TokenBranch
@@ -18,6 +19,7 @@ __all__ = [
     "GlobalBranch",
     "LinearProbe",
     "LocalBranch",
+    "PassBranch",
     "PromptDropout",
     "StagedClassifier",
     "TextStartedProbe",

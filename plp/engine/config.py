@@ -25,7 +25,7 @@ from plp.registry import DATASETS
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
     "selection", "save_seconds", "report", "recipes", "shot_recipes", "custom_imports",
-    "custom_hooks", "hooks", "default_scope", "work_dir",
+    "custom_hooks", "hooks", "default_scope", "work_dir", "init_from",
 )  # fmt: skip
 SECTIONS = (
     "dataset", "data", "model", "optim_wrapper", "train_cfg", "randomness", "recipes",

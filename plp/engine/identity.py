@@ -22,6 +22,8 @@ def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> di
     }
     if hooks := run["config"].get("hooks"):  # of a method; states of older plp know none
         config["hooks"] = hooks
+    if "init_from" in run["config"]:
+        config["init_from"] = run["config"]["init_from"]
     data = {k: v for k, v in config["data"].items() if k not in WITHOUT_EFFECT}
     config["data"] = _by_transforms(same_in_all_runs(data))
     own = {key: run[key] for key in (*keys, "backbone_fingerprint", "transforms")}

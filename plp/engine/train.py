@@ -20,6 +20,7 @@ from plp.engine.fitting import fit, in_order, tune
 from plp.engine.header_trust import named_by, record_of
 from plp.engine.identity import identity_of
 from plp.engine.image_contents import SHOTS, contents_of
+from plp.engine.init_from import init_from
 from plp.engine.length import with_length
 from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
@@ -134,6 +135,9 @@ def _train_in(
     with warnings.catch_warnings():  # it comes back as one of the names' notes
         warnings.simplefilter("ignore", ShortenedTextsWarning)
         learner = build_learner(config, few.class_names, seed=seed)
+    start_notes = init_from(
+        learner, config.get("init_from"), dataset=few.name, shots=few.shots, seed=seed
+    )
     loaders = build_loaders(few, options, learner.to(device), seed, epochs=most_epochs(config))
     contents = contents_of(loaders.few)
     with watch("fit"):
@@ -149,7 +153,7 @@ def _train_in(
         recipe=recipe, seed=seed, device=device,
         notes=(
             *notes, *selection_notes(settled, learner, epochs), *names_note(few.name, learner),
-            *processes.notes(),
+            *processes.notes(), *start_notes,
         ),
     )  # fmt: skip
     select = selection_of(settled, loaders.val is not None)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.backbones.base import Backbone
+from plp.learners.passes import shared_passes
 from plp.structures import ImageFeatures
 from plp.towers.points import TowerPoints
 from plp.tuners.collection import Tuners
@@ -33,7 +34,10 @@ def encoded(
     if not tuners.acts_on_images:
         with torch.no_grad():
             return one_pass(backbone, pixels, {*own, *others})
-    features = one_pass(backbone, pixels, own, tuners.image_points())
+    if tuners.image_passes > 1:
+        features = shared_passes(backbone, tuners, pixels, own)
+    else:
+        features = one_pass(backbone, pixels, own, tuners.image_points())
     if not frozen:
         return features
     with torch.no_grad():

@@ -9,6 +9,7 @@ from torch import Tensor
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.learners.encoding import encoded, one_pass
+from plp.learners.passes import over_passes
 from plp.structures import ImageFeatures, ImagePrefix, KeptImages, StartedImages
 from plp.towers.points import TowerPoints
 from plp.towers.tower import BlockTower
@@ -89,7 +90,8 @@ def finish(
             f"now tuners act on block {first}: what is kept no longer fits. A tuner must reach the "
             "same blocks all through a run; or leave data.feature_cache and data.cache_features out"
         )
-    features = _blockwise(backbone).resume(started.start, sorted(own), points)
+    tower, prefix, streams = _blockwise(backbone), started.start, sorted(own)
+    features = over_passes(tuners, lambda one: tower.resume(prefix, streams, one))
     return features._replace(frozen=started.frozen)
 
 

@@ -39,6 +39,8 @@ class Tuner(nn.Module):
         acts_on_texts: Whether `text_points` does.
         acts_on_features: Whether `on_features` changes anything. Features of the frozen tower may
             then be kept, for it comes behind it.
+        image_passes: How often each image goes through its tower, with other points each time, see
+            `image_points_of`.
         supports_new_classes: Whether it can act on texts of classes it was not trained with.
         learned_in: Stages of training (`train_cfg.stages`), from 0, in which it is learned; None
             for all. In the others it acts as it is.
@@ -47,6 +49,7 @@ class Tuner(nn.Module):
     acts_on_images: bool = False
     acts_on_texts: bool = False
     acts_on_features: bool = False
+    image_passes: int = 1
     supports_new_classes: bool = True
     learned_in: tuple[int, ...] | None = None
 
@@ -64,6 +67,12 @@ class Tuner(nn.Module):
         Tensors may require gradient. In evaluation mode nothing in it is random.
         """
         return TowerPoints()
+
+    def image_points_of(self, number: int) -> TowerPoints:
+        """Return what acts on the image tower in pass `number`, from 0; the same in all if it is
+        not overridden. All passes share what lies in front of block 0.
+        """
+        return self.image_points()
 
     def text_points(self, texts: TextContext) -> TowerPoints:
         """Return what acts on the text tower; called for each part of the classes.

@@ -51,6 +51,7 @@ class Tuners(nn.ModuleDict):
             for side in ("image", "text"):
                 if getattr(tuner, f"acts_on_{side}s"):
                     _check_side(name, backbone, side)
+        _check_passes({name: tuner.image_passes for name, tuner in self.named()})
 
     def named(self) -> Iterator[tuple[str, Tuner]]:
         """Iterate over names and tuners: `items`, typed."""
@@ -76,14 +77,19 @@ class Tuners(nn.ModuleDict):
         """What the parameters of each tuner belong to, by tower; see `Tuner.places`."""
         return {name: places for name, tuner in self.named() if (places := tuner.places)}
 
+    @property
+    def image_passes(self) -> int:
+        """How often each image goes through its tower."""
+        return max([1, *(tuner.image_passes for _, tuner in self.named())])
+
     def begin_stage(self, stage: int) -> None:
         """Let those be learned from now on that are learned in this stage of training."""
         for _, tuner in self.named():
             tuner.requires_grad_(tuner.learned_in is None or stage in tuner.learned_in)
 
-    def image_points(self) -> TowerPoints | None:
-        """Return what acts on the image tower; None for nothing."""
-        acting = {n: tuner.image_points() for n, tuner in self.named() if tuner.acts_on_images}
+    def image_points(self, number: int = 0) -> TowerPoints | None:
+        """Return what acts on the image tower in a pass; None for nothing."""
+        acting = {n: t.image_points_of(number) for n, t in self.named() if t.acts_on_images}
         return self._joined(acting)
 
     def text_points(
@@ -142,6 +148,16 @@ def _check(configs: object, checkpoint_blocks: object) -> None:
     for name in configs:
         if "." in name:
             raise ConfigError(f"a tuner cannot be called {name!r}: no dots")
+
+
+def _check_passes(passes: Mapping[str, int]) -> None:
+    """Refuse tuners that do not agree on how often images are encoded."""
+    several = {name: count for name, count in passes.items() if count > 1}
+    if len(set(several.values())) > 1:
+        raise ConfigError(
+            "tuners send each image through its tower as often as they have sets of tokens, and "
+            f"must agree; got {several}. Give them as many sets, or leave one out"
+        )
 
 
 def _check_side(name: str, backbone: Backbone, side: Literal["image", "text"]) -> None:
