@@ -144,6 +144,11 @@ CASES: dict[str, dict[str, list[dict]]] = {
             dict(prompt=_PROMPT, loss="per_prompt"),
         ],
         "LinearProbe": [{}],
+        "PassBranch": [
+            dict(prompt=_PROMPT, aligner=dict(type="SinkhornAligner", epsilon=0.1)),
+            dict(prompt=_PROMPT, aligner=dict(type="MeanAligner"), add_global=True),
+            dict(prompt=_PROMPT, aligner=dict(type="MaxSimAligner"), freeze_prompt=True),
+        ],
         "LocalBranch": [
             _LOCAL,
             _LOCAL | dict(score_scale="published_code", projection=dict(type="LinearProjection")),

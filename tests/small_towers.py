@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 # Methods whose mathematics needs image tokens: there is no `lite_16shot.py` of them.
-WITHOUT_LITE = ("ivlp", "maple", "mma", "mmrl", "promptsrc", "tcp", "vpt")
+WITHOUT_LITE = ("ivlp", "maple", "mma", "mmrl", "plotpp", "promptsrc", "tcp", "vpt")
 
 _ROWS: dict[str, Callable[[int], dict[str, Any]]] = {
     "ivlp": lambda blocks: depths(blocks, "image_depth", "text_depth"),

@@ -152,6 +152,9 @@ LEARNED = {  # parameters by gradient, from widths and the name of the config
     "promptsrc": lambda size, stem: _ivlp(size, stem, 4, 4),
     "maple": _maple,
     "plot": lambda size, stem: 4 * (16 if stem.startswith("vitb16") else 4) * size.token,
+    "plotpp": lambda size, stem: (
+        4 * 2 * size.dense + (0 if "stage1" in stem else 4 * 4 * size.token)
+    ),
     "locoop": lambda size, stem: (16 if stem.startswith("vitb16") else 4) * size.token,
     "gallop": lambda size, stem: (4 + 4) * 4 * size.token + size.dense**2,
     "sotglp": _sotglp,
@@ -178,7 +181,7 @@ SAVED = {  # numbers in a checkpoint that are not learned by gradient
 }
 NEW_CLASSES = {  # whether a trained method takes class names it was not trained with
     "zeroshot": True, "linear_probe": False, "coop": True, "cocoop": True, "kgcoop": True,
-    "prograd": True, "ivlp": True, "vpt": True, "maple": True, "promptsrc": True,
+    "prograd": True, "ivlp": True, "vpt": True, "maple": True, "promptsrc": True, "plotpp": True,
     "plot": True, "locoop": True, "gallop": True, "sotglp": False, "clip_adapter": True,
     "taskres": False, "tip_adapter": False, "tip_adapter_f": False,
     "zslp": True, "clap": True, "lpplus": True, "prolip": True, "cliplora": True, "twostage": True,
@@ -253,6 +256,7 @@ def test_config_takes_a_step(path, build):
     expected = LEARNED[path.parent.name](size, path.stem)
     assert sum(p.numel() for p in learned.values()) == expected
     saved = SAVED.get(path.parent.name, lambda _: 0)(size)
+    saved += 4 * 4 * size.token if path.stem.endswith("stage1") else 0  # prompts as they start
     assert sum(value.numel() for value in learner.state_dict().values()) == expected + saved
     if not learned:
         return
@@ -293,6 +297,7 @@ def test_parameter_counts_at_full_size():
         "vpt": 6_144,  # likewise
         "promptsrc": 5_120,  # likewise
         "maple": 395_008,  # likewise
+        "plotpp": 14_336,
         "plot": 32_768,
         "locoop": 8_192,
         "gallop": 606_208,
@@ -473,6 +478,7 @@ VARIANTS = {  # what a variant changes in its base config, by dotted key
     "sotglp/vitb16_16shot_lora": [
         "lora.type", "lora.towers", "lora.matrices", "lora.r", "lora.scaling", "lora.dropout",
     ],
+    "plotpp/vitb16_16shot_stage1": ["passes.add_global", "passes.freeze_prompt"],
     "sotglp/vitb16_16shot_noproj": ["projection.type"],
     "sotglp/vitb16_16shot_paper": ["backbone.alias_first_block", "score_scale"],
     "sotglp/vitb16_16shot_published": ["data.sampler"],

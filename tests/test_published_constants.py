@@ -34,6 +34,7 @@ EPOCHS = {  # with 1, 4 and 16 shots
     "cocoop": {"dtd": (10, 10, 10), "imagenet": (10, 10, 10)},
     "kgcoop": {"dtd": (100, 100, 100), "imagenet": (100, 100, 100)},
     "prograd": COOP,
+    "plotpp": COOP,
     "locoop": {"dtd": (50, 50, 50), "imagenet": (50, 50, 50)},
     "taskres": {"dtd": (100, 100, 200), "imagenet": (100, 100, 200)},
     "tip_adapter_f": {"dtd": (20, 20, 20), "eurosat": (100, 100, 100)},
@@ -54,6 +55,7 @@ BATCH = {
     "cocoop": {"dtd": 1, "imagenet": 1},
     "kgcoop": {"dtd": 128},
     "prograd": {"dtd": 32, "imagenet": 32},
+    "plotpp": {"dtd": 32, "stanford_cars": 32, "imagenet": 32},
     "locoop": {"imagenet": 32},
     "plot": {"dtd": 128, "stanford_cars": 32, "oxford_flowers": 32, "fgvc_aircraft": 32},
     "gallop": {"dtd": 32, "sun397": 128, "eurosat": 10, "imagenet": 128},
@@ -153,7 +155,7 @@ def test_batches(method, chosen):
 
 
 @pytest.mark.parametrize(
-    "method", ["coop", "cocoop", "kgcoop", "prograd", "plot", "locoop", "clip_adapter"]
+    "method", ["coop", "cocoop", "kgcoop", "prograd", "plot", "plotpp", "locoop", "clip_adapter"]
 )
 def test_one_epoch_of_warm_up_then_a_cosine(method, chosen):
     config = chosen(ROOT / "configs" / method / "vitb16_16shot.py", "dtd")

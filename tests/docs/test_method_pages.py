@@ -21,9 +21,9 @@ VARIANTS = HEADER + (
 )
 METHODS = (
     "clap", "clip_adapter", "cliplora", "cocoop", "coop", "gallop", "ivlp", "kgcoop",
-    "linear_probe", "locoop", "lpplus", "maple", "mma", "mmrl", "plot", "prograd", "prolip",
-    "promptsrc", "sotglp", "taskres", "tcp", "tip_adapter", "tip_adapter_f", "twostage", "vpt",
-    "zeroshot", "zslp",
+    "linear_probe", "locoop", "lpplus", "maple", "mma", "mmrl", "plot", "plotpp", "prograd",
+    "prolip", "promptsrc", "sotglp", "taskres", "tcp", "tip_adapter", "tip_adapter_f", "twostage",
+    "vpt", "zeroshot", "zslp",
 )  # fmt: skip
 UNTRAINED = ("linear_probe", "lpplus", "tip_adapter", "zeroshot")
 TRAINED = [name for name in METHODS if name not in UNTRAINED]
