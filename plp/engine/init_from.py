@@ -13,7 +13,7 @@ from plp.learners.prompt_learner import PromptLearner
 logger = logging.getLogger("plp")
 
 
-def init_from(learner: PromptLearner, run: Any, **names: object) -> tuple[str, ...]:
+def init_from(learner: PromptLearner, run: Any, few: Any, seed: int) -> tuple[str, ...]:
     """Load learned tensors of another run; what it does not have starts as it would.
 
     For methods in several runs, such as PLOT++. Tensors go by name; classes need not be the same.
@@ -22,7 +22,8 @@ def init_from(learner: PromptLearner, run: Any, **names: object) -> tuple[str, .
         learner: What is about to be trained.
         run: Work directory or checkpoint of the other run (`init_from` of a config), with
             `{dataset}`, `{shots}` and `{seed}` for those of this run; None for none.
-        names: These.
+        few: Data of this run.
+        seed: Its seed.
 
     Returns:
         A note for the result; none without another run.
@@ -34,7 +35,7 @@ def init_from(learner: PromptLearner, run: Any, **names: object) -> tuple[str, .
     if run is None:
         return ()
     try:
-        path = Path(str(run).format(**names))
+        path = Path(str(run).format(dataset=few.name, shots=few.shots, seed=seed))
     except (KeyError, IndexError, ValueError) as error:
         raise ConfigError(
             f"init_from={run!r}: expected a path, with {{dataset}}, {{shots}} or {{seed}} in it "

@@ -135,9 +135,7 @@ def _train_in(
     with warnings.catch_warnings():  # it comes back as one of the names' notes
         warnings.simplefilter("ignore", ShortenedTextsWarning)
         learner = build_learner(config, few.class_names, seed=seed)
-    start_notes = init_from(
-        learner, config.get("init_from"), dataset=few.name, shots=few.shots, seed=seed
-    )
+    start_notes = init_from(learner, config.get("init_from"), few, seed)
     loaders = build_loaders(few, options, learner.to(device), seed, epochs=most_epochs(config))
     contents = contents_of(loaders.few)
     with watch("fit"):
