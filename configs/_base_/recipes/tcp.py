@@ -17,3 +17,10 @@ _tcp_recipes = {
         ("ucf101", ".", "a photo of a person doing {}."),
     )
 }
+# Four tokens of these words are learned, from the words as start; the rest of them stays.
+_tcp_recipes["ucf101"].update(
+    {
+        "model.branches.global.prompt.words": "a photo of a person doing",
+        "model.branches.global.prompt.num_tokens": 4,
+    }
+)
