@@ -460,7 +460,9 @@ def test_every_recipe_leaves_what_can_be_trained_as_it_is(path, chosen):
 VARIANTS = {  # what a variant changes in its base config, by dotted key
     "coop/lite_16shot_random16": ["prompt.num_tokens", "prompt.std", "prompt.words"],
     "coop/vitb16_16shot_words": ["prompt.num_tokens", "prompt.std", "prompt.words"],
-    "maple/vitb16_16shot_cross_dataset": ["max_epochs", "val_interval", "lr", "prompts.depth"],
+    "maple/vitb16_16shot_cross_dataset": [
+        "max_epochs", "val_interval", "lr", "prompts.depth", "param_scheduler",
+    ],
     "promptsrc/vitb16_16shot_base_to_new": ["max_epochs", "mean", "std"],
     "promptsrc/vitb16_16shot_cross_dataset": [
         "max_epochs", "mean", "std", "image_depth", "text_depth",
