@@ -217,6 +217,8 @@ class BlockTower(NamedTower):
 
     def _plain_blocks(self) -> Sequence[Block]:
         """Return the blocks made of the library's own modules, whatever autocast says."""
+        if not torch.is_autocast_enabled("cpu"):  # an empty region cannot be written in a program
+            return self.blocks(torch.device("cpu"))
         with torch.autocast("cpu", enabled=False):
             return self.blocks(torch.device("cpu"))
 
