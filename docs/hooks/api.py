@@ -23,6 +23,7 @@ MODULES = {
     "plp.structures": ("plp.structures",),
     "plp.registry": ("plp.registry",),
     "plp.errors": ("plp.errors",),
+    "plp.engine.staged_loop": ("plp.engine.staged_loop",),
     "plp.testing": (
         "plp.testing.aligner_laws",
         "plp.testing.backbone_laws",
@@ -72,6 +73,7 @@ def components(root: Path) -> dict[str, str]:
     """Return where everything that packages export is defined, by its name in configs."""
     places = [place for package in packages(root) for place in exports(root, package).values()]
     found = {place.rpartition(".")[2]: place for place in places}
+    found["StagedTrainLoop"] = "plp.engine.staged_loop.StagedTrainLoop"  # no package exports it
     return found | {name: place for place in places for name in _other_names(root, place)}
 
 

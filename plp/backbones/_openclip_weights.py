@@ -67,7 +67,12 @@ def has_head(path: Path) -> bool:
 
     They stand in front, or apart, in safetensors and in the zip archives of torch since 1.6.
     """
-    return path.suffix == ".safetensors" or zipfile.is_zipfile(path)
+    if path.suffix == ".safetensors":
+        return True
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # raised for some damaged ends of an archive
+        return True  # what reads the head says what is wrong
 
 
 def _read(path: Path, shapes_only: bool) -> Checkpoint:

@@ -69,7 +69,7 @@ class TowerBackbone(Backbone):
     def inside(self, side: Literal["image", "text"]) -> NamedTower:
         """Return a tower as points name its parts; see `Backbone.inside`."""
         if side == "text":
-            return self._text.description
+            return self.text_tower.description
         if (found := self._vision.description) is not None:
             return found
         raise ConfigError(f"nothing can act inside it: {self._vision.sealed}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from plp.branches.losses import class_loss
 from plp.prompts.base import Prompt
 from plp.structures import Evidence, ImageFeatures, Shots
 
@@ -63,11 +64,14 @@ class Branch(nn.Module):
                 any: similarity, support, plan. Scores do not depend on it; memory does.
         """
 
-    @abstractmethod
     def loss(
         self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
-        """Training loss of the evidence; the temperature is applied here, once."""
+        """Return the training loss of the evidence; the temperature is applied here, once.
+
+        Cross-entropy of the class scores, if a branch does not say otherwise.
+        """
+        return class_loss(evidence.scores, labels, logit_scale)
 
     def set_classes(self, trained: Int[Tensor, " C"]) -> None:
         """Take note of which classes are scored from now on; most branches need not know.

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from plp.aligners.base import Aligner
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
-from plp.branches.losses import class_loss
 from plp.branches.plan_check import check_plan, needs_check
 from plp.prompts.base import Prompt
 from plp.registry import ALIGNERS, BRANCHES, PROMPTS
@@ -95,12 +94,6 @@ class PassBranch(Branch):
                 pooled = F.normalize(features.pooled.float(), dim=-1)[:, None]
                 prompt_scores = prompt_scores + cosine(pooled, mean)[:, 0]
         return Evidence(prompt_scores.mean(-1), prompt_scores, None)
-
-    def loss(
-        self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
-    ) -> Float[Tensor, ""]:
-        """Cross-entropy of the class scores."""
-        return class_loss(evidence.scores, labels, logit_scale)
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.class_places import ClassPlaces
 from plp.branches.global_branch import cosine
-from plp.branches.losses import class_loss
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
 from plp.structures import Evidence, ImageFeatures
@@ -87,12 +86,6 @@ class StagedClassifier(Branch):
             rows = torch.where(self.started, rows, texts)
             scores = cosine(pooled[:, None], rows[..., None, :])[:, 0, :, 0]
         return Evidence(scores, scores[..., None], scores[..., None])
-
-    def loss(
-        self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
-    ) -> Float[Tensor, ""]:
-        """Cross-entropy of the scores."""
-        return class_loss(evidence.scores, labels, logit_scale)
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""

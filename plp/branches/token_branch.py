@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
-from plp.branches.losses import class_loss
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
@@ -89,12 +88,6 @@ class TokenBranch(Branch):
             text = F.normalize(text.float(), dim=-1)
             cosines = cosine(F.normalize(joint, dim=-1)[:, None], text)[:, 0]  # [B, C, N]
         return Evidence(cosines.mean(-1), cosines, cosines, speaks_for=self.speaks_for)
-
-    def loss(
-        self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
-    ) -> Float[Tensor, ""]:
-        """Cross-entropy of the mean over prompts."""
-        return class_loss(evidence.scores, labels, logit_scale)
 
     def extra_repr(self) -> str:
         """Show which tokens it reads in the printed module."""

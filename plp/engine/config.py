@@ -43,14 +43,17 @@ def load_config(path: str | Path) -> Config:
     """
     path = config_path(path)
     check_file(path)
-    for folder in (str(path.resolve().parent), os.getcwd()):
-        if folder not in sys.path:
-            sys.path.append(folder)
+    look_in(str(path.resolve().parent), os.getcwd())
     config = parse_config(path)
     for key in [key for key in config if key.startswith("_")]:
         config.pop(key)  # variables of the file's own
     _check_keys(config, str(path))
     return config
+
+
+def look_in(*folders: str) -> None:
+    """Let modules of a user's own be imported from folders, behind all that is installed."""
+    sys.path += [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
 
 
 def _check_keys(config: Config, where: str) -> None:

@@ -12,6 +12,7 @@ from plp.aligners import Aligner
 from plp.branches.base import Branch
 from plp.branches.fusion import fused_logits
 from plp.branches.local_branch import LocalBranch
+from plp.branches.pass_branch import PassBranch
 from plp.errors import ConfigError
 from plp.learners.encoding import encoded
 from plp.learners.prompt_learner import PromptLearner
@@ -148,6 +149,7 @@ def _frozen(branch: Branch, iterations: int | None) -> Branch:
     branch.prompt = None
     if isinstance(branch, LocalBranch):
         branch.class_chunk = _ALL_CLASSES
+    if isinstance(branch, LocalBranch | PassBranch):
         branch.aligner = _traceable(branch.aligner, iterations)
     return branch
 

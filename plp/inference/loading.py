@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mmengine.utils import import_modules_from_strings
 
 from plp.engine.build import build_learner
 from plp.engine.checkpoint import Checkpoint, load_checkpoint, reading_header, restore
+from plp.engine.config import look_in
 from plp.engine.data import transform_for
 from plp.engine.data_options import DataOptions
 from plp.engine.given_weights import word_of
@@ -164,13 +166,14 @@ def import_recorded_modules(config: Config) -> None:
         ConfigError: if one cannot be imported.
     """
     section = config.get("custom_imports") or {}
+    look_in(os.getcwd())
     try:
         import_modules_from_strings(list(section.get("imports", [])))
     except Exception as error:  # a user's code: it raises whatever it likes
         kind = type(error).__name__
         raise ConfigError(
-            f"a module of the checkpoint's config cannot be imported: {kind}: {error}. Its folder "
-            "must be on PYTHONPATH"
+            f"a module of the checkpoint's config cannot be imported: {kind}: {error}. Run "
+            "this from the folder it lies in, or put that folder on PYTHONPATH"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """What of a learner stays where the backbone has no text tower: the one check of `has_text`."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from plp.branches.base import Branch
@@ -52,10 +52,7 @@ def served_parts(
         return Parts(dict(branches), dict(references))
     name = label_of(backbone) if isinstance(backbone, Mapping) else backbone.label
     if needing := [key for key, part in branches.items() if _use_of_text(part) == "needed"]:
-        raise ConfigError(
-            f"branch {', '.join(map(repr, needing))} compares images with texts and needs a text "
-            f"tower; {name} has none. {_INSTEAD}"
-        )
+        raise ConfigError(f"{_said_of(needing)} a text tower; {name} has none. {_INSTEAD}")
     left = [f"the reference {k!r}" for k, part in references.items() if _use_of_text(part)]
     left += [f"the text term of branch {k!r}" for k, part in branches.items() if _use_of_text(part)]
     kept = {key: part for key, part in references.items() if not _use_of_text(part)}
@@ -87,6 +84,13 @@ def _use_of_text(part: Any) -> Literal["needed", "optional", ""]:
     if prompt.default is inspect.Parameter.empty:
         return "needed"
     return "optional" if part.get("prompt") is not None else ""
+
+
+def _said_of(branches: Sequence[str]) -> str:
+    named = ", ".join(map(repr, branches))
+    if len(branches) == 1:
+        return f"branch {named} compares images with texts and needs"
+    return f"branches {named} compare images with texts and need"
 
 
 def _textless(part: Any) -> Any:

@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.errors import ConfigError
-from plp.losses.base import LossInputs, LossTerm, named
+from plp.losses._teacher import TeacherTerm
+from plp.losses.base import LossInputs
 from plp.registry import LOSSES
 
 
 @final
 @LOSSES.register_module()
-class TeacherDivergence(LossTerm):
+class TeacherDivergence(TeacherTerm):
     """`weight * T^2 * mean over images of sum_c p_c (log p_c - log q_c)`, p: teacher, q: branch.
 
     The Kullback-Leibler divergence of Khattak et al. 2023, PromptSRC, equation 4. The published
@@ -31,8 +32,6 @@ class TeacherDivergence(LossTerm):
         mean_over: 'images', or 'images_and_classes' as published.
     """
 
-    needs_frozen_images = True
-
     def __init__(
         self,
         branch: str = "global",
@@ -41,29 +40,17 @@ class TeacherDivergence(LossTerm):
         weight: float = 1.0,
         mean_over: Literal["images", "images_and_classes"] = "images",
     ) -> None:
-        super().__init__()
-        if temperature <= 0 or weight < 0:
-            raise ConfigError(
-                f"expected temperature > 0 and weight >= 0, got {temperature} and {weight}"
-            )
+        super().__init__(branch, teacher, temperature, weight)
         if mean_over not in ("images", "images_and_classes"):
             raise ConfigError(
                 f"expected mean_over 'images' or 'images_and_classes', got {mean_over!r}"
             )
-        self.branch = branch
-        self.teacher = teacher
-        self.temperature = temperature
-        self.weight = weight
         self.mean_over = mean_over
-        self.scored_references = (teacher,)
 
     def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:
         """Compare the branch's class probabilities with the teacher's."""
-        factor = inputs.logit_scale / self.temperature
-        student = named(inputs.evidence, self.branch, "evidence of a branch").scores
-        teacher = named(inputs.teachers, self.teacher, "evidence of a reference").scores.detach()
-        log_q = (factor * student.float()).log_softmax(-1)
-        log_p = (factor * teacher.float()).log_softmax(-1)
+        student, teacher = self.logits(inputs)
+        log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
         divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
         if self.mean_over == "images_and_classes":
             divergence = divergence / log_q.shape[-1]
@@ -71,7 +58,4 @@ class TeacherDivergence(LossTerm):
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""
-        return (
-            f"branch={self.branch!r}, teacher={self.teacher!r}, temperature={self.temperature}, "
-            f"weight={self.weight}, mean_over={self.mean_over!r}"
-        )
+        return f"{super().extra_repr()}, mean_over={self.mean_over!r}"

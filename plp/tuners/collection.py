@@ -14,6 +14,7 @@ from plp.registry import TUNERS
 from plp.structures import ImageFeatures
 from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
+from plp.tuners.checks import check_tuner
 from plp.tuners.joined import joined
 
 
@@ -47,6 +48,7 @@ class Tuners(nn.ModuleDict):
             tuner = TUNERS.build_if_config(
                 config, backbone=backbone, prompts=prompts, num_classes=num_classes
             )
+            check_tuner(name, tuner, backbone)
             self[name] = tuner
             for side in ("image", "text"):
                 if getattr(tuner, f"acts_on_{side}s"):

@@ -101,7 +101,7 @@ def test_a_name_that_plp_cuts_is_not_also_the_librarys_to_warn_of(tmp_path, capl
     write_model("clip", tmp_path)
     backbone = TransformersBackbone(tmp_path)
     library = logging.getLogger("transformers")
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="transformers"):
         library.addHandler(caplog.handler)
         try:
             filled(backbone, TEMPLATE, [LONG, "ox"])

@@ -32,7 +32,7 @@ def test_a_file_is_taken_before_a_method(tmp_path, monkeypatch):
     [
         ("sotgpl", "Did you mean 'sotglp'"),
         ("zero-shot", "Did you mean 'zeroshot'"),
-        ("xyz", "Methods that need no path: clip_adapter, "),
+        ("xyz", "Methods that need no path: clap, clip_adapter, "),
         ("configs/sotglp/lite_16shot.py", "Did you mean the method 'sotglp/lite_16shot'"),
         ("sotglp/lite_61shot", "Available: lite_16shot, "),
     ],

@@ -132,8 +132,8 @@ def test_what_fitting_and_tuning_see(
     else:
         fit = LinearProbe.fit
 
-        def spoiled(self, shots, val):
-            told = fit(self, shots, val)
+        def spoiled(self, shots, val, text):
+            told = fit(self, shots, val, text)
             self.bias[1] = INF
             return told
 

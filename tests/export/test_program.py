@@ -13,8 +13,9 @@ from plp.export.trace import trace
 
 METHODS = (
     "clap", "clip_adapter", "cliplora", "coop", "gallop", "ivlp", "kgcoop", "linear_probe",
-    "locoop", "lpplus", "maple", "mma", "mmrl", "plot", "prograd", "prolip", "promptsrc", "sotglp",
-    "taskres", "tcp", "tip_adapter", "tip_adapter_f", "twostage", "vpt", "zeroshot", "zslp",
+    "locoop", "lpplus", "maple", "mma", "mmrl", "plot", "plotpp", "prograd", "prolip", "promptsrc",
+    "sotglp", "taskres", "tcp", "tip_adapter", "tip_adapter_f", "twostage", "vpt", "zeroshot",
+    "zslp",
 )  # fmt: skip
 REFUSED = ("cocoop",)
 QUICK = (

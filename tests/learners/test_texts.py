@@ -332,7 +332,7 @@ def test_the_fused_objective_is_one_cross_entropy(build, pixels, fusion):
 
 
 def test_the_fused_objective_refuses_what_it_would_leave_out(build):
-    with pytest.raises(ConfigError, match=r"leave out prompt dropout .* of branch global: take"):
+    with pytest.raises(ConfigError, match=r"leave out prompt dropout, .* of branch global: take"):
         build("sotglp/vitb16_16shot", {"model.objective": "fused"})
 
 

@@ -189,9 +189,48 @@ def test_a_tower_that_nothing_can_act_inside_is_refused(build, backbone, monkeyp
 class _Quiet(Tuner):
     acts_on_images = True
 
+    def image_points(self):
+        return TowerPoints()
+
 
 def _refuse():
     raise ConfigError("sealed")
+
+
+class _Silent(Tuner):
+    def image_points(self):
+        return TowerPoints()
+
+
+class _Promising(Tuner):
+    acts_on_texts = True
+
+
+class _Deaf(Tuner):
+    acts_on_texts = True
+
+    def text_points(self):
+        return TowerPoints()
+
+
+class _Greedy(_Quiet):
+    def __init__(self, backbone):
+        super().__init__()
+        self.model = backbone
+
+
+@pytest.mark.parametrize(
+    ("tuner", "message"),
+    [
+        (lambda _: _Silent(), "tuner 'mine' acts on nothing"),
+        (lambda _: _Promising(), "says acts_on_texts, but does not override text_points"),
+        (lambda _: _Deaf(), r"expected _Deaf.text_points\(self, texts\), got text_points\(self\)"),
+        (_Greedy, "holds the backbone's own weight as 'model.model"),
+    ],
+)
+def test_a_tuner_that_cannot_mean_what_it_does_is_refused(build, backbone, tuner, message):
+    with pytest.raises(ConfigError, match=message):
+        build(tuners=dict(mine=tuner(backbone)))
 
 
 def test_classes_a_tuner_is_bound_to_cannot_be_exchanged(build):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 from towers import image_cases, text_cases, text_oracle
+from unchecked import as_installed
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
@@ -216,14 +217,15 @@ def test_matrices_of_one_shape_lie_in_one_tensor_others_in_one_each():
 )
 def test_what_a_tower_does_not_have_is_refused(options, message):
     _, tower = image_cases.build("clip")
-    with pytest.raises(ConfigError, match=message):
+    with as_installed(), pytest.raises(ConfigError, match=message):
         low_rank(Case("image", tower), **options)
 
 
 def test_towers_and_norms_that_are_not_there_are_refused():
     _, tower = image_cases.build("clip")
     case = Case("image", tower)
-    with pytest.raises(ConfigError, match="towers 'image', 'text' or 'both', got 'vision'"):
+    told = "towers 'image', 'text' or 'both', got 'vision'"
+    with as_installed(), pytest.raises(ConfigError, match=told):
         LowRank(case, towers="vision")
     with pytest.raises(ConfigError, match=r"norms of the image tower: nothing is called 'norm3'"):
         TrainableNorms(case, "image", ("norm3",))
