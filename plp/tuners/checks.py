@@ -21,9 +21,8 @@ def check_tuner(name: str, tuner: Tuner, backbone: Backbone) -> None:
         ConfigError: naming the tuner, and what to write instead.
     """
     said = [attribute for attribute in _METHODS if getattr(tuner, attribute)]
-    if (
-        not said and not vars(tuner).keys() & _METHODS.keys()
-    ):  # one that switched itself off did say
+    switched_off = bool(vars(tuner).keys() & _METHODS.keys())  # by its own settings
+    if not said and not switched_off:
         raise ConfigError(
             f"tuner {name!r} acts on nothing, and nothing in it would be learned: set "
             f"{', '.join(_METHODS)}, or some of them, to True in {type(tuner).__name__}"
