@@ -43,8 +43,8 @@ def no_network(what: str, reason: str, way_out: str = _WEIGHTS_FILE) -> WeightsE
     return WeightsError(
         f"cannot get {what}: not in the local cache, and {reason}.\n"
         f"{way_out}\n"
-        "or take the lite config, whose real weights come with pip packages:\n"
-        "    configs/sotglp/lite_16shot.py"
+        "or take the lite config of a method, whose real weights come with pip packages, such as\n"
+        "    sotglp/lite_16shot"
     )
 
 

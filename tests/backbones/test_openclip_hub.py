@@ -76,7 +76,7 @@ def test_what_lies_in_a_repository_is_not_asked_for_as_a_weights_file(
         OpenCLIPBackbone(**names, cache_dir=str(tmp_path))
     assert "pretrained=FILE" not in str(told.value)
     assert "cannot be reached (Name or service not known)" in str(told.value)
-    assert "configs/sotglp/lite_16shot.py" in str(told.value)
+    assert str(told.value).endswith("    sotglp/lite_16shot")
 
 
 def test_a_tokenizer_out_of_reach_names_the_files_it_is_made_of(offline):
