@@ -15,7 +15,7 @@ from plp.errors import ConfigError, WeightsError
 from plp.testing.clip_weights import ClipSize, clip_weights, state_dict
 
 SMALL = ClipSize(32, 64, 32, 64, 1, 64, 1)
-BOTH_WAYS_OUT = r"(?s)model\.backbone\.pretrained=FILE.*configs/sotglp/lite_16shot\.py"
+BOTH_WAYS_OUT = r"(?s)model\.backbone\.pretrained=FILE.*sotglp/lite_16shot"
 
 
 class Unreachable:
