@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from plp.branches.class_places import ClassPlaces
 from plp.branches.losses import class_loss
 from plp.prompts.base import Prompt
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -76,11 +77,14 @@ class Branch(nn.Module):
     def set_classes(self, trained: Int[Tensor, " C"]) -> None:
         """Take note of which classes are scored from now on; most branches need not know.
 
-        For what a branch has learned of single classes, see `ClassPlaces`.
+        A branch with `ClassPlaces` takes what it has learned of single classes to their new places.
 
         Args:
             trained: Index of each class among those of the training, -1 for a new one.
         """
+        for part in self.children():
+            if isinstance(part, ClassPlaces):
+                part.match(trained)
 
     def fit(
         self, shots: Shots, val: Shots | None, text: Float[Tensor, "C N E"] | None = None

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.class_places import ClassPlaces
-from plp.branches.losses import class_loss
-from plp.branches.text_probe import frozen_prompt
+from plp.branches.text_probe import averaged, frozen_prompt
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -108,7 +107,7 @@ class BlendedProbe(Branch):
         if val is not None:
             held = F.normalize(val.pooled[0].to(self.weight), dim=-1), val.labels.to(labels)
         found = lp_plus_plus(
-            images, labels.repeat(views), _averaged(text).to(self.weight), self.steps, held
+            images, labels.repeat(views), averaged(text).to(self.weight), self.steps, held
         )
         self.weight.copy_(found.weight)
         self.bias.copy_(found.bias)
@@ -133,20 +132,10 @@ class BlendedProbe(Branch):
         """Score every class for every image; before `fit` from the texts alone."""
         with torch.autocast(features.pooled.device.type, enabled=False):
             pooled = F.normalize(features.pooled.float(), dim=-1)
-            cosines = pooled @ _averaged(text).T
+            cosines = pooled @ averaged(text).T
             weight, bias, alpha = self._of_classes(len(cosines.T))
             scores = (F.linear(pooled, weight, bias) + alpha * cosines) / self.logit_scale
         return Evidence(scores, scores[..., None], cosines[..., None])
-
-    def loss(
-        self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
-    ) -> Float[Tensor, ""]:
-        """Cross-entropy, for looking at: nothing here is learned by gradient of a training step."""
-        return class_loss(evidence.scores, labels, logit_scale)
-
-    def set_classes(self, trained: Int[Tensor, " C"]) -> None:
-        """Take what belongs to the classes that were trained; texts alone for the others."""
-        self.places.match(trained)
 
     def _of_classes(self, classes: int) -> tuple[Tensor, Tensor, Tensor]:
         rows, mean = self.places.rows, self.alpha.mean()
@@ -229,7 +218,3 @@ class _Best(NamedTuple):
         """Return the one with more images right; of two that are level the other."""
         better = other.right >= self.right
         return _Best(*(torch.where(better, o, s) for o, s in zip(other, self, strict=True)))
-
-
-def _averaged(text: Float[Tensor, "C N E"]) -> Float[Tensor, "C E"]:
-    return F.normalize(F.normalize(text.float(), dim=-1).mean(dim=-2), dim=-1)

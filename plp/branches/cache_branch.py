@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
-from plp.branches.losses import class_loss
 from plp.branches.quality import quality
 from plp.evaluation.finite import PREDICTION, check_logits, not_finite
 from plp.prompts.base import Prompt
@@ -140,12 +139,6 @@ class CacheBranch(Branch):
             scores = cosines + self.alpha / self.logit_scale * self._of_cache(pooled, self.beta)
         similarity = scores if text is None else cosines
         return Evidence(scores, scores[..., None], similarity[..., None])
-
-    def loss(
-        self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
-    ) -> Float[Tensor, ""]:
-        """Cross-entropy of texts and cache together."""
-        return class_loss(evidence.scores, labels, logit_scale)
 
     def accommodate(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Make room for the keys of a checkpoint, where their number differs from that here."""

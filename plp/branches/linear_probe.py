@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.branches.base import Branch, ProjectDense
-from plp.branches.losses import class_loss
 from plp.branches.quality import quality
 from plp.evaluation.finite import PREDICTION, check_logits, not_finite
 from plp.registry import BRANCHES
@@ -92,12 +91,6 @@ class LinearProbe(Branch):
             pooled = F.normalize(features.pooled.float(), dim=-1)
             scores = F.linear(pooled, self.weight, self.bias) / self.logit_scale
         return Evidence(scores, scores[..., None], scores[..., None])
-
-    def loss(
-        self, evidence: Evidence, labels: Int[Tensor, " B"], logit_scale: Float[Tensor, ""]
-    ) -> Float[Tensor, ""]:
-        """Cross-entropy, for looking at: nothing here is learned by gradient."""
-        return class_loss(evidence.scores, labels, logit_scale)
 
 
 class _Fit(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,10 +55,6 @@ class StagedClassifier(Branch):
         self.classifier = nn.Parameter(torch.zeros(num_classes, embed_dim))
         self.register_buffer("started", torch.tensor(False))
         self.places = ClassPlaces()
-
-    def set_classes(self, trained: Int[Tensor, " C"]) -> None:
-        """Take the rows of the classes that were trained; texts for the others."""
-        self.places.match(trained)
 
     @torch.no_grad()
     def begin_stage(self, stage: int, text: Float[Tensor, "C N E"] | None) -> str:

@@ -134,10 +134,6 @@ class TextStartedProbe(Branch):
         moved = (self.weight - self.anchors).square().sum(-1)  # [C]
         return loss + self.penalty * (self.multipliers * moved).mean()
 
-    def set_classes(self, trained: Int[Tensor, " C"]) -> None:
-        """Take the rows of the classes that were trained; texts for the others."""
-        self.places.match(trained)
-
     def accommodate(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Make room for the rows of a checkpoint of as many classes; others will not fit."""
         if shapes.get("weight") == (self.num_classes, self.weight.shape[1]):
@@ -146,7 +142,7 @@ class TextStartedProbe(Branch):
     def _start(self, text: Float[Tensor, "C N E"]) -> Float[Tensor, "C E"]:
         if not self.normalised:
             return text.float().mean(dim=-2)
-        return F.normalize(F.normalize(text.float(), dim=-1).mean(dim=-2), dim=-1)
+        return averaged(text)
 
     def _make_room(self, rows: int) -> None:
         # As many rows stay the parameter they are: an optimiser may hold it (a resumed run).
@@ -172,6 +168,11 @@ def frozen_prompt(prompt: Prompt | Mapping[str, Any], inputs: Mapping[str, Any] 
             "would not train it"
         )
     return built
+
+
+def averaged(text: Float[Tensor, "C N E"]) -> Float[Tensor, "C E"]:
+    """Return the mean of a class's texts, each of length one, at length one."""
+    return F.normalize(F.normalize(text.float(), dim=-1).mean(dim=-2), dim=-1)
 
 
 def true_class_probability(
