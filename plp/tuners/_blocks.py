@@ -1,14 +1,14 @@
 """Blocks of both towers that belong together, pair by pair."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.towers.image import ImageTower
 from plp.towers.text_blocks import TextBlocks
+from plp.tuners.places import Side
 
-Side = Literal["image", "text"]
 SIDES: tuple[Side, Side] = ("image", "text")
 
 
@@ -65,9 +65,10 @@ def block_tower(backbone: Backbone, side: Side) -> ImageTower | TextBlocks:
         raise ConfigError(f"the {side} tower: {error}") from None
     if not isinstance(tower, ImageTower | TextBlocks):
         raise ConfigError(
-            f"the {side} tower is run as a whole by its library: its matrices and norms can be "
-            "changed, but nothing can act beside or between its blocks. Use a tower that plp reads "
-            "block by block (docs/inside_towers.md), such as one of open_clip"
+            f"the {side} tower is run as a whole by its library ({type(tower).__name__}): its "
+            "matrices and norms can be changed, but nothing can act beside or between its blocks, "
+            "and no tokens can be put into it. Use a tower that plp reads block by block "
+            "(docs/inside_towers.md), such as one of open_clip"
         )
     return tower
 

@@ -13,6 +13,7 @@ from plp.registry import TUNERS
 from plp.towers.points import ReplacedTokens, TowerPoints
 from plp.tuners._blocks import block_tower
 from plp.tuners.base import TextContext, Tuner
+from plp.tuners.contexts import start_length
 
 
 @final
@@ -61,8 +62,7 @@ class ClassAwareTokens(Tuner):
             raise ConfigError(f"the text tower has blocks 0 to {count - 1}, got {block}")
         self.block, self.num_tokens, self.reference = block, num_tokens, reference
         self.acts_on_texts = block is not None
-        start = backbone.embed_words(["a"]).start
-        self.at = 1 if start.ndim == 1 else len(start)  # the first token behind them
+        self.at = start_length(backbone)  # the first token behind them
         first = nn.Linear(backbone.embed_dim, hidden)
         second = nn.Linear(hidden, num_tokens * tower.width)
         self.meta_in_weight, self.meta_in_bias = first.weight, first.bias

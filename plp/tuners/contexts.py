@@ -1,30 +1,26 @@
 """What tuners of tokens read of a tower and of the prompts of branches."""
 
 from collections.abc import Mapping
-from typing import Literal, cast
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.prompts.context import ContextPrompt
-from plp.towers.image import ImageTower
-from plp.towers.text_blocks import TextBlocks
-from plp.towers.tower import BlockTower
+from plp.tuners._blocks import block_tower
+from plp.tuners.places import Side
 from plp.wording import count
 
 
-def token_width(backbone: Backbone, side: Literal["image", "text"]) -> int:
+def token_width(backbone: Backbone, side: Side) -> int:
     """Return the width of a tower's tokens.
 
     Raises:
         ConfigError: for a tower that takes no tokens from outside.
     """
-    return cast(ImageTower | TextBlocks, _blocks_of(backbone, side)).width
+    return block_tower(backbone, side).width
 
 
-def check_depth(
-    backbone: Backbone, side: Literal["image", "text"], depth: int, key: str, first: int = 0
-) -> None:
+def check_depth(backbone: Backbone, side: Side, depth: int, key: str, first: int = 0) -> None:
     """Refuse tokens before blocks that a tower does not have.
 
     Args:
@@ -37,7 +33,7 @@ def check_depth(
     Raises:
         ConfigError: with the blocks there are.
     """
-    blocks = len(_blocks_of(backbone, side).layers())
+    blocks = len(block_tower(backbone, side).layers())
     if not 0 <= first < blocks:
         raise ConfigError(
             f"expected first_block from 0 to {blocks - 1}, for the {side} tower has "
@@ -94,13 +90,3 @@ def start_length(backbone: Backbone) -> int:
     """Return how many tokens of its own the text tower puts in front of every text."""
     start = backbone.embed_words(["x"]).start
     return 1 if start.ndim == 1 else len(start)
-
-
-def _blocks_of(backbone: Backbone, side: Literal["image", "text"]) -> BlockTower:
-    tower = backbone.inside(side)
-    if not isinstance(tower, BlockTower):
-        raise ConfigError(
-            f"no tokens can be put into the {side} tower: its library runs it as a whole "
-            f"({type(tower).__name__}). Updates and weights of its matrices can act inside it"
-        )
-    return tower

@@ -8,9 +8,9 @@ from torch import nn
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.registry import TUNERS
-from plp.towers.image import ImageTower
 from plp.towers.points import ExtraTokens, TowerPoints
 from plp.tuners.base import Tuner
+from plp.tuners.contexts import token_width
 
 
 @final
@@ -48,13 +48,8 @@ class ImagePromptSets(Tuner):
                 raise ConfigError(f"expected {name} to be an integer >= 1, got {value!r}")
         if std < 0:
             raise ConfigError(f"expected std >= 0, got {std}")
-        tower = backbone.inside("image")
-        if not isinstance(tower, ImageTower):
-            raise ConfigError(
-                f"{type(backbone).__name__}'s image tower has no blocks that tokens could enter. "
-                "Use a backbone with a vision transformer, such as OpenCLIPBackbone"
-            )
-        self.context = nn.Parameter(torch.empty(num_sets, num_tokens, tower.width))
+        width = token_width(backbone, "image")
+        self.context = nn.Parameter(torch.empty(num_sets, num_tokens, width))
         nn.init.normal_(self.context, std=std)
         self.image_passes = num_sets
 

@@ -19,11 +19,6 @@ def joined(found: Mapping[str, TowerPoints]) -> TowerPoints:
         ConfigError: for two tuners that replace the same weight, or the same tokens before the same
             block: naming both.
     """
-    if len(found) == 1:
-        ((name, points),) = found.items()
-        return TowerPoints(
-            _named(name, points), points.replaced, points.updates, points.residuals, points.weights
-        )
     extra: dict[str, ExtraTokens] = {}
     updates: dict[str, list[Callable[..., Tensor]]] = {}
     residuals: dict[str, list[Callable[..., Tensor]]] = {}
