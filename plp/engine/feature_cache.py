@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -20,6 +20,7 @@ from plp.datasets import (
 )
 from plp.datasets.contents import file_digest, path_of
 from plp.datasets.features import FeatureRows
+from plp.engine.kept_parts import views_that_come_back
 from plp.engine.result import versions
 from plp.files import user_cache
 from plp.learners.prompt_learner import PromptLearner
@@ -121,16 +122,14 @@ def find_views(
     found: dict[str, CachedViews] = {}
     stores: dict[str, FeatureStore] = {}
     for part, images in parts.items():
-        train, transform = part == "train", images.transform
-        if not isinstance(transform, Transform):  # nothing tells what it does
-            continue
-        number = 1 if transform.deterministic or not train else views
-        if not isinstance(number, int):
+        train, number = part == "train", views_that_come_back(part, images, views)
+        if not number:
             continue
         settings = _settings(images, learner, references=not train)
         name = json.dumps(settings)
         if name not in stores:
             stores[name] = FeatureStore(folder, settings)
+        transform = cast(Transform, images.transform)  # else nothing would come back
         keys = _keys(images, number, transform.deterministic, workers)
         stores[name].verify(keys)
         found[part] = CachedViews(

@@ -50,17 +50,25 @@ def kept_parts(
     parts = tuple(part for part in images if part in set(asked))
     if not parts or not learner.tuners.acts_on_images:
         return KeptParts(parts)
-    back = {part: number for part in parts if (number := _number(part, images[part], views))}
+    back = {p: number for p in parts if (number := views_that_come_back(p, images[p], views))}
     notes = [] if len(back) == len(parts) else [_about_random(views)]
-    if not first_tuned_block(learner.backbone, learner.tuners):
+    block = first_tuned_block(learner.backbone, learner.tuners)
+    if not block:
         parts = tuple(part for part in back if _frozen_wanted(learner, part))
         return KeptParts(parts, (_about_first_block(parts), *notes))
     sizes = {part: number * len(images[part]) for part, number in back.items()}
-    return _fitting(sizes, learner, limit, notes)
+    return _fitting(sizes, learner, block, limit, notes)
 
 
-def _number(part: str, images: ImageDataset, views: int | str) -> int:
-    """Return how many views an image has that come back; 0 for none."""
+def views_that_come_back(part: str, images: ImageDataset, views: int | str) -> int:
+    """Return how many views an image has that come back; 0 for none.
+
+    Args:
+        part: 'train', 'val' or 'test'.
+        images: Its images.
+        views: Views of a training image; 'epoch' for a new one each epoch, which comes back only
+            where the transform is deterministic.
+    """
     if not isinstance(images.transform, Transform):  # nothing tells what it does
         return 0
     if part != "train" or images.transform.deterministic:
@@ -75,7 +83,7 @@ def _frozen_wanted(learner: PromptLearner, part: str) -> bool:
 
 
 def _fitting(
-    sizes: Mapping[str, int], learner: PromptLearner, limit: int, notes: list[str]
+    sizes: Mapping[str, int], learner: PromptLearner, block: int, limit: int, notes: list[str]
 ) -> KeptParts:
     """Give parts room, one after the other."""
     each, kept, taken = mebibytes_per_view(learner), [], 0.0
@@ -89,7 +97,6 @@ def _fitting(
             continue
         taken += number * each
         kept.append(part)
-    block = first_tuned_block(learner.backbone, learner.tuners)
     blocks = len(learner.backbone.inside("image").layers())
     where = f"from block {block} on" if block < blocks else "behind the last block"
     named = ", ".join(kept) or "nothing"

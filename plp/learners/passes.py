@@ -28,14 +28,19 @@ def shared_passes(
     backbone: Backbone, tuners: Tuners, pixels: torch.Tensor, streams: Iterable[str]
 ) -> ImageFeatures:
     """Encode images as often as tuners ask for; what lies in front of block 0 is made once."""
-    wanted = sorted(streams)
-    tower: VisionTower | None = getattr(backbone, "image_tower", None)
-    if not isinstance(tower, VisionTower):  # a backbone of a user's own
+    wanted, tower = sorted(streams), vision_tower(backbone)
+    if tower is None:
         return over_passes(tuners, lambda points: backbone.encode_image(pixels, wanted, points))
     backbone.check_streams(wanted)
     backbone.check_size(pixels)
     prefix: ImagePrefix = tower.prefix(pixels, 0, wanted, tuners.image_points())
     return over_passes(tuners, lambda points: tower.resume(prefix, wanted, points))
+
+
+def vision_tower(backbone: Backbone) -> VisionTower | None:
+    """Return the image tower as plp reads it; None for a backbone that is read in another way."""
+    tower = getattr(backbone, "image_tower", None)  # of TowerBackbone
+    return tower if isinstance(tower, VisionTower) else None
 
 
 def joined_passes(found: Sequence[ImageFeatures]) -> ImageFeatures:

@@ -9,7 +9,7 @@ from torch import Tensor
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.learners.encoding import encoded, one_pass
-from plp.learners.passes import over_passes
+from plp.learners.passes import over_passes, vision_tower
 from plp.structures import ImageFeatures, ImagePrefix, KeptImages, StartedImages
 from plp.towers.points import TowerPoints
 from plp.towers.tower import BlockTower
@@ -97,18 +97,13 @@ def finish(
 
 def _first_reached(backbone: Backbone, points: TowerPoints | None) -> int:
     inside = backbone.inside("image")
-    if points is None or not isinstance(inside, BlockTower) or _tower(backbone) is None:
+    if points is None or not isinstance(inside, BlockTower) or vision_tower(backbone) is None:
         return 0
     return inside.first_reached(points)
 
 
-def _tower(backbone: Backbone) -> VisionTower | None:
-    tower = getattr(backbone, "image_tower", None)  # of TowerBackbone
-    return tower if isinstance(tower, VisionTower) else None
-
-
 def _blockwise(backbone: Backbone) -> VisionTower:
-    tower = _tower(backbone)
+    tower = vision_tower(backbone)
     if tower is None:
         raise ConfigError(f"{type(backbone).__name__} is not read block by block")
     return tower
