@@ -6,11 +6,13 @@ a text, D token width, W width of a dense stream, E width of the joint space.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+_T = TypeVar("_T")
 
 
 class ImageFeatures(NamedTuple):
@@ -43,21 +45,11 @@ class ImageFeatures(NamedTuple):
 
     def rows(self, images: Sequence[int] | Int[Tensor, " b"]) -> "ImageFeatures":
         """Return the features of some of the images, in that order."""
-        index = torch.as_tensor(images, dtype=torch.long, device=self.pooled.device)
-        dense = {name: stream[index] for name, stream in self.dense.items()}
-        extra = {name: states[index] for name, states in self.extra.items()}
-        frozen = None if self.frozen is None else self.frozen.rows(images)
-        passes = None if self.passes is None else self.passes[index]
-        return ImageFeatures(self.pooled[index], dense, self.grid, extra, frozen, passes)
+        return _rows(self, images)
 
     def to(self, *args: Any, **kwargs: Any) -> "ImageFeatures":
         """Move or cast all tensors, as `Tensor.to` does."""
-        dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
-        extra = {name: states.to(*args, **kwargs) for name, states in self.extra.items()}
-        frozen = None if self.frozen is None else self.frozen.to(*args, **kwargs)
-        passes = None if self.passes is None else self.passes.to(*args, **kwargs)
-        pooled = self.pooled.to(*args, **kwargs)
-        return ImageFeatures(pooled, dense, self.grid, extra, frozen, passes)
+        return _each(self, lambda tensor: tensor.to(*args, **kwargs))
 
 
 class ImagePrefix(NamedTuple):
@@ -73,17 +65,6 @@ class ImagePrefix(NamedTuple):
     block: int
     tokens: Float[Tensor, "B L W"]
     dense: dict[str, Float[Tensor, "B P W"]]
-
-    def rows(self, images: Sequence[int] | Int[Tensor, " b"]) -> "ImagePrefix":
-        """Return some of the images, in that order."""
-        index = torch.as_tensor(images, dtype=torch.long, device=self.tokens.device)
-        dense = {name: stream[index] for name, stream in self.dense.items()}
-        return ImagePrefix(self.block, self.tokens[index], dense)
-
-    def to(self, *args: Any, **kwargs: Any) -> "ImagePrefix":
-        """Move or cast all tensors, as `Tensor.to` does."""
-        dense = {name: stream.to(*args, **kwargs) for name, stream in self.dense.items()}
-        return ImagePrefix(self.block, self.tokens.to(*args, **kwargs), dense)
 
 
 class StartedImages(NamedTuple):
@@ -105,14 +86,11 @@ class StartedImages(NamedTuple):
 
     def rows(self, images: Sequence[int] | Int[Tensor, " b"]) -> "StartedImages":
         """Return some of the images, in that order."""
-        frozen, start = self.frozen.rows(images), self.start
-        if isinstance(start, ImagePrefix):
-            return StartedImages(start.rows(images), frozen)
-        return StartedImages(start[torch.as_tensor(images, device=start.device)], frozen)
+        return _rows(self, images)
 
     def to(self, *args: Any, **kwargs: Any) -> "StartedImages":
         """Move or cast all tensors, as `Tensor.to` does."""
-        return StartedImages(self.start.to(*args, **kwargs), self.frozen.to(*args, **kwargs))
+        return _each(self, lambda tensor: tensor.to(*args, **kwargs))
 
 
 KeptImages = ImageFeatures | StartedImages
@@ -215,3 +193,21 @@ class Evidence(NamedTuple):
     plan: Float[Tensor, "B C K N"] | None = None
     patch_scores: Float[Tensor, "B P C"] | None = None
     speaks_for: Bool[Tensor, " C"] | None = None
+
+
+def _rows(images: _T, some: Sequence[int] | Int[Tensor, " b"]) -> _T:
+    """Return some of the images of a structure whose tensors all have them as first axis."""
+    index = torch.as_tensor(some, dtype=torch.long)
+    return _each(images, lambda tensor: tensor[index.to(tensor.device)])
+
+
+def _each(value: _T, change: Callable[[Tensor], Tensor]) -> _T:
+    """Return a structure with all of its tensors changed, those of structures within it too."""
+    found: Any = value
+    if isinstance(value, Tensor):
+        found = change(value)
+    elif isinstance(value, dict):
+        found = {name: _each(one, change) for name, one in value.items()}
+    elif hasattr(value, "_fields"):  # a named tuple
+        found = type(value)(*(_each(one, change) for one in cast(tuple[Any, ...], value)))
+    return cast(_T, found)
