@@ -15,12 +15,12 @@ from torch import Tensor
 
 from plp.checksums import note_unchecked
 from plp.engine.beside import warn_of_another
+from plp.engine.checkpoint_tuners import both_tuners, other_places
 from plp.engine.run_places import CHECKPOINT, find_checkpoint
 from plp.errors import CheckpointError, PlpError, describe_os_error
 from plp.files import write_bytes
 from plp.learners.prompt_learner import PromptLearner
 from plp.sealed_tensors import pack, unpack
-from plp.towers.parts import listed
 
 FORMAT = 2  # 1 had no scores of validation images
 NAME = CHECKPOINT
@@ -180,12 +180,12 @@ def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
         for name, value in checkpoint.state.items()
         if name in own and value.is_floating_point() != own[name].is_floating_point()
     ]
-    problems += _other_places(checkpoint.info.get("tuners") or {}, learner.tuners.places)
+    problems += other_places(checkpoint.info.get("tuners") or {}, learner.tuners.places)
     if problems:
         raise CheckpointError(
             "the checkpoint belongs to another config: " + "; ".join(problems[:5])
             + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-            + _tuners_of(checkpoint, learner)
+            + both_tuners(checkpoint.info.get("config", {}).get("model", {}), learner.tuners)
         )  # fmt: skip
     fingerprint = checkpoint.info.get("fingerprint")
     if fingerprint not in (None, learner.backbone.fingerprint):
@@ -196,39 +196,6 @@ def restore(learner: PromptLearner, checkpoint: Checkpoint) -> None:
             f"model.backbone.{key} as in training"
         )
     learner.load_state_dict(checkpoint.state)
-
-
-def _other_places(saved: Any, own: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
-    """Return which tuners act on other matrices or norms than those of a checkpoint.
-
-    Their tensors may well have the same names and shapes.
-    """
-    found = []
-    for name, sides in own.items():
-        for side, places in sides.items():
-            before = saved.get(name, {}).get(side) if isinstance(saved, Mapping) else None
-            if before is not None and list(before) != list(places):
-                found.append(
-                    f"tuners.{name} acted on {listed(before)} of the {side} tower, here on "
-                    f"{listed(places)}"
-                )
-    return found
-
-
-def _tuners_of(checkpoint: Checkpoint, learner: PromptLearner) -> str:
-    """Say which tuners a checkpoint and a learner have, where there are any."""
-    config = checkpoint.info.get("config", {}).get("model", {})
-    saved = config.get("tuners") if isinstance(config, Mapping) else None
-    own = learner.tuners.describe()
-    if not own and not saved:
-        return ""
-    kept = (
-        [f"{name}: {tuner}" for name, tuner in saved.items()] if isinstance(saved, Mapping) else []
-    )
-    return (
-        f". Tuners of the checkpoint: {'; '.join(kept) or 'not known' if saved else 'none'}. Here: "
-        f"{'; '.join(own) or 'none'}"
-    )
 
 
 def check_class_names(saved: tuple[str, ...], wanted: tuple[str, ...]) -> None:

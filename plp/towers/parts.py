@@ -1,12 +1,12 @@
 """Where the matrices and norms of a tower lie in a library's modules, and what they are called."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from plp.errors import ConfigError
+from plp.errors import ConfigError, did_you_mean
 
 # Where libraries keep what every block has -> its name in plp. What is not here (gates, norms of
 # queries, a second matrix of a gated MLP) is called by its own path.
@@ -58,9 +58,8 @@ class Matrix(NamedTuple):
     @property
     def shape(self) -> tuple[int, int]:
         """Width of what it yields, and of what it reads."""
-        rows, columns = getattr(self.module, self.weight).shape[
-            :2
-        ]  # 1 x 1 convolutions: [O, I, 1, 1]
+        shape = getattr(self.module, self.weight).shape  # of 1 x 1 convolutions [O, I, 1, 1]
+        rows, columns = shape[:2]
         if self.transposed:
             rows, columns = columns, rows
         return (rows if self.part is None else rows // 3), columns
@@ -128,6 +127,20 @@ def pointwise(module: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
         plain = isinstance(child, nn.Conv2d) and child.groups == 1 and child.padding == (0, 0)
         if plain and child.kernel_size == (1, 1) == child.stride:
             yield path, child
+
+
+def require_matrices(names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse names of matrices that a tower does not have.
+
+    Raises:
+        ConfigError: with those it has.
+    """
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"the tower has no matrix {name!r}.{did_you_mean(name, known)} "
+                f"Its matrices: {listed(known)}."
+            )
 
 
 def _is_torch_attention(module: nn.Module) -> bool:

@@ -103,8 +103,7 @@ class NamedTower(ABC):
             return self
         self._check(points)
         matrices = self.matrices() if points.updates or points.weights else {}
-        for name in points.updates:
-            _require(name, matrices, "matrix", "matrices")
+        parts.require_matrices(points.updates, matrices)
         weights = weight_changes(points.weights, matrices, self.norms() if points.weights else {})
         merged, updates = split_merged(points.updates, matrices)
         weights |= merged_changes(merged, matrices, weights)
@@ -135,8 +134,7 @@ class NamedTower(ABC):
         if points.tokens or points.residuals or not low_rank:
             return False
         matrices = self.matrices()
-        for name in points.updates:
-            _require(name, matrices, "matrix", "matrices")
+        parts.require_matrices(points.updates, matrices)
         changes = weight_changes(points.weights, matrices, self.norms())
         updates = cast(Mapping[str, LowRankUpdate], points.updates)
         changes |= merged_changes(updates, matrices, changes, MergedWeights())
@@ -247,11 +245,3 @@ def _enter(
     """Enter a part under plp's name for it, or under its own path where that is taken."""
     short = f"{prefix}{name(path)}"
     found[short if short not in found else f"{prefix}{path}"] = part
-
-
-def _require(name: str, known: Mapping[str, object], kind: str, kinds: str) -> None:
-    if name not in known:
-        raise ConfigError(
-            f"the tower has no {kind} {name!r}.{did_you_mean(name, known)} "
-            f"Its {kinds}: {parts.listed(known)}."
-        )
