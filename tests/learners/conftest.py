@@ -1,6 +1,7 @@
 """A backbone that the learners of a file share."""
 
 import pytest
+import torch
 
 from plp.registry import BACKBONES
 
@@ -14,3 +15,10 @@ def backbone():
     return BACKBONES.build(
         dict(type="OpenCLIPBackbone", arch="tiny", pretrained=None, model_config=config)
     )
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Two images."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=generator)

@@ -2,51 +2,27 @@
 
 import pytest
 import torch
+from learners.one_step import built, step
 from learners.own_tuner import OwnTuner
-from mmengine.config import ConfigDict
 from torch.testing import assert_close
 from unchecked import as_installed
 
-from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
-from plp.registry import MODELS
 from plp.testing.tensor_bytes import PeakTensorBytes
 from plp.towers.points import ExtraTokens, LowRankUpdate, TowerPoints
 from plp.towers.text_encoder import TextEncoder
 
-CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")
-LABELS = torch.tensor([0, 2])
 OWN = dict(type="OwnTuner", dropout=0.5)
 
 
 @pytest.fixture
 def build(root, backbone):
     def builder(name, checkpoint, options=None, tuners=None):
-        config = load_config(root / "configs" / name / "vitb16_16shot.py")
-        merge_options(config, options or {})
-        model = {**config.model.to_dict(), "backbone": backbone}
-        model |= dict(tuners=dict(own=OWN) if tuners is None else tuners)
-        with local_seed(1):
-            return MODELS.build(
-                ConfigDict(model), class_names=CLASSES, checkpoint_blocks=checkpoint
-            )
+        tuners = dict(own=OWN) if tuners is None else tuners
+        more = dict(tuners=tuners, checkpoint_blocks=checkpoint)
+        return built(root, backbone, f"{name}/vitb16_16shot", options, **more)
 
     return builder
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=generator)
-
-
-def step(learner, pixels):
-    learner.train()
-    torch.manual_seed(0)
-    losses = learner(pixels, LABELS, mode="loss")
-    sum(losses.values()).backward()
-    return losses, {n: p.grad for n, p in learner.named_parameters() if p.requires_grad}
 
 
 @pytest.mark.parametrize("method", ["coop", "sotglp", "gallop", "locoop"])

@@ -2,23 +2,17 @@
 
 import pytest
 import torch
+from learners.one_step import built, step
 from learners.own_tuner import OwnTuner
-from mmengine.config import ConfigDict
 from torch import nn
 from torch.testing import assert_close
 
 from plp.datasets.kept_tensors import KeptTensors
-from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners.started import first_tuned_block
-from plp.registry import MODELS
 from plp.structures import ImageFeatures, ImagePrefix, StartedImages
 from plp.towers.points import ExtraTokens, TowerPoints
 from plp.tuners import Tuner
-
-CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")
-LABELS = torch.tensor([0, 2])
 
 
 class From(Tuner):
@@ -42,29 +36,9 @@ class From(Tuner):
 @pytest.fixture
 def build(root, backbone):
     def builder(name, tuner, options=None):
-        config = load_config(root / "configs" / name / "vitb16_16shot.py")
-        merge_options(config, options or {})
-        model = {**config.model.to_dict(), "backbone": backbone, "tuners": {"own": tuner}}
-        with local_seed(1):
-            return MODELS.build(ConfigDict(model), class_names=CLASSES)
+        return built(root, backbone, f"{name}/vitb16_16shot", options, tuners={"own": tuner})
 
     return builder
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=generator)
-
-
-def step(learner, images):
-    learner.train()
-    learner.zero_grad()
-    torch.manual_seed(0)
-    losses = learner(images, LABELS, mode="loss")
-    sum(losses.values()).backward()
-    grads = {n: p.grad.clone() for n, p in learner.named_parameters() if p.requires_grad}
-    return losses, grads
 
 
 def tuners(backbone):

@@ -5,20 +5,14 @@ import math
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from learners.one_step import CLASSES, LABELS, built, step
 from torch.nn import functional as F
 from torch.testing import assert_close
 from unchecked import as_installed
 
-from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners import texts as texts_module
-from plp.registry import MODELS
 from plp.structures import Shots
-
-CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")
-LABELS = torch.tensor([0, 2])
 
 
 @pytest.fixture
@@ -26,11 +20,7 @@ def build(root, backbone):
     """Build learners of the tree's configs that share the backbone."""
 
     def builder(name, options=None, class_names=CLASSES):
-        config = load_config(root / "configs" / f"{name}.py")
-        merge_options(config, options or {})
-        model = {**config.model.to_dict(), "backbone": backbone}
-        with local_seed(1):
-            return MODELS.build(ConfigDict(model), class_names=class_names).eval()
+        return built(root, backbone, name, options, class_names).eval()
 
     return builder
 
@@ -47,23 +37,6 @@ def encoded(backbone, monkeypatch):
 
     monkeypatch.setattr(backbone, "encode_text", spy)
     return calls
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=generator)
-
-
-def step(learner, pixels):
-    """Losses, and the gradient of each learned tensor."""
-    learner.train()
-    learner.zero_grad()
-    torch.manual_seed(0)  # prompt dropout
-    losses = learner(pixels, LABELS, mode="loss")
-    sum(losses.values()).backward()
-    grads = {n: p.grad for n, p in learner.named_parameters() if p.requires_grad}
-    return {name: loss.detach() for name, loss in losses.items()}, grads
 
 
 # ------------------------------------------------------------------------------------------ chunks

@@ -2,22 +2,18 @@
 
 import pytest
 import torch
+from learners.one_step import LABELS, built, step
 from learners.own_tuner import OwnTuner
-from mmengine.config import ConfigDict
 from torch.testing import assert_close
 from unchecked import as_installed
 
-from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.export.program import ClassifierProgram
-from plp.registry import LOSSES, MODELS, SCORES
+from plp.registry import LOSSES, SCORES
 from plp.towers.points import ReplacedTokens, TowerPoints
 from plp.tuners import Tuner
 from plp.tuners.joined import joined
 
-CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")
-LABELS = torch.tensor([0, 2])
 OWN = dict(type="OwnTuner")
 
 
@@ -26,30 +22,10 @@ def build(root, backbone):
     """Build learners of the tree's configs that share the backbone."""
 
     def builder(name="coop", tuners=None, options=None):
-        config = load_config(root / "configs" / name / "vitb16_16shot.py")
-        merge_options(config, options or {})
-        model = {**config.model.to_dict(), "backbone": backbone}
-        if tuners is not None:
-            model["tuners"] = tuners
-        with local_seed(1):
-            return MODELS.build(ConfigDict(model), class_names=CLASSES).eval()
+        more = {} if tuners is None else {"tuners": tuners}
+        return built(root, backbone, f"{name}/vitb16_16shot", options, **more).eval()
 
     return builder
-
-
-@pytest.fixture(scope="module")
-def pixels():
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=generator)
-
-
-def step(learner, pixels):
-    learner.train()
-    learner.zero_grad()
-    torch.manual_seed(0)
-    losses = learner(pixels, LABELS, mode="loss")
-    sum(losses.values()).backward()
-    return losses, {n: p.grad for n, p in learner.named_parameters() if p.requires_grad}
 
 
 def test_branches_see_what_tuners_do_and_references_do_not(build, pixels):
