@@ -172,8 +172,8 @@ def import_recorded_modules(config: Config) -> None:
     except Exception as error:  # a user's code: it raises whatever it likes
         kind = type(error).__name__
         raise ConfigError(
-            f"a module of the checkpoint's config cannot be imported: {kind}: {error}. Run "
-            "this from the folder it lies in, or put that folder on PYTHONPATH"
+            f"a module of the checkpoint's config cannot be imported: {kind}: {error}. Its folder "
+            "must be on PYTHONPATH, or be the current one"
         ) from error
 
 
