@@ -18,8 +18,8 @@ model = dict(
         )
     ),
 )
-# AdamW, as published; its rate is a guess, not yet chosen as configs/README.md says.
-optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=0.01))
+# AdamW, as published; its rate by the rule of configs/README.md.
+optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-2, weight_decay=0.01))
 param_scheduler = dict(
     _delete_=True, type="CosineAnnealingLR", by_epoch=False, T_max="max_steps", eta_min=1e-6
 )

@@ -10,8 +10,8 @@ model = dict(
     },
     tuners=dict(norms=dict(type="TrainableNorms", towers="text", learned_in=(0,))),
 )
-# AdamW, as published; its rate is a guess, not yet chosen as configs/README.md says.
-optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=0.01))
+# AdamW, as published; its rate by the rule of configs/README.md.
+optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=3.2e-3, weight_decay=0.01))
 param_scheduler = dict(
     _delete_=True, type="CosineRestartLR", by_epoch=False, periods="stages", eta_min=1e-6
 )
