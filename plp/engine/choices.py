@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from plp.errors import ConfigError
 
 AMP = {"no": "fp32", "fp16": "fp16", "bf16": "bf16"}
-VARIANT = "lite_16shot"  # the config of a method that is taken where none is named
+VARIANT = "lite_16shot"  # the config of a method that is taken where none is named,
+VARIANTS = (VARIANT, "vitb16_16shot")  # and those that stand in for it, the first that is there
 
 ENTRIES = {  # which entry of the config a flag sets
     "epochs": "train_cfg.max_epochs",

@@ -1,12 +1,16 @@
 """Where configs are: those of the methods plp comes with, and which one a word means."""
 
+import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import plp
-from plp.engine.choices import VARIANT
+from plp.engine.choices import VARIANT, VARIANTS
 from plp.errors import ConfigError, DataError, did_you_mean
 from plp.text_files import read_text
+
+logger = logging.getLogger("plp")
 
 SUFFIXES = (".py", ".json", ".yaml", ".yml")  # what mmengine reads
 _LARGEST = 2**24  # bytes of a config
@@ -34,24 +38,48 @@ def known_methods(configs: Path) -> dict[str, list[str]]:
     return found
 
 
-def method_config(asked: str, variant: str = VARIANT, configs: Path | None = None) -> Path | None:
-    """Return the config of a method: `coop` is its `variant`, `coop/other` names one; else None."""
+def standard_variant(variants: Sequence[str]) -> str | None:
+    """Return which config of a method is meant where none is named; None if that is not clear.
+
+    Example:
+        >>> standard_variant(["lite_16shot", "lite_16shot_mean", "vitb16_16shot"])
+        'lite_16shot'
+        >>> standard_variant(["vitb16_16shot", "vitb16_16shot_cross_dataset"])
+        'vitb16_16shot'
+    """
+    for variant in VARIANTS:
+        if variant in variants:
+            return variant
+    return variants[0] if len(variants) == 1 else None
+
+
+def method_config(
+    asked: str, variant: str | None = None, configs: Path | None = None
+) -> Path | None:
+    """Return the config of a method; None where there is none of that name.
+
+    Args:
+        asked: `coop` is its `variant`, `coop/other` names one.
+        variant: None for `standard_variant`.
+        configs: Folder of the methods' configs.
+    """
     configs = config_folder() if configs is None else configs
     folder, _, stem = asked.partition("/")
-    if (stem or variant) in known_methods(configs).get(folder, ()):
-        return configs / folder / f"{stem or variant}.py"
-    return None
+    known = known_methods(configs).get(folder, [])
+    stem = stem or variant or standard_variant(known) or ""
+    return configs / folder / f"{stem}.py" if stem in known else None
 
 
 def config_path(asked: str | Path) -> Path:
     """Return the config file that is meant: a path, or a method by its name as in `plp compare`.
 
     Args:
-        asked: A file; `sotglp`, whose config is `lite_16shot`; or `sotglp/lite_16shot_mean`. A file
-            of that name is taken before a method.
+        asked: A file; `sotglp`, whose config is `lite_16shot` (see `standard_variant`); or
+            `sotglp/lite_16shot_mean`. A file of that name is taken before a method.
 
     Raises:
-        ConfigError: for a method without a config of that name.
+        ConfigError: for a method without a config of that name, or with several of which none is
+            the standard one.
 
     Example:
         >>> config_path('sotglp').parts[-3:]
@@ -59,7 +87,7 @@ def config_path(asked: str | Path) -> Path:
         >>> config_path('sotglp/nothing')
         Traceback (most recent call last):
         ...
-        plp.errors.ConfigError: method 'sotglp' has no config 'nothing'. Available: lite_16shot, ...
+        plp.errors.ConfigError: method 'sotglp' has no config 'nothing'. ...
     """
     path = Path(asked)
     if path.is_file() or path.suffix in SUFFIXES:
@@ -68,11 +96,37 @@ def config_path(asked: str | Path) -> Path:
     if (found := method_config(word)) is not None:
         return found
     folder, _, stem = word.partition("/")
-    if stem and not path.exists() and (known := known_methods(config_folder()).get(folder)):
-        raise ConfigError(
-            f"method {folder!r} has no config {stem!r}. Available: {', '.join(known)}"
-        )
+    known = known_methods(config_folder()).get(folder)
+    if known and not path.exists():
+        raise ConfigError(no_config(folder, stem, known))
     return path
+
+
+def no_config(folder: str, stem: str, known: Sequence[str]) -> str:
+    """Say that a method has no such config, or that several may be meant, and how to name one."""
+    if not stem:
+        names = ", ".join(f"{folder}/{one}" for one in known)
+        return f"method {folder!r} has several configs, name one of them: {names}"
+    near = did_you_mean(f"{folder}/{stem}", (f"{folder}/{one}" for one in known))
+    return f"method {folder!r} has no config {stem!r}.{near} Available: {', '.join(known)}"
+
+
+def check_config(asked: str) -> None:
+    """Refuse a config that is not there; say which one is taken in place of a method's usual one.
+
+    Raises:
+        ConfigError: see `config_path` and `check_file`.
+    """
+    path = config_path(asked)
+    check_file(path)
+    word = asked.rstrip("/")
+    if word in known_methods(config_folder()) and path.stem != VARIANT and path != Path(asked):
+        logger.info("%s", stands_in(word, path.stem))
+
+
+def stands_in(method: str, variant: str) -> str:
+    """Say which config of a method is taken, since it has none of the usual name."""
+    return f"{method} has no config {VARIANT}: taking {method}/{variant}"
 
 
 def check_file(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -62,6 +63,18 @@ def test_another_variant_has_runs_of_its_own(configs):
     ]
 
 
+def test_methods_without_the_usual_config_take_the_one_they_share(configs, caplog):
+    with caplog.at_level(logging.INFO, "plp"):
+        found = find_methods(["sotglp", "coop/lite_16shot_end"], configs=configs)
+    assert names(found)[0] == ("sotglp", "sotglp/vitb16_16shot")
+    assert "sotglp has no config lite_16shot: taking sotglp/vitb16_16shot" in caplog.text
+    (configs / "coop" / "vitb16_16shot.py").write_text("")
+    with pytest.raises(ConfigError, match="All these methods have vitb16_16shot: add --variant vi"):
+        find_methods(["coop", "sotglp"], configs=configs)  # not two backbones unasked
+    found = find_methods(["coop", "sotglp"], "vitb16_16shot", configs)
+    assert {method.config.stem for method in found} == {"vitb16_16shot"}
+
+
 def test_the_path_of_a_methods_config_is_that_method(configs):
     found = find_methods([str(configs / "coop" / "lite_16shot.py")], configs=configs)
     assert names(found) == [("coop", "coop/lite_16shot")]
@@ -95,7 +108,8 @@ def test_files_that_differ_in_their_suffix_or_lie_at_the_root():
         (["coop", "nowhere.py"], "--methods: no such file: 'nowhere.py'."),
         (["my/idea.py"], "no such file: 'my/idea.py'. There is no folder 'my'."),
         (["a/b/idea"], "no such file: 'a/b/idea'."),
-        (["sotglp"], "no config 'lite_16shot'. It has: vitb16_16shot. Choose with --variant"),
+        (["coop", "sotglp"], "without a config 'lite_16shot' ('sotglp' has: vitb16_16shot)"),
+        (["coop", "sotglp"], "Name the config that is meant, such as sotglp/vitb16_16shot"),
         (["coop/end"], "method 'coop' has no config 'end'. It has: lite_16shot"),
         (["coop", "coop/lite_16shot"], "'coop' and 'coop/lite_16shot' are one"),
     ],

@@ -4,7 +4,7 @@ import argparse
 
 from plp.cli.flags.known import PROBABILITIES, RECALL
 from plp.cli.options import check_backbone
-from plp.engine.config_paths import check_file, config_path
+from plp.engine.config_paths import check_config
 from plp.engine.run_places import config_and_run, find_checkpoint
 from plp.errors import ConfigError
 
@@ -48,7 +48,7 @@ def check_run(arguments: argparse.Namespace) -> None:
     """Refuse what is no trained run, a config that is not there, and an unknown backbone."""
     config, run = config_and_run(arguments.run)
     if config is not None:
-        check_file(config_path(config))
+        check_config(config)
     find_checkpoint(run)
     check_backbone(arguments)
 

@@ -10,7 +10,7 @@ import argparse
 from plp.cli.flags.known import GROUPS
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_settings, add_test_fraction, add_training, check_backbone
-from plp.engine.choices import VARIANT
+from plp.engine.choices import VARIANTS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,7 +40,11 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
     parser.add_argument("--data-root", metavar="ROOT", help="of all data sets given without one")
     parser.add_argument("--shots", nargs="+", type=int, required=not default_shots, metavar="K")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="S")
-    parser.add_argument("--variant", default=VARIANT, help="config in a method's folder")
+    parser.add_argument(
+        "--variant",
+        help=f"config in a method's folder; default: {VARIANTS[0]}, or {' or '.join(VARIANTS[1:])} "
+        "where none of the methods has it",
+    )  # fmt: skip
     parser.add_argument("--out", default=out, help="folder of runs and tables")
     parser.add_argument(
         "--jobs", type=int, metavar="N",

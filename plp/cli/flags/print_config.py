@@ -7,7 +7,7 @@ import argparse
 
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_choices, add_training, check_backbone
-from plp.engine.config_paths import check_file, config_path
+from plp.engine.config_paths import check_config
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,5 +21,5 @@ def parser() -> argparse.ArgumentParser:
 
 def check(arguments: argparse.Namespace) -> None:
     """Refuse a config that is not there, and an unknown backbone."""
-    check_file(config_path(arguments.config))
+    check_config(arguments.config)
     check_backbone(arguments)

@@ -1,6 +1,7 @@
 """Which config files the methods of a comparison are, and what they are called."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,12 @@ from plp.engine.config_paths import (
     known_methods,
     method_config,
     nearest,
+    standard_variant,
+    stands_in,
 )
 from plp.errors import ConfigError, did_you_mean
+
+logger = logging.getLogger("plp")
 
 
 class Method(NamedTuple):
@@ -30,20 +35,22 @@ class Method(NamedTuple):
 
 
 def find_methods(
-    asked: Sequence[str], variant: str = VARIANT, configs: Path | None = None
+    asked: Sequence[str], variant: str | None = None, configs: Path | None = None
 ) -> list[Method]:
     """Find the config files of methods.
 
     Args:
         asked: Each `coop` (the file `<variant>.py` in that folder of `configs`), `coop/other`, or
             the path of a config file.
-        variant: Which file of a folder.
+        variant: Which file of a folder. None: `lite_16shot`, or the one that all methods have
+            where none has that; methods on different backbones are not mixed unasked.
         configs: Folder of the methods' configs.
 
     Raises:
         ConfigError: for one that is not there, naming those that are, or one given twice.
     """
     configs = config_folder() if configs is None else configs
+    variant = variant or _common_variant(asked, known_methods(configs))
     files = [_find(one, variant, configs) for one in asked]
     for i, file in enumerate(files):
         if file in files[:i]:
@@ -53,6 +60,33 @@ def find_methods(
         Method(_name(file, folder, variant, configs), file, folder)
         for file, folder in zip(files, folders, strict=True)
     ]
+
+
+def _common_variant(asked: Sequence[str], known: Mapping[str, list[str]]) -> str:
+    """Return the config that is meant of each method that comes without one.
+
+    Raises:
+        ConfigError: if that is not one and the same, with the flag to add.
+    """
+    plain = [one for one in dict.fromkeys(asked) if one in known]
+    standard = {one: standard_variant(known[one]) for one in plain}
+    if set(standard.values()) <= {VARIANT}:
+        return VARIANT
+    lacking = [one for one in plain if standard[one] != VARIANT]
+    first = standard[lacking[0]]
+    if first is not None and set(standard.values()) == {first}:
+        for one in plain:
+            logger.info("%s", stands_in(one, first))
+        return first
+    shared = [v for v in known[lacking[0]] if all(v in known[one] for one in plain)]
+    advice = (
+        f"All these methods have {shared[0]}: add --variant {shared[0]}" if shared
+        else f"Name the config that is meant, such as {lacking[0]}/{known[lacking[0]][0]}"
+    )  # fmt: skip
+    raise ConfigError(
+        f"--methods: {', '.join(map(repr, lacking))} without a config {VARIANT!r} "
+        f"({lacking[0]!r} has: {', '.join(known[lacking[0]])}). {advice}"
+    )
 
 
 def _find(asked: str, variant: str, configs: Path) -> Path:

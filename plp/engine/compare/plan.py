@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from plp.engine.backbone_choice import backbone_notes, folder_part, named_backbone
-from plp.engine.choices import VARIANT, Choices
+from plp.engine.choices import Choices
 from plp.engine.compare.job import Job
 from plp.engine.compare.key import Keys, Settled
 from plp.engine.compare.methods import Method, find_methods
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
         datasets: See `find_datasets`.
         shots: Training images a class.
         seeds: Seeds of the runs.
-        variant: Which config of a method's folder.
+        variant: Which config of a method's folder; None: see `find_methods`.
         out: Folder of the comparison.
         device: Where to run; None: a GPU if there is one.
         amp: As `--amp` takes it.
@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
     datasets: Sequence[str]
     shots: Sequence[int]
     seeds: Sequence[int] = (1, 2, 3)
-    variant: str = VARIANT
+    variant: str | None = None
     out: str | Path = "work_dirs/compare"
     device: str | None = None
     amp: str | None = None
