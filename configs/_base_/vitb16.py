@@ -15,8 +15,8 @@ optim_wrapper = dict(
     optimizer=dict(type="SGD", lr=0.002, momentum=0.9, weight_decay=5e-4),
 )
 param_scheduler = [
-    # 1e-5 at a rate of 0.002, in the first epoch; mmengine gives the rate back in epoch `end - 1`.
-    dict(type="ConstantLR", factor=0.005, by_epoch=True, end=2),
+    # In the first epoch, whatever lr is; mmengine gives the rate back in epoch `end - 1`.
+    dict(type="ConstantLR", start_rate=1e-5, by_epoch=True, end=2),
     # As Dassl's: begins after the warm-up and spans as many epochs as the run has, so that the last
     # is not at zero.
     dict(type="CosineAnnealingLR", by_epoch=True, begin=1, T_max="max_epochs"),

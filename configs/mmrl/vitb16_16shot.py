@@ -27,10 +27,6 @@ data = dict(train_transform=dict(scale=(0.5, 1.0)))
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=0.001, weight_decay=5e-4),
 )
-param_scheduler = [  # 1e-5 in the first epoch
-    dict(type="ConstantLR", factor=0.01, by_epoch=True, end=2),
-    dict(type="CosineAnnealingLR", by_epoch=True, begin=1, T_max="max_epochs"),
-]
 train_cfg = dict(max_epochs=50)
 shot_recipes = dict(_delete_=True)
 recipes = _base_._mmrl_recipes

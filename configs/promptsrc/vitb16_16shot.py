@@ -27,10 +27,6 @@ model = dict(
 )
 data = dict(batch_size=4)
 optim_wrapper = dict(optimizer=dict(lr=0.0025))
-param_scheduler = [
-    dict(type="ConstantLR", factor=1e-5 / 0.0025, by_epoch=True, end=2),
-    dict(type="CosineAnnealingLR", by_epoch=True, begin=1, T_max="max_epochs"),
-]
 train_cfg = dict(max_epochs=50, val_interval=10)
 shot_recipes = dict(_delete_=True)
 hooks = dict(aggregation=dict(type="PromptAggregationHook", mean=30, std=30))

@@ -23,5 +23,4 @@ recipes["imagenet"] = {
     _texts: _base_._imagenet_templates,
     "model.branches.global.ensemble": "texts",
     "optim_wrapper.optimizer.lr": 0.0002,
-    "param_scheduler.0.factor": 0.05,  # the same 1e-5 in the first epoch
 }

@@ -13,10 +13,6 @@ model = dict(
 )
 data = dict(batch_size=256, views=20, cache_features=True)
 optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=0.0))
-param_scheduler = [
-    dict(type="ConstantLR", factor=1e-4, by_epoch=True, end=2),  # 1e-5 in the first epoch
-    dict(type="CosineAnnealingLR", by_epoch=True, begin=1, T_max="max_epochs"),
-]
 train_cfg = dict(max_epochs=300, val_interval=50)
 shot_recipes = dict(_delete_=True)
 _texts = "model.branches.probe.prompt.templates"

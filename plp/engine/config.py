@@ -16,7 +16,12 @@ from plp.engine.config_file import parse_config
 from plp.engine.config_paths import check_file, config_path
 from plp.engine.data_options import settle_class_names
 from plp.engine.pixel_options import settle_pixel_options
-from plp.engine.schedule import check_optimizer, check_schedules, check_train_cfg
+from plp.engine.schedule import (
+    check_optimizer,
+    check_schedules,
+    check_train_cfg,
+    settle_start_rates,
+)
 from plp.errors import ConfigError, did_you_mean
 from plp.learners.sigmoid import check_model_probability
 from plp.learners.without_texts import check_model_texts
@@ -123,6 +128,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     check_named_backbone(config)
     check_train_cfg(config)
     check_optimizer(config)
+    settle_start_rates(config)
     check_schedules(config)
     check_model_texts(config.model)
     check_model_probability(config.model)

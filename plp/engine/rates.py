@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.optim.scheduler import ConstantParamScheduler, LinearParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 
+from plp.engine.schedule import rate_of, with_factor
 from plp.errors import ConfigError
 from plp.registry import PARAM_SCHEDULERS
 
@@ -15,7 +16,7 @@ _MOST_STEPS = 20_000  # of a schedule by step that are gone through; longer ones
 
 
 def schedulers_of(config: Config) -> list[dict[str, Any]]:
-    """Return the schedules of a config, as it names them.
+    """Return the schedules of a config, as mmengine takes them (`with_factor`).
 
     Raises:
         ConfigError: for what is no dict, or begins before the run.
@@ -31,7 +32,8 @@ def schedulers_of(config: Config) -> list[dict[str, Any]]:
                 f"expected begin of {one.get('type')} in param_scheduler to be a number from 0 up, "
                 f"got {begin!r}"
             )
-    return list(map(dict, listed))
+    rate = rate_of(config)
+    return [with_factor(one, rate) for one in listed]
 
 
 def settled_schedulers(
