@@ -1,6 +1,6 @@
 """An image processor of the transformers library in plp's terms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plp.errors import ConfigError
@@ -45,7 +45,7 @@ def _resize(processor: Any, name: str) -> tuple[ResizeMode, Size]:
     """Return how the whole image is resized, and to what box."""
     size = getattr(processor, "size", None)
     known = {
-        key: getattr(size, key, None)
+        key: _entry(size, key)
         for key in ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_pixels")
     }
     given = {key: int(value) for key, value in known.items() if value is not None}
@@ -63,7 +63,12 @@ def _crop(processor: Any) -> Size | None:
     size = getattr(processor, "crop_size", None)
     if not getattr(processor, "do_center_crop", False) or size is None:
         return None
-    return int(size.height), int(size.width)
+    return int(_entry(size, "height")), int(_entry(size, "width"))
+
+
+def _entry(size: Any, key: str) -> Any:
+    """Return an entry of a size: a dict up to some release of the library, an object in later."""
+    return size.get(key) if isinstance(size, Mapping) else getattr(size, key, None)
 
 
 def _interpolation(processor: Any, name: str) -> Any:

@@ -34,6 +34,8 @@ def announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> No
         logger.info("recipe of %s, %s: %s = %s", run["dataset"], shots, key, value)
     for line in run["prompts"]:
         logger.info(line)
+    for line in run["tuners"]:
+        logger.info("tuner %s", line)
     learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())
     logger.info(
         "%s, %s an epoch, %s",

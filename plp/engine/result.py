@@ -154,6 +154,7 @@ def describe_run(
         "seed": seed,
         "transforms": transforms,
         "prompts": learner.describe(),
+        "tuners": learner.tuners.describe(),
         "learned_parameters": learned,
         "backbone_fingerprint": learner.backbone.fingerprint,
         "precision": learner.precision,

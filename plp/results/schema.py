@@ -118,6 +118,8 @@ _COMMON = (
     Entry("seed", "count", _is_count, "seed of draw, start and training"),
     Entry("transforms", "object of texts", _object_of(_is_text), "transforms in words"),
     Entry("prompts", "list of texts", _list_of(_is_text), "prompts as they started"),
+    Entry("tuners", "list of texts, or missing", _list_of(_is_text),
+          "what is learned inside the towers: settings, towers, number of values", needed=False),
     Entry("learned_parameters", "object of lists of counts", _object_of(_list_of(_is_count)),
           "shape of each tensor learned by gradient"),
     Entry("backbone_fingerprint", "text", _is_text, "digest of the backbone's weights"),

@@ -7,7 +7,7 @@ from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.towers.image import ImageTower
 from plp.towers.text_blocks import TextBlocks
-from plp.tuners.places import Side
+from plp.tuners.places import Side, spelt
 
 SIDES: tuple[Side, Side] = ("image", "text")
 
@@ -21,8 +21,8 @@ class BlockPairs(NamedTuple):
     def described(self) -> str:
         """Return them in words."""
         if self.image == self.text:
-            return f"blocks={_spelt(self.image)}"
-        return f"image blocks={_spelt(self.image)}, text blocks={_spelt(self.text)}"
+            return f"blocks={spelt(self.image)}"
+        return f"image blocks={spelt(self.image)}, text blocks={spelt(self.text)}"
 
 
 def block_pairs(backbone: Backbone, blocks: Any) -> BlockPairs:
@@ -88,9 +88,3 @@ def _checked(backbone: Backbone, side: Side, blocks: Any) -> tuple[int, ...]:
     if list(blocks) != sorted(set(blocks)):
         raise ConfigError(f"expected blocks in rising order, each once, got {list(blocks)}")
     return tuple(blocks)
-
-
-def _spelt(blocks: Sequence[int]) -> str:
-    if len(blocks) > 2 and list(blocks) == list(range(blocks[0], blocks[-1] + 1)):
-        return f"{blocks[0]}-{blocks[-1]}"
-    return ", ".join(map(str, blocks)) or "none"

@@ -16,6 +16,7 @@ from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
 from plp.tuners.checks import check_tuner
 from plp.tuners.joined import joined
+from plp.wording import count
 
 
 class Tuners(nn.ModuleDict):
@@ -120,13 +121,22 @@ class Tuners(nn.ModuleDict):
         return [p for _, tuner in self.named() if tuner.acts_on_texts for p in tuner.parameters()]
 
     def describe(self) -> list[str]:
-        """Return a line a tuner."""
-        return [f"{name}: {tuner.describe()}" for name, tuner in self.named()]
+        """Return a line a tuner: its settings, the towers it acts on, how much it learns."""
+        return [f"{name}: {tuner.describe()}, {_extent(tuner)}" for name, tuner in self.named()]
 
     def _joined(self, acting: Mapping[str, TowerPoints]) -> TowerPoints | None:
         if not acting:
             return None
         return replace(joined(acting), checkpoint_blocks=self.checkpoint_blocks)
+
+
+def _extent(tuner: Tuner) -> str:
+    """Say where a tuner acts, and how many values it learns."""
+    towers = [side for side in ("image", "text") if getattr(tuner, f"acts_on_{side}s")]
+    where = [f"{' and '.join(towers)} tower{'s' * (len(towers) > 1)}"] if towers else []
+    where += ["image features"] if tuner.acts_on_features else []
+    learned = count(sum(p.numel() for p in tuner.parameters()), "learned value")
+    return f"on {' and '.join(where) or 'nothing'}: {learned}"
 
 
 def _check(configs: object, checkpoint_blocks: object) -> None:

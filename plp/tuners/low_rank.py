@@ -13,7 +13,7 @@ from plp.registry import TUNERS
 from plp.towers.merged import MergedWeights
 from plp.towers.points import LowRankUpdate, TowerPoints
 from plp.tuners.base import TextContext, Tuner
-from plp.tuners.places import Side, Stack, chosen, sides_of, stacks_of
+from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of
 
 Scaling = Literal["alpha/r", "alpha/sqrt(r)"]
 
@@ -137,7 +137,9 @@ class LowRank(Tuner):
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""
-        counts = ", ".join(f"{len(names)} {side} matrices" for side, names in self.places.items())
+        counts = ", ".join(
+            spelt_places(names, side, "matrices") for side, names in self.places.items()
+        )
         return (
             f"{counts}, r={self.r}, alpha={self.alpha:g}, scaling={self.scaling!r}, "
             f"dropout={self.dropout:g}"

@@ -133,6 +133,32 @@ def stacks_of(places: Sequence[Place], shapes: Mapping[str, tuple[int, ...]]) ->
     return found
 
 
+def spelt(blocks: Sequence[int]) -> str:
+    """Return numbers of blocks in words.
+
+    Example:
+        >>> spelt([0, 1, 2, 3]), spelt([0, 3]), spelt([])
+        ('0-3', '0, 3', 'none')
+    """
+    if len(blocks) > 2 and list(blocks) == list(range(blocks[0], blocks[-1] + 1)):
+        return f"{blocks[0]}-{blocks[-1]}"
+    return ", ".join(map(str, blocks)) or "none"
+
+
+def spelt_places(names: Sequence[str], side: str, kind: str) -> str:
+    """Return how many places of a tower there are, and in which blocks.
+
+    Example:
+        >>> spelt_places(["blocks.0.q", "blocks.0.v", "projection"], "image", "matrices")
+        '3 image matrices (blocks 0; projection)'
+    """
+    places = [_place(name) for name in names]
+    blocks = sorted({place.block for place in places if place.block is not None})
+    outside = [place.name for place in places if place.block is None]
+    where = "; ".join([*([f"blocks {spelt(blocks)}"] if blocks else []), *outside])
+    return f"{len(names)} {side} {kind} ({where})"
+
+
 def _suffix(name: str) -> str:
     return "_" + name.replace(".", "_")
 

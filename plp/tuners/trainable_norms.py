@@ -9,7 +9,7 @@ from plp.backbones.base import Backbone
 from plp.registry import TUNERS
 from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
-from plp.tuners.places import Side, Stack, chosen, sides_of, stacks_of
+from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of
 
 
 @final
@@ -96,4 +96,4 @@ class TrainableNorms(Tuner):
 
     def extra_repr(self) -> str:
         """Show the settings in the printed module."""
-        return ", ".join(f"{len(names)} {side} norms" for side, names in self.places.items())
+        return ", ".join(spelt_places(names, side, "norms") for side, names in self.places.items())

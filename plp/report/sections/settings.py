@@ -44,6 +44,8 @@ def settings(result: Mapping[str, Any]) -> Section:
         rows.append(("transport converged", _lines(_transport(result["transport"]))))
     if result["recipe"]:
         rows.insert(9, ("recipe", _lines(f"{k} = {v}" for k, v in result["recipe"].items())))
+    if result.get("tuners"):
+        rows.insert(6, ("tuners", _lines(result["tuners"])))
     whole = json.dumps(config, indent=2, ensure_ascii=False, default=str)
     body = join(
         facts(rows),
