@@ -34,13 +34,7 @@ def init_from(learner: PromptLearner, run: Any, few: Any, seed: int) -> tuple[st
     """
     if run is None:
         return ()
-    try:
-        path = Path(str(run).format(dataset=few.name, shots=few.shots, seed=seed))
-    except (KeyError, IndexError, ValueError) as error:
-        raise ConfigError(
-            f"init_from={run!r}: expected a path, with {{dataset}}, {{shots}} or {{seed}} in it "
-            f"where it depends on them ({error})"
-        ) from error
+    path = started_from(run, few.name, few.shots, seed)
     checkpoint = load_checkpoint(path)
     own = learner.state_dict()
     shared = [name for name in checkpoint.state if name in own]
@@ -63,3 +57,28 @@ def init_from(learner: PromptLearner, run: Any, few: Any, seed: int) -> tuple[st
     note += f"; anew: {', '.join(rest)}" if rest else ""
     logger.info("%s", note)
     return (note,)
+
+
+def started_from(run: Any, dataset: str, shots: int, seed: int) -> Path:
+    """Return the path that `init_from` of a config means.
+
+    Args:
+        run: See `init_from`.
+        dataset: Name of this run's data.
+        shots: Its training images a class.
+        seed: Its seed.
+
+    Raises:
+        ConfigError: for another name in brackets.
+
+    Example:
+        >>> started_from("first/{dataset}_seed{seed}", "dtd", 16, 2).as_posix()
+        'first/dtd_seed2'
+    """
+    try:
+        return Path(str(run).format(dataset=dataset, shots=shots, seed=seed))
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigError(
+            f"init_from={run!r}: expected a path, with {{dataset}}, {{shots}} or {{seed}} in it "
+            f"where it depends on them ({error})"
+        ) from error

@@ -164,6 +164,23 @@ def test_packages_of_the_users_own(parts_of, config_with, monkeypatch):
     assert changed(before, parts_of(config=config)) == {"modules"}
 
 
+def test_the_run_that_a_run_starts_from(parts_of, config_with, trained, tmp_path):
+    first = tmp_path / "first" / "mine_2shot_seed1"
+    shutil.copytree(trained, first)
+    start = tmp_path / "first"
+    config = config_with(f"init_from = {str(start)!r} + '/mine_{{shots}}shot_seed{{seed}}'\n")
+    before = parts_of(config=config)
+    assert changed(before, parts_of(config=config)) == set()
+    shutil.copytree(first, tmp_path / "moved" / first.name)
+    moved = f"{tmp_path}/moved/mine_{{shots}}shot_seed{{seed}}"
+    assert changed(before, parts_of(config=config, init_from=moved)) == set()
+    swap(first / "model.safetensors")
+    assert changed(before, parts_of(config=config)) == {"init_from"}
+    with pytest.raises(ConfigError, match="trained first, in a call of its own"):
+        parts_of(config=config, seed=7)
+    assert "init_from" not in parts_of()
+
+
 def test_a_module_that_is_gone_is_named(parts_of, config_with):
     with pytest.raises(ConfigError, match="no_such_module_of_key_test"):
         parts_of(config=config_with(MODULE.format("no_such_module_of_key_test")))

@@ -16,6 +16,7 @@ from mmengine.config import Config
 import plp
 from plp.engine.data_options import WITHOUT_EFFECT
 from plp.engine.result import WEIGHTS, versions
+from plp.engine.run_places import find_checkpoint
 from plp.errors import ConfigError
 from plp.files import content_digest
 
@@ -35,15 +36,27 @@ def digest_of(value: Any) -> str:
 
 
 def config_digest(config: Config) -> str:
-    """Return the digest of a settled config, without what no number depends on."""
+    """Return the digest of a settled config, without what no number depends on.
+
+    What a run starts from (`init_from`) is looked at apart, see `checkpoint_digest`.
+    """
     settings = config.to_dict()
-    for key in ("work_dir", "save_seconds", "report", "recipes"):
+    for key in ("work_dir", "save_seconds", "report", "recipes", "init_from"):
         settings.pop(key, None)
     for key in WITHOUT_EFFECT:
         settings.get("data", {}).pop(key, None)
     settings.get("dataset", {}).pop("root", None)
     settings["model"] = _with_contents(settings["model"])
     return digest_of(settings)
+
+
+def checkpoint_digest(path: Path) -> str:
+    """Return the digest of what a trained run has learned, wherever it lies.
+
+    Raises:
+        CheckpointError: if there is no trained run.
+    """
+    return _content_of(str(find_checkpoint(path)))
 
 
 def modules_digest(config: Config) -> str:
@@ -119,9 +132,7 @@ def _with_contents(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_with_contents(inner) for inner in value]
     if isinstance(value, str) and (os.sep in value or Path(value).suffix) and os.path.isfile(value):
-        found = os.stat(value)
-        state = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-        return {"content": _large_content(os.path.abspath(value), state)}
+        return {"content": _content_of(value)}
     return value
 
 
@@ -132,6 +143,12 @@ def _model_folder(value: Any) -> Any:
         return _with_contents(value)
     files = [p for p in sorted(Path(folder).iterdir()) if p.suffix in (".json", ".safetensors")]
     return {path.name: _with_contents(str(path)) for path in files} or value
+
+
+def _content_of(path: str) -> str:
+    found = os.stat(path)
+    state = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return _large_content(os.path.abspath(path), state)
 
 
 @cache

@@ -11,6 +11,9 @@ Six parts, so that it can be said which one changed:
 - packages: likewise of the others that decide numbers: towers, decoding, the linear probe; whole
   versions of those that bring weights.
 
+A run that starts from another one (`init_from`) depends on one more: init_from, the content of the
+checkpoint it starts from.
+
 A test of a trained run depends on two more: trained, what the run depends on; ood, the images of
 out-of-distribution sets and which of them are near.
 """
@@ -28,6 +31,7 @@ from plp.datasets.sampling import few_training_images
 from plp.engine.build import run_seed
 from plp.engine.compare.contents import Contents
 from plp.engine.compare.digests import (
+    checkpoint_digest,
     code_digest,
     config_digest,
     digest_of,
@@ -40,7 +44,9 @@ from plp.engine.config import choose, load_config
 from plp.engine.data import draw
 from plp.engine.data_options import DataOptions
 from plp.engine.duplicates import check_duplicates
+from plp.engine.init_from import started_from
 from plp.engine.ood_sets import OODSet, list_ood_sets
+from plp.errors import CheckpointError, ConfigError
 from plp.learners.sigmoid import check_model_probability
 from plp.learners.without_texts import check_model_texts
 
@@ -77,6 +83,7 @@ class Settled(NamedTuple):
 class _Data(NamedTuple):
     """The images of a run."""
 
+    name: str
     digest: str
     class_names: tuple[str, ...]
     shortage: str
@@ -115,7 +122,7 @@ class Keys:
             few = draw(once, options, seed)
             once.check(options)
             digest, shortage = self._data_digest(few), few_training_images(few)
-            self._data[place] = _Data(digest, few.class_names, shortage)
+            self._data[place] = _Data(few.name, digest, few.class_names, shortage)
         data = self._data[place]
         parts = {
             "config": config_digest(config),
@@ -124,6 +131,7 @@ class Keys:
             "code": self._code,
             "torch": torch_version(),
             "packages": self._packages,
+            **self._start_parts(config, data.name, options.shots, seed),
             **({} if job.task is None else self._task_parts(job.task)),
         }
         precision = config.model.get("precision", "fp32")
@@ -131,6 +139,19 @@ class Keys:
             loaded, parts, precision, source.recipe, data.class_names, data.shortage,
             once.duplicates, once.splits().notes,
         )  # fmt: skip
+
+    def _start_parts(self, config: Config, name: str, shots: int, seed: int) -> dict[str, str]:
+        run = config.get("init_from")
+        if run is None:
+            return {}
+        path = started_from(run, name, shots, seed)
+        try:
+            return {"init_from": checkpoint_digest(path)}
+        except CheckpointError as error:
+            raise ConfigError(
+                f"init_from={path}: {error}. What runs start from is trained first, in a call of "
+                "its own"
+            ) from error
 
     def _task_parts(self, task: Task) -> dict[str, str]:
         trained = {name: digest for name, digest in task.parts.items() if name != "code"}
