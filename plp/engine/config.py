@@ -26,6 +26,7 @@ from plp.errors import ConfigError, did_you_mean
 from plp.learners.sigmoid import check_model_probability
 from plp.learners.without_texts import check_model_texts
 from plp.registry import DATASETS
+from plp.zoo.streams import check_model_streams
 
 KNOWN_KEYS = (
     "dataset", "data", "model", "optim_wrapper", "param_scheduler", "train_cfg", "randomness",
@@ -126,6 +127,7 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
     settle_pixel_options(config, source, choices.trained_data)
     settle_class_names(config)
     check_named_backbone(config)
+    check_model_streams(config.model)
     check_train_cfg(config)
     check_optimizer(config)
     settle_start_rates(config)

@@ -150,7 +150,12 @@ def test_gradients_of_embeddings_are_those_through_the_librarys_modules(both):
         padded = F.pad(whole.embeddings[:, 0], (0, 0, 0, int(places)))[:, : int(places)]
         return torch.where(real[..., None], padded, output)
 
-    handle = model.text_model.get_input_embeddings().register_forward_hook(put_in)
+    (table,) = (  # some releases of the library do not hand it on from inside the whole model
+        module
+        for name, module in model.text_model.named_modules()
+        if name.endswith(("token_embedding", "word_embeddings"))
+    )
+    handle = table.register_forward_hook(put_in)
     try:
         features = model.get_text_features(input_ids=ids, **mask).pooler_output
     finally:

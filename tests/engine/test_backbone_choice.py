@@ -67,8 +67,12 @@ def test_nothing_but_the_backbone_and_its_streams_changes(config, name):
 )
 def test_streams(config, name, stream):
     assert chosen(config, name).model.branches.local.stream == stream
-    asked = chosen(config, name, model__branches__local__stream="mine")
-    assert asked.model.branches.local.stream == "mine"
+    if ":" in name:  # what is asked for wins
+        asked = chosen(config, name, model__branches__local__stream="mine")
+        assert asked.model.branches.local.stream == "mine"
+    else:
+        with pytest.raises(ConfigError, match="has no dense stream 'mine'"):
+            chosen(config, name, model__branches__local__stream="mine")
 
 
 def test_what_the_method_asks_of_open_clips_towers_stays():
