@@ -1,7 +1,7 @@
 """ImageNet's shape on a GPU: a step by stage, with each switch of its GPU code on and off.
 
     python benchmarks/gpu_step.py                          # C = 1000, B = 256, bf16, all variants
-    python benchmarks/gpu_step.py --variants "fused solver" "text_chunk=250" --profile
+    python benchmarks/gpu_step.py --variants "cached views" "text_chunk=500" --profile
     python benchmarks/gpu_step.py --device cpu --size tiny --classes 5 --batch 2   # only to try it
     python benchmarks/runner_overhead.py --device cuda --classes 1000 --batch 256 --precision bf16
                                                            # the same step in the whole Runner loop
@@ -52,7 +52,6 @@ class Variant(NamedTuple):
 
 VARIANTS = {
     "baseline": Variant({}),
-    "fused solver": Variant({f"{LOCAL}.aligner.implementation": "fused"}),
     "class_chunk=100": Variant({f"{LOCAL}.class_chunk": 100}),
     "text_chunk=100": Variant({"model.text_chunk": 100}),
     "text_chunk=500": Variant({"model.text_chunk": 500}),

@@ -8,9 +8,8 @@ Every solver gets the same costs (uniform in [0, 0.5], float32) at epsilon 0.1, 
 Two modes: a fixed number of iterations, and as many as bring the largest L1 error of the marginals
 to the tolerance. There, solvers other than plp are given the loosest tolerance of their own that
 brings the measured error to the one asked for. The solvers take turns, and the table holds the
-median over the rounds; `copy` is the time of reading and writing the costs once. On a GPU there are
-two more columns for the problems that the fused kernel takes: `fused` is `sinkhorn` with it, and
-`kernel` its operator alone; times there are taken by events on the device.
+median over the rounds; `copy` is the time of reading and writing the costs once. On a GPU times are
+taken by events on the device.
 Errors are measured on the returned plans, in float64, as the largest over problems and marginals.
 """
 
@@ -27,8 +26,6 @@ from _bench import machine
 from torch import Tensor
 
 from plp.aligners import sinkhorn
-from plp.aligners._fused import fits, fused_entropic_transport
-from plp.aligners._problem import make_problem
 
 SHAPES = ("3200x10x4", "25600x10x4", "256000x10x4", "1024x196x4", "64x512x512")
 EPSILON = 0.1
@@ -42,22 +39,10 @@ class Mode(NamedTuple):
     tolerance: float
 
 
-def plp(cost: Tensor, mode: Mode, implementation: str = "plain") -> Tensor:
+def plp(cost: Tensor, mode: Mode) -> Tensor:
     return sinkhorn(
-        cost, epsilon=EPSILON, max_iterations=mode.iterations, tolerance=mode.tolerance,
-        implementation=implementation,
-    ).plan  # fmt: skip
-
-
-def fused(cost: Tensor, mode: Mode) -> Tensor:
-    return plp(cost, mode, "fused")
-
-
-def kernel(cost: Tensor, mode: Mode) -> Tensor:
-    problem = make_problem(cost, None)
-    return fused_entropic_transport(
-        *problem[:3], EPSILON, 1.0, 1.0, mode.iterations, mode.tolerance
-    )[0]
+        cost, epsilon=EPSILON, max_iterations=mode.iterations, tolerance=mode.tolerance
+    ).plan
 
 
 def plain_torch(cost: Tensor, mode: Mode) -> Tensor:
@@ -149,14 +134,8 @@ def measure(
     cost: Tensor, mode: Mode, contestants: dict[str, Callable], rounds: int
 ) -> dict[str, Row]:
     """Let the solvers take turns; `copy` reads and writes the costs."""
-    own_solvers = {"plp": plp}
-    if cost.device.type == "cuda" and fits(make_problem(cost, None)):
-        own_solvers |= {"fused": fused, "kernel": kernel}
-    errors = {n: largest_error(solve(cost, mode)) for n, solve in own_solvers.items()}
-    errors["copy"] = 0.0
-    runs: dict[str, Callable[[], object]] = {"copy": cost.clone}
-    for name, solve in own_solvers.items():
-        runs[name] = lambda solve=solve: solve(cost, mode)
+    errors = {"plp": largest_error(plp(cost, mode)), "copy": 0.0}
+    runs: dict[str, Callable[[], object]] = {"copy": cost.clone, "plp": lambda: plp(cost, mode)}
     for name, solve in contestants.items():
         target = max(mode.tolerance, 1.1 * errors["plp"])
         own = tuned(solve, cost, mode, target) if mode.tolerance else mode
@@ -187,8 +166,7 @@ def main() -> None:
     )
     print(f"{machine(args.threads, args.device)}, POT {ot.__version__}")
     print(f"Median of {args.rounds} rounds (largest error)\n")
-    ours = ["plp", "fused", "kernel"] if device.type == "cuda" else ["plp"]
-    names = [*ours, *contestants, "copy"]
+    names = ["plp", *contestants, "copy"]
     print("| problems | mode |", " | ".join(names), "|")
     print("|---|---|" + "---:|" * len(names))
     for shape in args.shapes:

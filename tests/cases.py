@@ -4,6 +4,7 @@ A new component needs a row here, or `test_components.py` fails.
 """
 
 import atexit
+import math
 import shutil
 import tempfile
 import zlib
@@ -118,9 +119,19 @@ CASES: dict[str, dict[str, list[dict]]] = {
     "aligner": {
         "MaxSimAligner": [{}],
         "MeanAligner": [{}],
-        "PartialAligner": [dict(mass=0.7)],
-        "SinkhornAligner": [{}],
-        "UnbalancedSinkhornAligner": [{}],
+        "PartialAligner": [{}, dict(mass=1.0), dict(mass=0.7, gradient="implicit")],
+        "SinkhornAligner": [
+            {},
+            dict(epsilon=0.02, max_iterations=300),
+            dict(gradient="implicit"),
+            dict(gradient="unroll", max_iterations=30),
+        ],
+        "UnbalancedSinkhornAligner": [
+            {},
+            dict(rho_patches=0.5, rho_prompts=0.5, gradient="implicit"),
+            dict(rho_patches=0.0, rho_prompts=math.inf),
+            dict(rho_patches=0.2, gradient="unroll", max_iterations=30),
+        ],
         "UniformAligner": [{}],
     },
     "branch": {

@@ -4,7 +4,6 @@ A block keeps its problems on the *last* axis: K and N are small in prompt learn
 so this axis is the one to vectorise over. A pair that does not exist has infinite cost.
 """
 
-from copy import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -18,18 +17,20 @@ LARGEST_SHARED = 1 << 14
 
 
 class SolverSettings(NamedTuple):
-    """How to solve a block.
+    """How to iterate; the arguments of the operator after cost and marginals.
 
     Attributes:
         epsilon: Entropic regularisation.
         tau_a: Exponent of the row update; 1 keeps the row marginals.
         tau_b: Exponent of the column update.
+        max_iterations: Most iterations.
         tolerance: Error at which a problem stops.
     """
 
     epsilon: float
     tau_a: float
     tau_b: float
+    max_iterations: int
     tolerance: float
 
 
@@ -37,7 +38,7 @@ class Block(NamedTuple):
     """Problems to solve, and how.
 
     Attributes:
-        cost: Finite, or +inf where a pair does not exist; overwritten by the domain.
+        cost: C, overwritten by the domain.
         a: Row marginals.
         b: Column marginals.
         shift: Subtracted from the cost before exponentiation.
@@ -71,27 +72,21 @@ def is_large(K: int, N: int) -> bool:
 class BlockDomain:
     """What both domains share: the block, a kernel, and a buffer for terms to be summed."""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
-        self.kernel = self._make_kernel(block)
-        self._prepare()
+    def __init__(self, block: Block, kernel: Tensor | None = None) -> None:
+        self.block, self.a, self.settings = block, block.a, block.settings
+        self.kernel = self._make_kernel(block) if kernel is None else kernel
+        self.terms = torch.empty_like(self.kernel)
+        self.sums = [OrderedSum(self.terms, dim) for dim in (0, 1)]
+        self.stuck = self._stuck_mass()
 
     @staticmethod
     def _make_kernel(block: Block) -> Tensor:
         """Log kernel, in the place of the cost."""
         return torch.sub(block.shift, block.cost, out=block.cost).div_(block.settings.epsilon)
 
-    def _prepare(self) -> None:
-        self.terms = torch.empty_like(self.kernel)
-        self.sums = [OrderedSum(self.terms, dim) for dim in (0, 1)]
-        self.stuck = self._stuck_mass()
-
     def take(self, chosen: Int[Tensor, " b"]) -> Any:
         """Return some of the problems."""
-        part = copy(self)
-        part.block, part.kernel = self.block.take(chosen), self.kernel[..., chosen]
-        part._prepare()
-        return part
+        return type(self)(self.block.take(chosen), self.kernel[..., chosen])
 
     def sum(self, values: Float[Tensor, "K N B"], dim: int) -> Float[Tensor, "K_ N_ B"]:
         """Sum over `dim`, which is kept, in a fixed order."""

@@ -1,8 +1,10 @@
-"""Sums whose last bits do not depend on the batch."""
+"""Sums whose last bits do not depend on the batch, and a logarithm of what may be zero."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from plp.aligners.base import Pairs
 
 
 class OrderedSum:
@@ -40,7 +42,13 @@ def ordered_sum(terms: Tensor, dim: int) -> Tensor:
     return OrderedSum(terms, dim)()
 
 
-def of_mass_one(plan: Float[Tensor, "*batch K N"]) -> Float[Tensor, "*batch K N"]:
+def normalize_mass(plan: Pairs) -> Pairs:
     """Divide a plan by its mass; a plan without mass stays zero."""
     mass = ordered_sum(plan.flatten(-2).clone(), -1)[..., None]
     return plan / torch.where(mass > 0, mass, 1.0)
+
+
+def safe_log(marginal: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """Logarithm whose gradient at zero is zero, not infinite."""
+    positive = marginal > 0
+    return torch.where(positive, torch.where(positive, marginal, 1.0).log(), -torch.inf)

@@ -4,46 +4,78 @@ import math
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from plp.aligners.base import lifted, require_tensor
+from plp.aligners.base import PairMask, Pairs, require_tensor, upcast
 from plp.errors import ConfigError
 
 
 class Problem(NamedTuple):
-    """A batch of problems in float32 or better; a pair that does not exist has infinite cost."""
+    """A batch of problems in float32 or better; a pair that does not exist has infinite cost.
 
-    cost: Float[Tensor, "*batch K N"]
+    The marginals a and b may be left at the prices rho_a and rho_b: inf keeps them, 0 drops them.
+    """
+
+    cost: Pairs
     a: Float[Tensor, "*batch K"]
     b: Float[Tensor, "*batch N"]
-    mask: Bool[Tensor, "*#batch K N"] | None
+    mask: PairMask
+    rho_a: float = math.inf
+    rho_b: float = math.inf
+
+    @property
+    def balanced(self) -> bool:
+        """Whether both marginals are kept."""
+        return self.rho_a == math.inf and self.rho_b == math.inf
 
     def detach(self) -> "Problem":
         """Cut the graph."""
-        return Problem(self.cost.detach(), self.a.detach(), self.b.detach(), self.mask)
+        return self._replace(cost=self.cost.detach(), a=self.a.detach(), b=self.b.detach())
+
+
+class Solution(NamedTuple):
+    """What a solver finds of problems, laid out as they are; `f`, `g` in units of the cost."""
+
+    plan: Tensor
+    f: Tensor
+    g: Tensor
+    row_sums: Tensor
+    column_sums: Tensor
+    iterations: Tensor
+    converged: Tensor
 
 
 def make_problem(
-    cost: Float[Tensor, "*batch K N"],
-    mask: Bool[Tensor, "*#batch K N"] | None,
+    cost: Pairs,
+    mask: PairMask = None,
     a: Tensor | None = None,
     b: Tensor | None = None,
+    rho_a: float = math.inf,
+    rho_b: float = math.inf,
 ) -> Problem:
-    """Lift half precision, put the mask into the cost, fill in uniform marginals.
+    """Upcast half precision, put the mask into the cost, fill in uniform marginals.
 
     Raises:
         ConfigError: for what cannot be meant.
         TypeError: for what is no tensor.
     """
+    check_prices(rho_a=rho_a, rho_b=rho_b)
     _check(cost, mask)
     for name, marginal in (("a", a), ("b", b)):
         require_tensor(marginal, f"the marginal {name}", optional=True)
-    C = lifted(cost)
+    C = upcast(cost)
     C = C if mask is None else C.masked_fill(~mask, math.inf)
     a = _uniform(C, mask, -1) if a is None else _given(a, C, "a")
     b = _uniform(C, mask, -2) if b is None else _given(b, C, "b")
-    return Problem(C, a, b, mask)
+    return Problem(C, a, b, mask, rho_a, rho_b)
+
+
+def check_prices(**prices: float) -> None:
+    """Raise ConfigError for a price of leaving a marginal that is below zero."""
+    for name, rho in prices.items():
+        if not rho >= 0:
+            raise ConfigError(f"expected {name} >= 0 (inf keeps the marginal), got {rho!r}")
 
 
 def _check(cost: Tensor, mask: Tensor | None) -> None:

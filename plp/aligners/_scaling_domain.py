@@ -24,7 +24,7 @@ class ScalingDomain(BlockDomain):
 
     def tolerance(self) -> Float[Tensor, "1 1 B"]:
         """Tolerance, but no less than rounding allows: all terms are positive, errors relative."""
-        wanted, spread = self.block.settings.tolerance, self.block.spread
+        wanted, spread = self.settings.tolerance, self.block.spread
         return torch.full_like(spread, max(wanted, 4 * torch.finfo(spread.dtype).eps))
 
     def start(self) -> Float[Tensor, "1 N B"]:
@@ -33,15 +33,13 @@ class ScalingDomain(BlockDomain):
 
     def rows(self, T: Float[Tensor, "1 N B"]) -> Float[Tensor, "K 1 B"]:
         """S for a given T."""
-        return _power(self._contract(self.block.b / T, 1), self.block.settings.tau_a)
+        return _power(self._contract(self.block.b / T, 1), self.settings.tau_a)
 
     def columns(self, S: Float[Tensor, "K 1 B"]) -> Float[Tensor, "1 N B"]:
         """T for a given S."""
-        return _power(self._contract(self.block.a / S, 0), self.block.settings.tau_b)
+        return _power(self._contract(self.block.a / S, 0), self.settings.tau_b)
 
-    def error(
-        self, S: Float[Tensor, "K 1 B"], latest: Float[Tensor, "K 1 B"]
-    ) -> Float[Tensor, "1 1 B"]:
+    def error(self, S: Tensor, latest: Tensor) -> Float[Tensor, "1 1 B"]:
         """sum_i a_i |S'_i / S_i - 1|: of balanced transport, the L1 error of the row marginals."""
         a = self.block.a
         return ordered_sum((a / S).mul_(latest).sub_(a).abs_(), 0) + self.stuck

@@ -1,12 +1,17 @@
 """The contract of an aligner: a transport plan between the patches and the prompts of a class."""
 
+import warnings
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from plp.errors import ConfigError
+
+Pairs = Float[Tensor, "*batch K N"]  # a value per pair (patch of K, prompt of N)
+PairMask = Bool[Tensor, "*#batch K N"] | None  # True where a pair exists; None if all do
 
 
 class Aligner(nn.Module):
@@ -26,11 +31,7 @@ class Aligner(nn.Module):
     needs_shared_patches: bool = False
 
     @abstractmethod
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan.
 
         Args:
@@ -55,7 +56,7 @@ def require_tensor(value: object, name: str, optional: bool = False) -> None:
         )
 
 
-def lifted(similarity: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def upcast(similarity: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Return the similarities in float32 or better.
 
     Raises:
@@ -68,9 +69,14 @@ def lifted(similarity: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return similarity.float() if similarity.dtype in (torch.half, torch.bfloat16) else similarity
 
 
-def kept_pairs(
-    similarity: Float[Tensor, "*batch K N"], mask: Bool[Tensor, "*#batch K N"] | None
-) -> Bool[Tensor, "*batch K N"]:
+def __getattr__(name: str) -> Any:
+    if name == "lifted":
+        warnings.warn("lifted is called upcast from 0.3 on", DeprecationWarning, stacklevel=2)
+        return upcast
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def kept_pairs(similarity: Pairs, mask: PairMask) -> Bool[Tensor, "*batch K N"]:
     """Return the mask in the shape of the similarities; all True for None."""
     if mask is None:
         return torch.ones_like(similarity, dtype=torch.bool)

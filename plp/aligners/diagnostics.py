@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from plp.aligners.base import kept_pairs, lifted
+from plp.aligners.base import PairMask, Pairs, kept_pairs, upcast
 from plp.aligners.mean import mean_plan
 
 
@@ -30,11 +30,7 @@ class PlanDiagnostics(NamedTuple):
     gain: Float[Tensor, "*batch"]
 
 
-def plan_diagnostics(
-    plan: Float[Tensor, "*batch K N"],
-    similarity: Float[Tensor, "*batch K N"],
-    mask: Bool[Tensor, "*#batch K N"] | None = None,
-) -> PlanDiagnostics:
+def plan_diagnostics(plan: Pairs, similarity: Pairs, mask: PairMask = None) -> PlanDiagnostics:
     """Describe plans of mass one; no gradient, no wait for the device.
 
     Args:
@@ -50,7 +46,7 @@ def plan_diagnostics(
         >>> [round(float(value), 3) for value in numbers]
         [0.5, 0.5, 0.0, 0.3]
     """
-    plan, similarity = lifted(plan).detach(), lifted(similarity).detach()
+    plan, similarity = upcast(plan).detach(), upcast(similarity).detach()
     pairs = kept_pairs(similarity, mask).sum((-2, -1)).to(plan.dtype)
     difference = plan - mean_plan(similarity, mask).to(plan.dtype)
     return PlanDiagnostics(
@@ -61,9 +57,7 @@ def plan_diagnostics(
     )
 
 
-def interaction(
-    similarity: Float[Tensor, "*batch K N"],
-) -> Float[Tensor, "*batch"]:
+def interaction(similarity: Pairs) -> Float[Tensor, "*batch"]:
     """Return the standard deviation of the patch-prompt interaction of the similarities.
 
     Balanced transport cannot see that one patch (or prompt) is more similar to everything: such row
@@ -77,7 +71,7 @@ def interaction(
         >>> bool(interaction(row_effect + column_effect) < 1e-6)
         True
     """
-    values = lifted(similarity).detach()
+    values = upcast(similarity).detach()
     rows = values - values.mean(-1, keepdim=True)
     return (rows - rows.mean(-2, keepdim=True)).square().mean((-2, -1)).sqrt()
 

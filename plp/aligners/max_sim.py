@@ -3,16 +3,12 @@
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
 
-from plp.aligners.base import Aligner, kept_pairs, lifted
+from plp.aligners.base import Aligner, PairMask, Pairs, kept_pairs, upcast
 from plp.registry import ALIGNERS
 
 
-def max_sim_plan(
-    similarity: Float[Tensor, "*batch K N"], mask: Bool[Tensor, "*#batch K N"] | None = None
-) -> Float[Tensor, "*batch K N"]:
+def max_sim_plan(similarity: Pairs, mask: PairMask = None) -> Pairs:
     """Put the mass 1/N of every prompt on its most similar patch; ties share it.
 
     The score is the mean over prompts of the maximum over patches (the MaxSim operator of ColBERT,
@@ -25,7 +21,7 @@ def max_sim_plan(
         tensor([[0.0000, 0.5000],
                 [0.5000, 0.0000]])
     """
-    values = lifted(similarity).detach()
+    values = upcast(similarity).detach()
     kept = kept_pairs(values, mask)
     values = values.masked_fill(~kept, -torch.inf)
     best = (values == values.amax(-2, keepdim=True)) & kept
@@ -38,19 +34,8 @@ def max_sim_plan(
 @final
 @ALIGNERS.register_module()
 class MaxSimAligner(Aligner):
-    """Each prompt's mass on its most similar patch; see `max_sim_plan`.
+    """Each prompt's mass on its most similar patch; see `max_sim_plan`."""
 
-    Example:
-        >>> import torch
-        >>> MaxSimAligner()(torch.tensor([[0.1, 0.9], [0.5, 0.2]]))
-        tensor([[0.0000, 0.5000],
-                [0.5000, 0.0000]])
-    """
-
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan; a constant for the gradient."""
         return max_sim_plan(similarity, mask)

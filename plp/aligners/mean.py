@@ -2,16 +2,11 @@
 
 from typing import final
 
-from jaxtyping import Bool, Float
-from torch import Tensor
-
-from plp.aligners.base import Aligner, kept_pairs, lifted
+from plp.aligners.base import Aligner, PairMask, Pairs, kept_pairs, upcast
 from plp.registry import ALIGNERS
 
 
-def mean_plan(
-    similarity: Float[Tensor, "*batch K N"], mask: Bool[Tensor, "*#batch K N"] | None = None
-) -> Float[Tensor, "*batch K N"]:
+def mean_plan(similarity: Pairs, mask: PairMask = None) -> Pairs:
     """Give every prompt the mass 1/N and each of its k_n patches the same part of it, 1/(N k_n).
 
     The score is then the mean over prompts of each prompt's mean over its own support, as in GalLoP
@@ -24,7 +19,7 @@ def mean_plan(
         tensor([[0.5000, 0.2500],
                 [0.0000, 0.2500]])
     """
-    kept = kept_pairs(similarity, mask).to(lifted(similarity).dtype)
+    kept = kept_pairs(similarity, mask).to(upcast(similarity).dtype)
     patches = kept.sum(-2, keepdim=True)  # [*batch, 1, N]
     prompts = (patches > 0).sum(-1, keepdim=True)
     return kept / (patches * prompts).clamp_min(1)
@@ -37,18 +32,8 @@ class MeanAligner(Aligner):
 
     Without a mask this is the product of the uniform marginals, to which transport tends for large
     epsilons: the baseline that tells whether transport does anything.
-
-    Example:
-        >>> import torch
-        >>> MeanAligner()(torch.rand(2, 2))
-        tensor([[0.2500, 0.2500],
-                [0.2500, 0.2500]])
     """
 
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan; it does not depend on the values of the similarities."""
         return mean_plan(similarity, mask)

@@ -1,37 +1,30 @@
 """Entropic optimal transport of a part of the mass."""
 
 import math
-from typing import final
+from typing import Any, final
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from plp.aligners._entropic import SinkhornResult, solve_entropic
-from plp.aligners._ordered import of_mass_one
+from plp.aligners._ordered import normalize_mass
 from plp.aligners._problem import make_problem
-from plp.aligners._settings import (
-    Gradient,
-    Implementation,
-    Settings,
-    check_aligner_settings,
-)
-from plp.aligners.base import Aligner, lifted
+from plp.aligners._solution import SinkhornResult
+from plp.aligners.base import Aligner, PairMask, Pairs, upcast
+from plp.aligners.solver import Sinkhorn, check_plan_gradient, takes_knobs
 from plp.errors import ConfigError
 from plp.registry import ALIGNERS
 
 
+@takes_knobs
 def partial_sinkhorn(
-    cost: Float[Tensor, "*batch K N"],
+    cost: Pairs,
     *,
     mass: float,
     epsilon: float,
-    mask: Bool[Tensor, "*#batch K N"] | None = None,
+    mask: PairMask = None,
     max_iterations: int = 1000,
-    tolerance: float = 1e-6,
-    gradient: Gradient = "detach",
-    implementation: Implementation = "auto",
+    **knobs: Any,
 ) -> SinkhornResult:
     """Transport the given mass between uniform marginals, leaving the costliest rest where it is.
 
@@ -48,9 +41,8 @@ def partial_sinkhorn(
         epsilon: Weight of the entropy, in units of the cost.
         mask: True where a pair exists.
         max_iterations: Most iterations.
-        tolerance: On the L1 error of the row marginals of the extended problem.
-        gradient: As in `sinkhorn`.
-        implementation: As in `sinkhorn`.
+        **knobs: `tolerance`, `gradient`, `implementation` of `Sinkhorn`; the tolerance is on the
+            extended problem.
 
     Shape:
         cost [*batch, K, N].
@@ -60,8 +52,7 @@ def partial_sinkhorn(
         potentials. Marginal errors and cost are the extended problem's.
 
     Raises:
-        ConfigError: for a setting out of range, a shape that does not fit, a mask that is not
-            boolean.
+        ConfigError: As `sinkhorn`, and for a mass out of range.
 
     Example:
         >>> import torch
@@ -70,24 +61,25 @@ def partial_sinkhorn(
         tensor([[0.4000, 0.0000],
                 [0.0000, 0.0000]])
     """
-    if not 0 < mass <= 1:
-        raise ConfigError(f"expected mass in (0, 1], got {mass!r}")
-    settings = Settings(
-        epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
-    )
-    _, a, b, _ = make_problem(cost, mask)
+    _check_mass(mass)
+    return _partial(Sinkhorn(epsilon, max_iterations, **knobs), cost, mask, mass)
+
+
+def _partial(solver: Sinkhorn, cost: Tensor, mask: Tensor | None, mass: float) -> SinkhornResult:
+    """Solve the extended problem and cut it down."""
+    _, a, b, *_ = make_problem(cost, mask)
     total = 2.0 - mass  # of the extended marginals, which are then scaled to one
     exists = torch.ones_like(cost, dtype=torch.bool) if mask is None else mask.expand_as(cost)
     # The block's mass is given, so a constant on its costs changes no plan; with the least cost at
     # the slack's cost, iterations converge whatever the level of the costs.
     level = _least(cost, exists)
-    extended = _extended(cost - level, 0.0)
-    exists = _extended(exists, 1.0)
+    extended = F.pad(cost - level, (0, 1, 0, 1))
+    exists = F.pad(exists, (0, 1, 0, 1), value=1.0)
     exists[..., -1, -1] = False
-    result = solve_entropic(
-        extended, exists, settings, _with_slack(a, mass) / total, _with_slack(b, mass) / total
-    )
-    shift = epsilon / 2 * math.log(total)  # keeps the plan of the form a b exp((f + g - C) / eps)
+    a, b = (F.pad(marginal, (0, 1), value=1.0 - mass) / total for marginal in (a, b))
+    result = solver(extended, a=a, b=b, mask=exists)
+    # Keeps the plan of the form a b exp((f + g - C) / epsilon).
+    shift = solver.epsilon / 2 * math.log(total)
     return result._replace(
         plan=total * result.plan[..., :-1, :-1],
         row_potential=result.row_potential[..., :-1] - shift + level[..., 0] / 2,
@@ -106,16 +98,14 @@ def _least(cost: Tensor, exists: Tensor) -> Tensor:
     return torch.where(least.isfinite(), least, 0.0)
 
 
-def _extended(matrix: Tensor, value: float) -> Tensor:
-    return F.pad(matrix, (0, 1, 0, 1), value=value)
-
-
-def _with_slack(marginal: Tensor, mass: float) -> Tensor:
-    return F.pad(marginal, (0, 1), value=1.0 - mass)
+def _check_mass(mass: float) -> None:
+    if not 0 < mass <= 1:
+        raise ConfigError(f"expected mass in (0, 1], got {mass!r}")
 
 
 @final
 @ALIGNERS.register_module()
+@takes_knobs
 class PartialAligner(Aligner):
     """Transport of a part of the mass with cost 1 - cosine, divided by that part.
 
@@ -124,10 +114,8 @@ class PartialAligner(Aligner):
     Args:
         mass: Part to transport, in (0, 1]; 1 is `SinkhornAligner`.
         epsilon: Entropic regularisation.
-        max_iterations: Most iterations.
-        tolerance: L1 error of the marginals at which a problem stops.
-        gradient: 'detach', 'implicit' or 'unroll', as in `SinkhornAligner`.
-        implementation: As in `sinkhorn`.
+        **knobs: `max_iterations`, `tolerance`, `gradient`, `implementation` of `Sinkhorn`, as in
+            `SinkhornAligner`.
 
     Example:
         >>> import torch
@@ -139,43 +127,17 @@ class PartialAligner(Aligner):
 
     needs_shared_patches = True
 
-    def __init__(
-        self,
-        mass: float = 0.5,
-        epsilon: float = 0.1,
-        max_iterations: int = 100,
-        tolerance: float = 1e-6,
-        gradient: Gradient = "detach",
-        implementation: Implementation = "auto",
-    ) -> None:
+    def __init__(self, mass: float = 0.5, epsilon: float = 0.1, *more: Any, **knobs: Any) -> None:
         super().__init__()
-        if not 0 < mass <= 1:
-            raise ConfigError(f"expected mass in (0, 1], got {mass!r}")
+        _check_mass(mass)
         self.mass = mass
-        self.settings = Settings(
-            epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
-        )
-        check_aligner_settings(self.settings)
+        self.solver = check_plan_gradient(Sinkhorn(epsilon, *more, **knobs))
 
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan, of mass one."""
-        s = self.settings
-        plan = partial_sinkhorn(
-            1 - lifted(similarity),
-            mass=self.mass,
-            epsilon=s.epsilon,
-            mask=mask,
-            max_iterations=s.max_iterations,
-            tolerance=s.tolerance,
-            gradient=s.gradient,
-            implementation=s.implementation,
-        ).plan
-        return of_mass_one(plan)
+        result = _partial(self.solver, 1 - upcast(similarity), mask, self.mass)
+        return normalize_mass(result.plan)
 
     def extra_repr(self) -> str:
-        """Show the settings in the printed module."""
-        return f"mass={self.mass}, {self.settings.describe()}"
+        """Show mass and knobs in the printed module."""
+        return f"mass={self.mass}, {self.solver.describe()}"

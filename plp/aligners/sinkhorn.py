@@ -1,33 +1,25 @@
 """Balanced entropic optimal transport."""
 
-import math
-from typing import final
+from typing import Any, final
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from plp.aligners._entropic import SinkhornResult, entropic_plan, solve_entropic
-from plp.aligners._settings import (
-    Gradient,
-    Implementation,
-    Settings,
-    check_aligner_settings,
-)
-from plp.aligners.base import Aligner, lifted
+from plp.aligners._solution import SinkhornResult
+from plp.aligners.base import Aligner, PairMask, Pairs, upcast
+from plp.aligners.solver import Sinkhorn, check_plan_gradient, takes_knobs
 from plp.registry import ALIGNERS
 
 
+@takes_knobs
 def sinkhorn(
-    cost: Float[Tensor, "*batch K N"],
+    cost: Pairs,
     *,
     epsilon: float,
     a: Float[Tensor, "*#batch K"] | None = None,
     b: Float[Tensor, "*#batch N"] | None = None,
-    mask: Bool[Tensor, "*#batch K N"] | None = None,
-    max_iterations: int = 100,
-    tolerance: float = 1e-6,
-    gradient: Gradient = "detach",
-    implementation: Implementation = "auto",
+    mask: PairMask = None,
+    **knobs: Any,
 ) -> SinkhornResult:
     """Solve balanced entropic transport by Sinkhorn's algorithm.
 
@@ -35,29 +27,17 @@ def sinkhorn(
 
     (Cuturi, "Sinkhorn distances", NeurIPS 2013; Peyré and Cuturi, "Computational optimal
     transport", 2019, section 4.2, with the entropy taken relative to a b^T, which changes the cost
-    by a constant and the plan not at all.) The problems of a batch share nothing: each stops when
-    it has converged, and its numbers do not depend on the others. Half precision is lifted to
-    float32.
+    by a constant and the plan not at all.)
 
     Args:
         cost: C; smaller is more alike. Any real values.
-        epsilon: Weight of the entropy, in units of the cost. Towards 0 the plan becomes the optimal
-            assignment, towards infinity the product of the marginals.
+        epsilon: Weight of the entropy, in units of the cost.
         a: Row marginals, non-negative, summing to one; None for uniform ones over the rows that
             hold a pair.
         b: Column marginals, likewise.
         mask: True where a pair exists. Rows and columns without a pair get no mass. A mask can make
             the marginals unreachable; then `converged` is False and `row_error` says how far off.
-        max_iterations: Most iterations; a small epsilon / (max C - min C) needs many.
-        tolerance: On the L1 error of the row marginals (the columns are exact). Where rounding does
-            not allow it, what rounding does allow, up to 1e-4.
-        gradient: What carries a gradient, see docs/transport.md. 'detach': nothing. 'envelope': the
-            entropic cost, by the envelope theorem, exact at convergence. 'unroll': everything,
-            through the iterations. 'implicit': everything, through the optimality conditions,
-            exact at convergence and without storing iterations.
-        implementation: 'fused' solves many small problems in one GPU kernel, 'fixed' runs
-            `max_iterations` plain operations that can be traced, see docs/transport.md; 'plain'
-            and, so far, 'auto' do neither.
+        **knobs: `max_iterations`, `tolerance`, `gradient`, `implementation` of `Sinkhorn`.
 
     Shape:
         cost [*batch, K, N] with any number of leading axes, also of length 0; a [*batch, K] and
@@ -67,7 +47,7 @@ def sinkhorn(
         SinkhornResult: plan, potentials, marginal errors, iterations, convergence, entropic cost.
 
     Raises:
-        ConfigError: for a setting out of range, a shape that does not fit, a mask that is not
+        ConfigError: for a knob out of range, a shape that does not fit, a mask that is not
             boolean; on a CPU also for costs that are NaN or -inf, and for marginals that are
             negative or differ in mass.
         TypeError: for lists or arrays in place of tensors.
@@ -81,14 +61,12 @@ def sinkhorn(
         >>> bool(result.converged), int(result.iterations)
         (True, 4)
     """
-    settings = Settings(
-        epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
-    )
-    return solve_entropic(cost, mask, settings, a, b)
+    return Sinkhorn(epsilon, **knobs)(cost, a=a, b=b, mask=mask)
 
 
 @final
 @ALIGNERS.register_module()
+@takes_knobs
 class SinkhornAligner(Aligner):
     """Balanced entropic transport with cost 1 - cosine and uniform marginals 1/K and 1/N (SOT-GLP).
 
@@ -96,15 +74,12 @@ class SinkhornAligner(Aligner):
     score depends on its batch neighbours; here each problem converges by itself.
 
     Args:
-        epsilon: Entropic regularisation; 0.1 in SOT-GLP and PLOT. See docs/transport.md on choosing
-            it: at 0.1 the plans of cosines are close to uniform.
-        max_iterations: Most iterations.
-        tolerance: L1 error of the row marginals at which a problem stops.
-        gradient: 'detach' (published): the plan is a constant, and by the envelope theorem
-            sum(plan * similarity) then has the gradient of the entropic objective. 'implicit' or
-            'unroll': the gradient goes through the plan too. 'envelope' is refused: for a plan it
-            is the same as 'detach'.
-        implementation: As in `sinkhorn`.
+        epsilon: Entropic regularisation; 0.1 in SOT-GLP and PLOT, where the plans of cosines are
+            close to uniform.
+        **knobs: `max_iterations`, `tolerance`, `gradient`, `implementation` of `Sinkhorn`. With
+            gradient 'detach' (published) the plan is a constant, and by the envelope theorem
+            sum(plan * similarity) then has the gradient of the entropic objective; 'envelope' is
+            refused, because for a plan it is the same.
 
     Example:
         >>> import torch
@@ -115,28 +90,14 @@ class SinkhornAligner(Aligner):
 
     needs_shared_patches = True
 
-    def __init__(
-        self,
-        epsilon: float = 0.1,
-        max_iterations: int = 100,
-        tolerance: float = 1e-6,
-        gradient: Gradient = "detach",
-        implementation: Implementation = "auto",
-    ) -> None:
+    def __init__(self, epsilon: float = 0.1, *more: Any, **knobs: Any) -> None:
         super().__init__()
-        self.settings = Settings(
-            epsilon, math.inf, math.inf, max_iterations, tolerance, gradient, implementation
-        )
-        check_aligner_settings(self.settings)
+        self.solver = check_plan_gradient(Sinkhorn(epsilon, *more, **knobs))
 
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan; uniform over the rows and columns that hold a pair of the mask."""
-        return entropic_plan(1 - lifted(similarity), mask, self.settings)
+        return self.solver.plan(1 - upcast(similarity), mask)
 
     def extra_repr(self) -> str:
-        """Show the settings in the printed module."""
-        return self.settings.describe()
+        """Show the knobs in the printed module."""
+        return self.solver.describe()

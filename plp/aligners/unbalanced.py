@@ -1,35 +1,30 @@
 """Entropic optimal transport with relaxed marginals."""
 
 import math
-from typing import final
+from typing import Any, final
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from plp.aligners._entropic import SinkhornResult, entropic_plan, solve_entropic
-from plp.aligners._settings import (
-    Gradient,
-    Implementation,
-    Settings,
-    check_aligner_settings,
-)
-from plp.aligners.base import Aligner, lifted
+from plp.aligners._problem import check_prices
+from plp.aligners._solution import SinkhornResult
+from plp.aligners.base import Aligner, PairMask, Pairs, upcast
+from plp.aligners.solver import Sinkhorn, check_plan_gradient, takes_knobs
 from plp.registry import ALIGNERS
 
 
+@takes_knobs
 def unbalanced_sinkhorn(
-    cost: Float[Tensor, "*batch K N"],
+    cost: Pairs,
     *,
     epsilon: float,
     rho_a: float,
     rho_b: float,
     a: Float[Tensor, "*#batch K"] | None = None,
     b: Float[Tensor, "*#batch N"] | None = None,
-    mask: Bool[Tensor, "*#batch K N"] | None = None,
+    mask: PairMask = None,
     max_iterations: int = 1000,
-    tolerance: float = 1e-6,
-    gradient: Gradient = "detach",
-    implementation: Implementation = "auto",
+    **knobs: Any,
 ) -> SinkhornResult:
     """Solve entropic transport whose marginals are wished for, not demanded.
 
@@ -52,10 +47,7 @@ def unbalanced_sinkhorn(
         b: Column marginals, likewise.
         mask: True where a pair exists.
         max_iterations: Most iterations.
-        tolerance: Stop when sum_i a_i |p_i / p_i' - 1|, the change of the row scalings from one
-            iteration to the next, is less.
-        gradient: As in `sinkhorn`.
-        implementation: As in `sinkhorn`.
+        **knobs: `tolerance`, `gradient`, `implementation` of `Sinkhorn`.
 
     Shape:
         As in `sinkhorn`.
@@ -65,8 +57,7 @@ def unbalanced_sinkhorn(
         the optimal plan, and from b exp(-g / rho_b).
 
     Raises:
-        ConfigError: for a setting out of range, a shape that does not fit, a mask that is not
-            boolean.
+        ConfigError: As `sinkhorn`, and for a negative price.
 
     Example:
         >>> import torch
@@ -74,12 +65,13 @@ def unbalanced_sinkhorn(
         >>> unbalanced_sinkhorn(cost, epsilon=0.1, rho_a=0.5, rho_b=0.5).plan.sum(-1)
         tensor([0.4695, 0.0307])
     """
-    settings = Settings(epsilon, rho_a, rho_b, max_iterations, tolerance, gradient, implementation)
-    return solve_entropic(cost, mask, settings, a, b)
+    solver = Sinkhorn(epsilon, max_iterations, **knobs)
+    return solver(cost, a=a, b=b, mask=mask, rho_a=rho_a, rho_b=rho_b)
 
 
 @final
 @ALIGNERS.register_module()
+@takes_knobs
 class UnbalancedSinkhornAligner(Aligner):
     """Entropic transport with cost 1 - cosine that may leave patches (or prompts) underused.
 
@@ -92,10 +84,8 @@ class UnbalancedSinkhornAligner(Aligner):
         epsilon: Entropic regularisation.
         rho_patches: Price of leaving the patches' marginal 1/K, in units of the cost; inf keeps it.
         rho_prompts: Price of leaving the prompts' marginal 1/N; inf keeps it.
-        max_iterations: Most iterations; if both prices are finite and large, many are needed.
-        tolerance: Change of the scalings at which a problem stops.
-        gradient: 'detach', 'implicit' or 'unroll', as in `SinkhornAligner`.
-        implementation: As in `sinkhorn`.
+        **knobs: `max_iterations`, `tolerance`, `gradient`, `implementation` of `Sinkhorn`, as in
+            `SinkhornAligner`. If both prices are finite and large, many iterations are needed.
 
     Example:
         >>> import torch
@@ -110,27 +100,21 @@ class UnbalancedSinkhornAligner(Aligner):
         epsilon: float = 0.1,
         rho_patches: float = 0.1,
         rho_prompts: float = math.inf,
-        max_iterations: int = 100,
-        tolerance: float = 1e-6,
-        gradient: Gradient = "detach",
-        implementation: Implementation = "auto",
+        *more: Any,
+        **knobs: Any,
     ) -> None:
         super().__init__()
-        self.settings = Settings(
-            epsilon, rho_patches, rho_prompts, max_iterations, tolerance, gradient, implementation
-        )
-        check_aligner_settings(self.settings)
+        check_prices(rho_patches=rho_patches, rho_prompts=rho_prompts)
+        self.rho_patches, self.rho_prompts = rho_patches, rho_prompts
+        self.solver = check_plan_gradient(Sinkhorn(epsilon, *more, **knobs))
         self.needs_shared_patches = rho_patches > 0
 
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan, of mass one."""
-        return entropic_plan(1 - lifted(similarity), mask, self.settings)
+        cost = 1 - upcast(similarity)
+        return self.solver.plan(cost, mask, self.rho_patches, self.rho_prompts)
 
     def extra_repr(self) -> str:
-        """Show the settings in the printed module."""
-        s = self.settings
-        return f"rho_patches={s.rho_a}, rho_prompts={s.rho_b}, {s.describe()}"
+        """Show prices and knobs in the printed module."""
+        prices = f"rho_patches={self.rho_patches}, rho_prompts={self.rho_prompts}"
+        return f"{prices}, {self.solver.describe()}"

@@ -2,16 +2,11 @@
 
 from typing import final
 
-from jaxtyping import Bool, Float
-from torch import Tensor
-
-from plp.aligners.base import Aligner, kept_pairs, lifted
+from plp.aligners.base import Aligner, PairMask, Pairs, kept_pairs, upcast
 from plp.registry import ALIGNERS
 
 
-def uniform_plan(
-    similarity: Float[Tensor, "*batch K N"], mask: Bool[Tensor, "*#batch K N"] | None = None
-) -> Float[Tensor, "*batch K N"]:
+def uniform_plan(similarity: Pairs, mask: PairMask = None) -> Pairs:
     """Give every pair that exists the same mass.
 
     Differs from `mean_plan` only where supports are ragged: there a prompt with more patches weighs
@@ -24,26 +19,15 @@ def uniform_plan(
         tensor([[0.3333, 0.3333],
                 [0.0000, 0.3333]])
     """
-    kept = kept_pairs(similarity, mask).to(lifted(similarity).dtype)
+    kept = kept_pairs(similarity, mask).to(upcast(similarity).dtype)
     return kept / kept.sum((-2, -1), keepdim=True).clamp_min(1)
 
 
 @final
 @ALIGNERS.register_module()
 class UniformAligner(Aligner):
-    """Equal mass on every pair; see `uniform_plan`.
+    """Equal mass on every pair; see `uniform_plan`."""
 
-    Example:
-        >>> import torch
-        >>> UniformAligner()(torch.rand(2, 2))
-        tensor([[0.2500, 0.2500],
-                [0.2500, 0.2500]])
-    """
-
-    def forward(
-        self,
-        similarity: Float[Tensor, "*batch K N"],
-        mask: Bool[Tensor, "*#batch K N"] | None = None,
-    ) -> Float[Tensor, "*batch K N"]:
+    def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan; it does not depend on the values of the similarities."""
         return uniform_plan(similarity, mask)

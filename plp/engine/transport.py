@@ -1,17 +1,96 @@
-"""What a run says about transport that has not converged."""
+"""Counts of a run's transport problems, and what it says about those that have not converged."""
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from mmengine.dist import all_gather_object
+from torch import Tensor
 
-from plp.aligners.convergence import BranchTransport, TransportTally, listening, together
+from plp.aligners import Sinkhorn
+from plp.aligners.convergence import listening
 from plp.branches.local_branch import LocalBranch
 from plp.learners.prompt_learner import PromptLearner
 
 logger = logging.getLogger("plp")
+
+
+class BranchTransport(NamedTuple):
+    """How well the transport of a branch was solved.
+
+    Attributes:
+        problems: Problems solved, one for each image and class.
+        converged: How many of them met their tolerance.
+        worst_row_error: Largest L1 distance of a plan's row sums from what they should be, where
+            the mass of a plan is one; None if it was not finite.
+    """
+
+    problems: int
+    converged: int
+    worst_row_error: float | None
+
+    @property
+    def share(self) -> float:
+        """Share of the problems that converged."""
+        return self.converged / self.problems
+
+
+class TransportTally:
+    """Counts problems by branch, for as long as it listens.
+
+    Example:
+        >>> import torch
+        >>> from plp.aligners import SinkhornAligner
+        >>> tally = TransportTally()
+        >>> with listening(tally):
+        ...     plan = SinkhornAligner(epsilon=0.001)(torch.eye(6)[None] / 3)
+        >>> tally.summary()['']
+        BranchTransport(problems=1, converged=1, worst_row_error=0.0)
+    """
+
+    def __init__(self) -> None:
+        self._problems: dict[str, int] = {}
+        self._sums: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, branch: str, converged: Tensor, row_error: Tensor) -> None:
+        """Add problems of a branch; stays on their device."""
+        if not converged.numel():
+            return
+        solved, worst = converged.sum(), row_error.amax().float()
+        if branch in self._sums:
+            before, largest = self._sums[branch]
+            solved, worst = before + solved, torch.maximum(largest, worst)
+        self._problems[branch] = self._problems.get(branch, 0) + converged.numel()
+        self._sums[branch] = solved, worst
+
+    def summary(self) -> dict[str, BranchTransport]:
+        """Return the counts of each branch; waits for the device."""
+        return {
+            branch: BranchTransport(self._problems[branch], int(solved), _finite(float(worst)))
+            for branch, (solved, worst) in self._sums.items()
+        }
+
+
+def together(parts: list[Mapping[str, BranchTransport]]) -> dict[str, BranchTransport]:
+    """Add the summaries of several processes up."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    whole = {}
+    for name in names:
+        rows = [part[name] for part in parts if name in part]
+        errors = [row.worst_row_error for row in rows]
+        worst = None if None in errors else max(error for error in errors if error is not None)
+        whole[name] = BranchTransport(
+            sum(row.problems for row in rows), sum(row.converged for row in rows), worst
+        )
+    return whole
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
 
 Found = dict[str, BranchTransport]
 
@@ -82,11 +161,11 @@ def _advice(name: str, learner: PromptLearner | None) -> str:
     branches = {} if learner is None else dict(learner.branches.named())
     branch = branches.get(name)
     aligner = branch.aligner if isinstance(branch, LocalBranch) else None
-    settings = getattr(aligner, "settings", None)
-    if settings is None:
+    solver = getattr(aligner, "solver", None)
+    if not isinstance(solver, Sinkhorn):
         return "Raise max_iterations of its aligner, or take a larger epsilon"
     key = f"model.branches.{name}.aligner"
     return (
-        f"Raise {key}.max_iterations (now {settings.max_iterations}) or take a larger "
-        f"{key}.epsilon (now {settings.epsilon:g})"
+        f"Raise {key}.max_iterations (now {solver.max_iterations}) or take a larger "
+        f"{key}.epsilon (now {solver.epsilon:g})"
     )

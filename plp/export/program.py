@@ -2,13 +2,14 @@
 
 import copy
 import math
+from dataclasses import replace
 from typing import cast, final
 
 import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from plp.aligners import Aligner
+from plp.aligners import Aligner, Sinkhorn
 from plp.branches.base import Branch
 from plp.branches.fusion import fused_logits
 from plp.branches.local_branch import LocalBranch
@@ -156,11 +157,11 @@ def _frozen(branch: Branch, iterations: int | None) -> Branch:
 
 def _traceable(aligner: Aligner, iterations: int | None) -> Aligner:
     """Let an entropic aligner run a fixed number of plain operations; others are that already."""
-    settings = getattr(aligner, "settings", None)
-    if settings is not None:
-        usual = max(FEWEST_ITERATIONS, math.ceil(1 / settings.epsilon))
-        number = min(settings.max_iterations, usual) if iterations is None else iterations
-        aligner.settings = settings._replace(
-            max_iterations=number, gradient="detach", implementation="fixed"
+    solver = getattr(aligner, "solver", None)
+    if isinstance(solver, Sinkhorn):
+        usual = max(FEWEST_ITERATIONS, math.ceil(1 / solver.epsilon))
+        number = min(solver.max_iterations, usual) if iterations is None else iterations
+        aligner.solver = replace(
+            solver, max_iterations=number, gradient="detach", implementation="fixed"
         )
     return aligner

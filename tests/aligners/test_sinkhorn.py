@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from plp.aligners import SinkhornAligner, _solver, sinkhorn
+from plp.aligners import SinkhornAligner, _operator, sinkhorn
 from plp.errors import ConfigError
 
 PARITY = Path(__file__).parents[1] / "parity"
@@ -30,7 +30,7 @@ def random_problems(*batch: int, K: int = 10, N: int = 4, spread: float = 1.0, s
 def domain(request, monkeypatch):
     """Both ways of solving on the CPU, whatever the spread."""
     limit = {"scaling": 600.0, "log": -1.0}[request.param]
-    monkeypatch.setattr(_solver, "SCALING_LIMIT", limit)
+    monkeypatch.setattr(_operator, "SCALING_LIMIT", limit)
 
 
 @pytest.mark.parametrize("epsilon", [0.05, 0.1, 1.0])
@@ -121,7 +121,7 @@ def test_scaling_agrees_with_the_log_domain_at_its_limit(monkeypatch, dtype):
     cost, a, b = (x.to(dtype) for x in (cost, a, b))
     plans = {}
     for domain, limit in (("scaling", 31.0), ("log", -1.0)):
-        monkeypatch.setattr(_solver, "SCALING_LIMIT", limit)
+        monkeypatch.setattr(_operator, "SCALING_LIMIT", limit)
         plans[domain] = sinkhorn(cost, epsilon=0.1, a=a, b=b, tolerance=0.0, max_iterations=200)
     atol = 1e-4 if dtype == torch.float32 else 1e-12
     torch.testing.assert_close(plans["scaling"].plan, plans["log"].plan, rtol=0, atol=atol)

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from plp.aligners import _solver, sinkhorn
+from plp.aligners import _operator, sinkhorn
 from plp.testing.transport_laws import TRANSPORT_LAWS
 
 TIGHT = partial(sinkhorn, tolerance=1e-13, max_iterations=5000)
@@ -13,7 +13,7 @@ TIGHT = partial(sinkhorn, tolerance=1e-13, max_iterations=5000)
 @pytest.fixture(params=["scaling", "log", "implicit"])
 def solver(request, monkeypatch):
     if request.param == "log":
-        monkeypatch.setattr(_solver, "SCALING_LIMIT", -1.0)
+        monkeypatch.setattr(_operator, "SCALING_LIMIT", -1.0)
     return partial(TIGHT, gradient="implicit") if request.param == "implicit" else TIGHT
 
 

@@ -8,7 +8,7 @@ import ot
 import pytest
 import torch
 
-from plp.aligners import UnbalancedSinkhornAligner, _solver, sinkhorn, unbalanced_sinkhorn
+from plp.aligners import UnbalancedSinkhornAligner, _operator, sinkhorn, unbalanced_sinkhorn
 from plp.errors import ConfigError
 
 torch.manual_seed(0)
@@ -23,7 +23,7 @@ solve = partial(unbalanced_sinkhorn, epsilon=0.1, a=A, b=B, tolerance=1e-14, max
 @pytest.mark.parametrize("domain", ["scaling", "log"])
 @pytest.mark.parametrize("rho", [(0.5, 1.5), (0.1, 0.1), (5.0, 0.3)])
 def test_agrees_with_pot(monkeypatch, domain, rho):
-    monkeypatch.setattr(_solver, "SCALING_LIMIT", {"scaling": 30.0, "log": -1.0}[domain])
+    monkeypatch.setattr(_operator, "SCALING_LIMIT", {"scaling": 30.0, "log": -1.0}[domain])
     result = solve(COST, rho_a=rho[0], rho_b=rho[1])
     assert bool(result.converged.all())
     for i in range(3):

@@ -7,8 +7,8 @@ import torch
 from tiny_runs import read_result
 
 from plp.aligners import SinkhornAligner, sinkhorn
-from plp.aligners.convergence import BranchTransport, TransportTally, listening, together
-from plp.engine.transport import transport_notes
+from plp.aligners.convergence import listening
+from plp.engine.transport import BranchTransport, TransportTally, together, transport_notes
 
 HARD = "model.branches.local.aligner.epsilon=0.00001"
 

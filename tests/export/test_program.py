@@ -128,9 +128,9 @@ def test_the_learner_stays_as_it_is(small):
     clf = small("sotglp/vitb16_16shot")
     before = {name: value.clone() for name, value in clf.learner.state_dict().items()}
     aligner = clf.learner.branches["local"].aligner
-    settings, expected = aligner.settings, said_by(clf, pixels_of(2))
+    solver, expected = aligner.solver, said_by(clf, pixels_of(2))
     program_of(clf)
-    assert aligner.settings == settings
+    assert aligner.solver == solver
     assert clf.learner.branches["local"].prompt is not None
     assert_close(clf.learner.state_dict(), before, rtol=0, atol=0)
     assert_close(said_by(clf, pixels_of(2)), expected, rtol=0, atol=0)
@@ -147,8 +147,8 @@ def test_iterations(small, epsilon, most, asked, run):
         "model.branches.local.aligner.max_iterations": most,
     }
     program = program_of(small("sotglp/vitb16_16shot", options), iterations=asked)
-    settings = program.branches[1].aligner.settings
-    assert (settings.max_iterations, settings.implementation) == (run, "fixed")
+    solver = program.branches[1].aligner.solver
+    assert (solver.max_iterations, solver.implementation) == (run, "fixed")
 
 
 def test_a_part_that_looks_at_values_is_told(small):

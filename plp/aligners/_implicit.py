@@ -1,54 +1,11 @@
-"""Gradients through the entropic solver: unrolled iterations, or the implicit function."""
+"""The gradient of the solver by the implicit function theorem."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plp.aligners._solver import entropic_transport
-
-
-def unrolled(
-    cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tau_a: float, tau_b: float,
-    max_iterations: int, tolerance: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Run `max_iterations` log-domain iterations in the graph; arguments as in the solver.
-
-    A converged problem is frozen, so its gradient is that of the iterations it needed; the loop is
-    not left early, so that it can be compiled and mapped.
-
-    Returns:
-        Potentials, iterations and convergence.
-    """
-    log_a, log_b = safe_log(a)[..., :, None], safe_log(b)[..., None, :]
-    f, g = torch.zeros_like(a), torch.zeros_like(b)
-    active = torch.ones(cost.shape[:-2], dtype=torch.bool, device=cost.device)
-    iterations = torch.zeros_like(active, dtype=torch.int64)
-    for step in range(max_iterations + 1):
-        proposed = -tau_a * epsilon * _log_sum(log_b + (g[..., None, :] - cost) / epsilon, -1)
-        change = ((f - proposed).detach() / epsilon).clamp(max=80.0).expm1().abs()
-        if step > 0:
-            active = active & ~((change * a.detach()).sum(-1) <= tolerance)
-        if step == max_iterations:
-            break
-        f = torch.where(active[..., None], proposed, f)
-        latest = -tau_b * epsilon * _log_sum(log_a + (f[..., :, None] - cost) / epsilon, -2)
-        g = torch.where(active[..., None], latest, g)
-        iterations = iterations + active
-    return f, g, iterations, ~active
-
-
-def safe_log(marginal: Tensor) -> Tensor:
-    """Logarithm whose gradient at zero is zero, not infinite."""
-    positive = marginal > 0
-    return torch.where(positive, torch.where(positive, marginal, 1.0).log(), -torch.inf)
-
-
-def _log_sum(exponents: Tensor, dim: int) -> Tensor:
-    """Log-sum-exp that is zero, with gradient zero, where every exponent is -inf."""
-    empty = (exponents == -torch.inf).all(dim, keepdim=True)
-    value = torch.where(empty, 0.0, exponents).logsumexp(dim, keepdim=True)
-    return torch.where(empty, 0.0, value).squeeze(dim)
+from plp.aligners._operator import entropic_transport
 
 
 class ImplicitTransport(torch.autograd.Function):
@@ -68,12 +25,8 @@ class ImplicitTransport(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(
-        cost: Tensor, a: Tensor, b: Tensor, epsilon: float, tau_a: float, tau_b: float,
-        max_iterations: int, tolerance: float,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
+    def forward(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> tuple[Tensor, ...]:
         """Solve; arguments as in the solver. Returns potentials, iterations, convergence."""
-        settings = (epsilon, tau_a, tau_b, max_iterations, tolerance)
         _, f, g, _, _, iterations, converged = entropic_transport(cost, a, b, *settings)
         return f, g, iterations, converged
 

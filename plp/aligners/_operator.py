@@ -5,15 +5,16 @@ and still be opaque to `torch.compile` and exact under `torch.vmap`.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from plp.aligners._block import Block, SolverSettings, is_large
-from plp.aligners._iterations import Domain, Solution, solve
+from plp.aligners._iterations import Domain, solve
 from plp.aligners._log_domain import LogDomain
+from plp.aligners._problem import Solution
 from plp.aligners._scaling_domain import ScalingDomain
 from plp.errors import ConfigError
 
@@ -24,87 +25,59 @@ BLOCK_ELEMENTS = 1 << 18
 _MASS_TOLERANCE = 0.01  # 196 equal shares in bfloat16 sum to 1.002
 
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
-SCHEMA = (
-    "(Tensor cost, Tensor a, Tensor b, float epsilon, float tau_a, float tau_b, "
+
+
+@torch.library.custom_op(
+    "plp::entropic_transport",
+    mutates_args=(),
+    schema="(Tensor cost, Tensor a, Tensor b, float epsilon, float tau_a, float tau_b, "
     "int max_iterations, float tolerance) -> "
-    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
+    "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-
-
-@torch.library.custom_op("plp::entropic_transport", mutates_args=(), schema=SCHEMA)
-def entropic_transport(
-    cost: Tensor,
-    a: Tensor,
-    b: Tensor,
-    epsilon: float,
-    tau_a: float,
-    tau_b: float,
-    max_iterations: int,
-    tolerance: float,
-) -> Outputs:
+def entropic_transport(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> Outputs:
     """Solve entropic transport problems that share nothing but their size.
 
     Args:
         cost: [*batch, K, N], float32 or float64; +inf where a pair does not exist.
         a: [*batch, K] row marginals, same leading shape.
         b: [*batch, N] column marginals.
-        epsilon: Entropic regularisation.
-        tau_a: 1 for kept row marginals, rho / (rho + epsilon) for relaxed ones.
-        tau_b: Likewise for columns.
-        max_iterations: Most iterations.
-        tolerance: On the L1 error of the row marginals.
+        *settings: Those of `SolverSettings`.
 
     Returns:
-        Plan [*batch, K, N], potentials [*batch, K] and [*batch, N], row and column sums of the
-        plan, iterations and convergence [*batch].
+        The fields of `Solution`.
     """
     problems = cost.reshape(-1, *cost.shape[-2:])
     marginals = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
-    outputs = output_shapes(cost, a, b)
+    outputs = _outputs(cost, a, b)
     flat = [output.view(len(problems), *output.shape[cost.ndim - 2 :]) for output in outputs]
-    settings = SolverSettings(epsilon, tau_a, tau_b, tolerance)
     width = _width(problems)
     with torch.autocast(cost.device.type, enabled=False):
         for first in range(0, len(problems), width):
             part = slice(first, first + width)
-            block = _block(problems[part], marginals[0][part], marginals[1][part], settings)
-            for chosen, domain in _domains(block):
-                solution = solve(domain, max_iterations)
-                _store([output[part] for output in flat], chosen, solution)
+            tensors = problems[part], marginals[0][part], marginals[1][part]
+            for chosen, domain in _domains(_block(*tensors, SolverSettings(*settings))):
+                _store([output[part] for output in flat], chosen, solve(domain))
     return outputs
 
 
 @entropic_transport.register_fake
-def output_shapes(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> Outputs:
-    """Room for the outputs of a solver."""
+def _outputs(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> Outputs:
+    """Room for the outputs."""
     batch = cost.shape[:-2]
-    return (
-        cost.new_empty(cost.shape),
-        cost.new_empty(a.shape),
-        cost.new_empty(b.shape),
-        cost.new_empty(a.shape),
-        cost.new_empty(b.shape),
-        cost.new_empty(batch, dtype=torch.int64),
-        cost.new_empty(batch, dtype=torch.bool),
-    )
+    done = cost.new_empty(batch, dtype=torch.int64), cost.new_empty(batch, dtype=torch.bool)
+    return (cost.new_empty(cost.shape), *(cost.new_empty(x.shape) for x in (a, b, a, b)), *done)
 
 
-def mapped(solver: Callable[..., Outputs]) -> Callable[..., tuple[Outputs, tuple[int, ...]]]:
-    """Return the rule of `torch.vmap` for a solver: one more leading axis."""
-
-    def rule(
-        info: Any, in_dims: Sequence[int | None], *inputs: Any
-    ) -> tuple[Outputs, tuple[int, ...]]:
-        tensors = [
-            x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)
-            for x, dim in zip(inputs[:3], in_dims[:3], strict=True)
-        ]
-        return solver(*tensors, *inputs[3:]), (0,) * 7
-
-    return rule
-
-
-entropic_transport.register_vmap(mapped(entropic_transport))
+@entropic_transport.register_vmap
+def _mapped(
+    info: Any, in_dims: Sequence[int | None], *inputs: Any
+) -> tuple[Outputs, tuple[int, ...]]:
+    """Solve with one more leading axis."""
+    tensors = [
+        x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)
+        for x, dim in zip(inputs[:3], in_dims[:3], strict=True)
+    ]
+    return entropic_transport(*tensors, *inputs[3:]), (0,) * 7
 
 
 def _width(problems: Tensor) -> int:
@@ -131,7 +104,7 @@ def _block(problems: Tensor, a: Tensor, b: Tensor, settings: SolverSettings) -> 
         largest = torch.where(finite, cost, -math.inf).amax((0, 1), keepdim=True)
         empty = smallest == math.inf
         smallest, largest = smallest.masked_fill(empty, 0.0), largest.masked_fill(empty, 0.0)
-    a, b = checked_marginal(a.T.contiguous()), checked_marginal(b.T.contiguous())
+    a, b = _checked_marginal(a.T.contiguous()), _checked_marginal(b.T.contiguous())
     if settings.tau_a == 1.0 and settings.tau_b == 1.0:
         _check_masses(a, b)
         shift, spread = smallest, largest - smallest
@@ -141,7 +114,7 @@ def _block(problems: Tensor, a: Tensor, b: Tensor, settings: SolverSettings) -> 
     return Block(cost, a.view(K, 1, count), b.view(1, N, count), shift, spread, exists, settings)
 
 
-def checked_marginal(marginal: Tensor) -> Tensor:
+def _checked_marginal(marginal: Tensor) -> Tensor:
     """Raise ConfigError for a negative marginal, where looking costs no wait."""
     if marginal.device.type == "cpu" and not bool((marginal >= 0).all()):
         raise ConfigError(
