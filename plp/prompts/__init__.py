@@ -1,5 +1,6 @@
 """Prompts: class names in, token embeddings of whole texts out."""
 
+from plp.prompts.around_name import around_name, check_position, embed_suffix, text_around_name
 from plp.prompts.assembly import assemble
 from plp.prompts.base import Prompt
 from plp.prompts.borrowed import BorrowedPrompt
@@ -16,6 +17,10 @@ __all__ = [
     "Prompt",
     "SharedContext",
     "TemplatePrompt",
+    "around_name",
     "assemble",
+    "check_position",
+    "embed_suffix",
     "template_set",
+    "text_around_name",
 ]

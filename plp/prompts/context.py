@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from plp.prompts.assembly import assemble
+from plp.prompts.around_name import Position, around_name, embed_suffix, text_around_name
 from plp.prompts.base import EmbedWords, Prompt, PromptPart, take_names
 from plp.prompts.context_start import (
     check_layout,
@@ -25,17 +25,12 @@ from plp.prompts.rows import Groups, placeholders, take
 from plp.registry import PROMPTS
 from plp.structures import NameTokens, PromptTokens
 
-Position = Literal["end", "middle", "front"]
-
 
 class ContextPrompt(Prompt):
     """N prompts of T learned token embeddings around the class name.
 
     The text of class c is `start, context, name, suffix, end`, with the name at the end of the
-    context (default), in its middle, or in front of it (Zhou et al. 2022, CoOp, section 3.2). Name
-    and suffix are tokenised together (see `NamesInText`). In the middle and in front the published
-    code cuts their tokens after as many as the bare name has, and the rest follows the context:
-    with `kite (bird of prey)` and a full stop, the one token `).` stands at the end of the name.
+    context (default), in its middle, or in front of it (see `around_name`).
 
     A name that is too long for the text tower beside the context loses its end, suffix included;
     the context stays whole. The learner warns of such names.
@@ -68,6 +63,8 @@ class ContextPrompt(Prompt):
     Raises:
         ValueError: if words and random keywords are given, or neither words nor num_tokens.
     """
+
+    suffix_embeddings: Tensor | None  # [Ts, D]; a buffer
 
     def __init__(
         self,
@@ -105,11 +102,8 @@ class ContextPrompt(Prompt):
             shape = self._shape(num_classes, cast(int, num_tokens), token_dim)
             self.context = nn.Parameter(torch.empty(shape))
             self.start_text = random_(self.context, init or "normal", std)
-        if suffix:
-            tokens = embed_words([suffix]).embeddings.detach()[0]
-            self.register_buffer("suffix_embeddings", tokens, persistent=False)
-        else:
-            self.suffix_embeddings = None
+        tokens = embed_suffix(suffix, embed_words)
+        self.register_buffer("suffix_embeddings", tokens, persistent=False)
 
     _zeros: tuple[int, ...] = ()
     _replaced: tuple[int, ...] = ()
@@ -181,12 +175,7 @@ class ContextPrompt(Prompt):
             whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings), behind=True)
             fixed = [self.get_buffer(f"fixed_{n}") for n in range(self.num_prompts)]
             return assemble_partly_learned(whole, context, fixed, self._replaced)
-        num_tokens = context.shape[2]
-        cut = {"end": num_tokens, "middle": num_tokens // 2, "front": 0}[self.position]
-        before, after = context[:, :, :cut], context[:, :, cut:]
-        bare = in_text(names, ("", None), ("", None), behind=cut > 0)
-        whole = in_text(names, ("", None), (self.suffix, self.suffix_embeddings), behind=cut > 0)
-        return assemble(whole, before, after, torch.minimum(bare.lengths, whole.lengths))
+        return around_name(names, context, self.position, self.suffix, self.suffix_embeddings)
 
     def describe(self) -> list[str]:
         """Return each prompt as text; tokens that start as no words are written `[v]`."""
@@ -194,9 +183,7 @@ class ContextPrompt(Prompt):
         for n in range(self.num_prompts):
             tokens = self.words[n].split() if self.words else ["[v]"] * self.context.shape[-2]
             tokens = ["[v]"] * (self._zeros[n] if self._zeros else 0) + tokens
-            cut = {"end": len(tokens), "middle": len(tokens) // 2, "front": 0}[self.position]
-            words = [*tokens[:cut], "{}", *tokens[cut:]]
-            texts.append(" ".join(words) + self.suffix)
+            texts.append(text_around_name(tokens, self.position, self.suffix))
         return texts
 
     def extra_repr(self) -> str:

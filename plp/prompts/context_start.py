@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from plp.prompts.around_name import check_position
 from plp.prompts.base import EmbedWords
 from plp.prompts.names_in_text import embed_part
 
@@ -19,8 +20,7 @@ def check_layout(num_prompts: int, prompts_a_step: int | None, position: str) ->
             f"expected prompts_a_step from 1 to {num_prompts} (num_prompts) or None, "
             f"got {prompts_a_step}"
         )
-    if position not in ("end", "middle", "front"):
-        raise ValueError(f"expected position 'end', 'middle' or 'front', got {position!r}")
+    check_position(position)
 
 
 def check_start(words: str | Sequence[str] | None, num_tokens: int | None, fill: str) -> None:
