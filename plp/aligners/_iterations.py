@@ -85,9 +85,10 @@ def _iterate(
                 if done == last:
                     return result
                 active = active & ~met
-                left = active.flatten().nonzero()[:, 0] if look else None
-                if left is not None and len(left) <= active.numel() // 2:
-                    return _go_on_with(domain, left, latest, result, done + 1)
+                if look and not isinstance(domain, GraphDomain):
+                    left = active.flatten().nonzero()[:, 0]
+                    if len(left) <= active.numel() // 2:
+                        return _go_on_with(domain, left, latest, result, done + 1)
         S = latest
         T = domain.columns(S)
         done += 1

@@ -34,7 +34,7 @@ Outputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
     "int max_iterations, float tolerance) -> "
     "(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-def entropic_transport(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> Outputs:
+def entropic_transport(cost: Tensor, a: Tensor, b: Tensor, *settings: Any) -> Outputs:
     """Solve entropic transport problems that share nothing but their size.
 
     Args:
@@ -61,11 +61,12 @@ def entropic_transport(cost: Tensor, a: Tensor, b: Tensor, *settings: float | in
 
 
 @entropic_transport.register_fake
-def _outputs(cost: Tensor, a: Tensor, b: Tensor, *settings: float | int) -> Outputs:
+def _outputs(cost: Tensor, a: Tensor, b: Tensor, *settings: Any) -> Outputs:
     """Room for the outputs."""
-    batch = cost.shape[:-2]
-    done = cost.new_empty(batch, dtype=torch.int64), cost.new_empty(batch, dtype=torch.bool)
-    return (cost.new_empty(cost.shape), *(cost.new_empty(x.shape) for x in (a, b, a, b)), *done)
+    new, batch = cost.new_empty, cost.shape[:-2]
+    sums = new(a.shape), new(b.shape)
+    done = new(batch, dtype=torch.int64), new(batch, dtype=torch.bool)
+    return (new(cost.shape), new(a.shape), new(b.shape), *sums, *done)
 
 
 @entropic_transport.register_vmap

@@ -71,7 +71,9 @@ def upcast(similarity: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 def __getattr__(name: str) -> Any:
     if name == "lifted":
-        warnings.warn("lifted is called upcast from 0.3 on", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "lifted is called upcast; lifted goes with 0.3", DeprecationWarning, stacklevel=2
+        )
         return upcast
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

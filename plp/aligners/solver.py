@@ -170,9 +170,12 @@ class Sinkhorn:
         return Solution(plan, f, g, plan.sum(-1), plan.sum(-2), *done)
 
     def _settings(self, problem: Problem) -> SolverSettings:
-        epsilon, rhos = float(self.epsilon), (problem.rho_a, problem.rho_b)
-        taus = (1.0 if rho == math.inf else rho / (rho + self.epsilon) for rho in rhos)
-        return SolverSettings(epsilon, *taus, self.max_iterations, float(self.tolerance))
+        tau_a, tau_b = (
+            1.0 if rho == math.inf else rho / (rho + self.epsilon)
+            for rho in (problem.rho_a, problem.rho_b)
+        )
+        epsilon, tolerance = float(self.epsilon), float(self.tolerance)
+        return SolverSettings(epsilon, tau_a, tau_b, self.max_iterations, tolerance)
 
 
 def _in_units_of_cost(state: State, epsilon: float) -> tuple[Tensor, ...]:

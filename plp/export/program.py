@@ -161,7 +161,7 @@ def _traceable(aligner: Aligner, iterations: int | None) -> Aligner:
     if isinstance(solver, Sinkhorn):
         usual = max(FEWEST_ITERATIONS, math.ceil(1 / solver.epsilon))
         number = min(solver.max_iterations, usual) if iterations is None else iterations
-        aligner.solver = replace(
+        aligner.solver = replace(  # type: ignore[assignment]  # of a module, mypy expects modules
             solver, max_iterations=number, gradient="detach", implementation="fixed"
         )
     return aligner

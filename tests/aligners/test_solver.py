@@ -90,6 +90,19 @@ def test_the_aligner_shows_its_implementation():
     assert repr(SinkhornAligner(implementation="fixed")).endswith("implementation='fixed')")
 
 
+def test_old_places_of_names_still_serve():
+    from plp.aligners import base, convergence
+    from plp.engine import transport
+
+    with pytest.warns(DeprecationWarning, match="lifted is called upcast"):
+        assert base.lifted is base.upcast
+    for name in ("BranchTransport", "TransportTally", "together"):
+        with pytest.warns(DeprecationWarning, match="is in plp.engine.transport"):
+            assert getattr(convergence, name) is getattr(transport, name)
+    with pytest.raises(AttributeError, match="no attribute 'talley'"):
+        convergence.talley  # noqa: B018
+
+
 @pytest.mark.parametrize("name", ["rho_patches", "rho_prompts"])
 def test_a_negative_price_is_refused_by_its_own_name(name):
     with pytest.raises(ConfigError, match=f"expected {name} >= 0"):
