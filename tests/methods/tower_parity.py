@@ -1,14 +1,22 @@
 """Methods that reach into the towers, held against what their published code computes.
 
 A test builds a `Case` from a method's own config and its fixture (`tests/parity/<name>_tiny.npz`):
-tiny seeded weights, learned tensors as in the fixture. Tests with it belong into `tests/parity`,
-where numbers are float32; in `tests/methods` they are lifted to float64. See
+seeded weights of the fixture's sizes, learned tensors as in the fixture. Tests with it belong into
+`tests/parity`, where numbers are float32; in `tests/methods` they are lifted to float64. See
 `tests/parity/test_tower_parity.py` for all that can go wrong unseen.
+
+Fixtures of the same keys at other sizes are tested by the same files:
+`PLP_PARITY_ROOT=<folder> pytest tests/parity`. See `tower_options` for how they name their weights.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import runpy
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +29,17 @@ from torch import Tensor
 from plp.engine.build import build_learner
 from plp.engine.config import load_config, merge_options
 from plp.learners.prompt_learner import PromptLearner
+from plp.testing.clip_weights import TINY, VIT_B_16, ClipSize, write_clip_weights
 
 ROOT = Path(__file__).parents[2]
+FIXTURES = Path(os.environ.get("PLP_PARITY_ROOT", ROOT / "tests/parity"))
 TOLERANCE = 1e-5  # norm of the difference over the norm
+NAMED = {"tiny": TINY, "ViT-B-16": VIT_B_16}
 OF_STEPS = 1e-4  # of `step3 - start`; 1e-3 for MMRL, TCP and 2SFS
 
 # Name of an array in the fixture, less `start_` -> the learned tensor, or those it is a stack of.
 Names = Mapping[str, str | Sequence[str]]
+OptionsOfMeta = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Fixture(NamedTuple):
@@ -36,16 +48,61 @@ class Fixture(NamedTuple):
     arrays: dict[str, Tensor]
     meta: dict[str, Any]
     class_names: list[str]
+    strings: dict[str, list[str]]
 
 
-def fixture_of(name: str, folder: Path = ROOT / "tests/parity") -> Fixture:
+def fixture_of(name: str, folder: Path = FIXTURES) -> Fixture:
     """Read `<name>.npz`."""
     with np.load(folder / f"{name}.npz") as file:
         arrays = {key: file[key] for key in file.files}
     numbers = {key: value for key, value in arrays.items() if value.dtype.kind != "U"}
     tensors = {key: torch.from_numpy(value) for key, value in numbers.items()}
     tensors["images"] = tensors["images"].float()
-    return Fixture(tensors, json.loads(arrays["meta"].item()), arrays["class_names"].tolist())
+    strings = {key: value.tolist() for key, value in arrays.items() if value.dtype.kind == "U"}
+    meta = json.loads(strings.pop("meta"))
+    return Fixture(tensors, meta, strings["class_names"], strings)
+
+
+def tower_options(meta: Mapping[str, Any], folder: Path = FIXTURES) -> dict[str, Any]:
+    """Return the options that give a ViT-B/16 config the towers of a fixture.
+
+    `meta` holds `weights`, the name of a size, and `weights_seed`. A size that plp has no name for
+    is read from `weights_size`, a row of `clip_weights.py` (embed, image, patch, vw, vl, tw, tl),
+    or from the table in the `clip_weights.py` beside the fixture.
+    """
+    name = meta["weights"]
+    row = meta.get("weights_size") or _sizes_beside(folder).get(name)
+    keys = ("embed", "image", "patch", "vw", "vl", "tw", "tl")
+    size = ClipSize(*(row[key] for key in keys)) if row else NAMED[name]
+    return {
+        "model.backbone.arch": f"parity_{name}",
+        "model.backbone.pretrained": str(_weights_file(size, meta["weights_seed"])),
+        "model.backbone.model_config": size.model_config(),
+    }
+
+
+def _sizes_beside(folder: Path) -> dict[str, dict[str, int]]:
+    script = folder / "clip_weights.py"
+    return runpy.run_path(str(script))["SIZES"] if script.exists() else {}
+
+
+@cache
+def _weights_file(size: ClipSize, seed: int) -> Path:
+    """Write the weights once per process; the folder goes with it."""
+    name = "_".join(map(str, (*size, seed)))
+    return write_clip_weights(Path(_folder().name) / f"{name}.pt", size, seed)
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
+
+
+def word_context(length: int) -> dict[str, Any]:
+    """Return the options of a context of `length` tokens: words up to four, random beyond."""
+    prompt = "model.branches.global.prompt"
+    words = "a photo of a" if length <= 4 else None
+    return {f"{prompt}.num_tokens": length, f"{prompt}.words": words}
 
 
 class Case:
@@ -56,8 +113,10 @@ class Case:
         config: Config file below `configs/`, without `.py`.
         names: Which learned tensors the fixture's are. A tensor of the learner may have further
             axes of length one; a fixture's array may be a stack of the learner's tensors over its
-            leading axes.
-        options: Options by dotted key, `tiny_options` among them.
+            leading axes. Tensors that the fixture has no start of are left out (deep contexts
+            of depth 1).
+        options: Options by dotted key, or a function that makes them of the fixture's `meta`;
+            those of the towers come from the fixture.
         class_names: Instead of the fixture's.
         later: Learned tensors that the fixture has no start of: of a second stage.
         folder: Where fixtures lie.
@@ -68,24 +127,27 @@ class Case:
         fixture: str,
         config: str,
         names: Names,
-        options: Mapping[str, Any],
+        options: Mapping[str, Any] | OptionsOfMeta = MappingProxyType({}),
         class_names: Sequence[str] | None = None,
-        folder: Path = ROOT / "tests/parity",
+        folder: Path = FIXTURES,
         later: Sequence[str] = (),
     ) -> None:
         self.fixture = fixture_of(fixture, folder)
         self.arrays, self.meta = self.fixture.arrays, self.fixture.meta
         self.config: Config = load_config(ROOT / "configs" / f"{config}.py")
-        merge_options(self.config, options)
+        options = options(self.meta) if callable(options) else options
+        merge_options(self.config, {**tower_options(self.meta, folder), **options})
         self.learner: PromptLearner = build_learner(
             self.config, class_names or self.fixture.class_names
         )
-        self.names = {x: [one] if isinstance(one, str) else list(one) for x, one in names.items()}
+        starts = {x.removeprefix("start_") for x in self.arrays if x.startswith("start_")}
+        self.names = {x: [n] if isinstance(n, str) else list(n) for x, n in names.items()}
+        self.names = {x: some for x, some in self.names.items() if x in starts}
         learned = {n for n, p in self.learner.named_parameters() if p.requires_grad}
         named = {name for some in self.names.values() for name in some} | set(later)
         assert learned == named, f"learned: {sorted(learned)}, named: {sorted(named)}"
-        starts = {x.removeprefix("start_") for x in self.arrays if x.startswith("start_")}
-        assert starts == set(names), f"the fixture starts {sorted(starts)}"
+        assert starts == set(self.names), f"the fixture starts {sorted(starts)}"
+        self.drawn = self.values()  # what the config starts from
         with torch.no_grad():
             for x, found in self.names.items():
                 for parameter, value in zip(self._of(found), self._cut(f"start_{x}"), strict=True):

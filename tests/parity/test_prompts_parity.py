@@ -1,25 +1,31 @@
 """Prompts inside the towers, each against its published code: MaPLe, IVLP and VPT-deep."""
 
 import pytest
-from methods.tower_parity import Case
+from methods.tower_parity import Case, word_context
 
 CONTEXT = {"text_context": "branches.global.prompt.context"}
 DEEP = CONTEXT | {"deep_text_context": "tuners.prompts.deep_text_context"}
 IMAGE = {"image_context": "tuners.prompts.image_context"}
 COUPLED = {x: f"tuners.prompts.{x}" for x in ("couple_weight", "couple_bias")}
-CASES = {  # names of what is learned, and the sizes the fixture was computed with
-    "maple": (DEEP | COUPLED, {"depth": 3}),
-    "ivlp": (DEEP | IMAGE, {"image_depth": 4, "text_depth": 3}),
-    "vpt": (IMAGE, {"image_depth": 4}),
+NAMES = {"maple": DEEP | COUPLED, "ivlp": DEEP | IMAGE, "vpt": IMAGE}
+SIZES = {  # keyword of the tuner -> its name in a fixture
+    "maple": {"depth": "depth"},
+    "ivlp": {"image_length": "T_image", "image_depth": "depth_image", "text_depth": "depth_text"},
+    "vpt": {"image_length": "T_image", "image_depth": "depth_image"},
 }
 
 
-@pytest.fixture(params=CASES)
-def case(request, tiny_options):
-    names, sizes = CASES[request.param]
-    sizes = {f"model.tuners.prompts.{key}": value for key, value in sizes.items()}
+@pytest.fixture(params=NAMES)
+def case(request):
     method = request.param
-    return Case(f"{method}_tiny", f"{method}/vitb16_16shot", names, tiny_options | sizes)
+
+    def options(meta):
+        sizes = SIZES[method].items()
+        found = {f"model.tuners.prompts.{key}": meta[name] for key, name in sizes}
+        length = meta.get("T", meta.get("T_text"))
+        return found if length is None else found | word_context(length)
+
+    return Case(f"{method}_tiny", f"{method}/vitb16_16shot", NAMES[method], options)
 
 
 def test_features_and_logits(case):

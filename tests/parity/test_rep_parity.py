@@ -14,38 +14,63 @@ MAPS = ["tokens", *(f"to_{side}_{part}" for side in ("text", "image") for part i
 META = ["meta_in_weight", "meta_in_bias", "meta_out_weight", "meta_out_bias"]
 
 
+TEACHER = "model.references.zero_shot.prompt.templates"
+PROMPT = "model.branches.global.prompt"
+
+
 @pytest.fixture
-def mma(tiny_options):
+def mma():
+    def options(meta):
+        tuner = "model.tuners.adapters"
+        return {
+            f"{tuner}.blocks": list(range(meta["start"] - 1, meta["end"])),
+            f"{tuner}.width": meta["dim"],
+            f"{tuner}.scale": float(meta["scale"]),
+            f"{PROMPT}.templates": [meta["template"]],
+        }
+
     names = {name: f"tuners.adapters.{name}" for name in ADAPTERS}
-    tuner = "model.tuners.adapters"
-    options = {f"{tuner}.blocks": [1, 2, 3], f"{tuner}.width": 16}
-    return Case("mma_tiny", "mma/vitb16_16shot", names, tiny_options | options)
+    return Case("mma_tiny", "mma/vitb16_16shot", names, options)
 
 
 @pytest.fixture
-def mmrl(tiny_options):
+def mmrl():
+    def options(meta):
+        tuner = "model.tuners.representation"
+        return {
+            f"{tuner}.blocks": [layer - 1 for layer in meta["layers"]],
+            f"{tuner}.num_tokens": meta["K"],
+            f"{tuner}.width": meta["R"],
+            f"{PROMPT}.templates": [meta["template"]],
+            TEACHER: [meta["template"]],
+            "model.losses.image.weight": float(meta["reg"]),
+            "model.losses.text.weight": float(meta["reg"]),
+            "model.fusion": {"global": meta["alpha"], "tokens": 1 - meta["alpha"]},
+        }
+
     names = {name: f"tuners.representation.{name}" for name in MAPS}
     names["token_projection"] = "branches.tokens.token_projection"
-    tuner, template = "model.tuners.representation", ["a photo of a {}, a type of pet."]
-    options = {
-        f"{tuner}.blocks": [1, 2, 3],
-        f"{tuner}.width": 32,
-        "model.branches.global.prompt.templates": template,
-        "model.references.zero_shot.prompt.templates": template,
-    }
-    return Case("mmrl_tiny", "mmrl/vitb16_16shot", names, tiny_options | options)
+    return Case("mmrl_tiny", "mmrl/vitb16_16shot", names, options)
 
 
 @pytest.fixture
-def tcp(tiny_options):
+def tcp():
+    def options(meta):
+        words, suffix = meta["template"].split("{}")
+        learned = words.split()
+        placeholders = learned == ["X"] * meta["T"]
+        words = None if placeholders else " ".join(learned)
+        return {
+            "model.tuners.class_aware.block": meta["block"],
+            f"{PROMPT}.words": words,
+            f"{PROMPT}.num_tokens": meta["T"],
+            f"{PROMPT}.suffix": suffix,
+            TEACHER: [meta["teacher_template"]],
+        }
+
     names = {name: f"tuners.class_aware.{name}" for name in META}
     names["context"] = "branches.global.prompt.context"
-    options = {
-        "model.tuners.class_aware.block": 2,
-        "model.branches.global.prompt.suffix": ", a type of pet.",
-        "model.references.zero_shot.prompt.templates": ["a photo of a {}, a type of pet."],
-    }
-    return Case("tcp_tiny", "tcp/vitb16_16shot", names, tiny_options | options)
+    return Case("tcp_tiny", "tcp/vitb16_16shot", names, options)
 
 
 def test_mma(mma):

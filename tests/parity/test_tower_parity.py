@@ -9,6 +9,7 @@ from methods.tower_parity import Case, assert_near
 
 NAMES = {"context": "branches.global.prompt.context"}
 RATE, MOMENTUM, DECAY = 0.05, 0.9, 0.01
+META = {"lr": RATE, "weights": "tiny", "weights_seed": 0}
 COOP = {
     "model.branches.global.prompt.num_tokens": 2,
     "optim_wrapper.optimizer.lr": RATE,
@@ -17,7 +18,7 @@ COOP = {
 
 
 @pytest.fixture
-def folder(tmp_path, tiny_options):
+def folder(tmp_path):
     """A fixture of CoOp, its three steps by the formula of SGD."""
     generator = np.random.default_rng(0)
     context = generator.normal(size=(2, 128)).astype(np.float32) * 0.02
@@ -26,10 +27,10 @@ def folder(tmp_path, tiny_options):
         "labels": np.array([0, 2]),
         "class_names": np.array(["cat", "old_oak", "car"]),
         "start_context": context,
-        "meta": np.array(json.dumps({"lr": RATE})),
+        "meta": np.array(json.dumps(META)),
     }
     np.savez(tmp_path / "coop_tiny.npz", **arrays)
-    case = Case("coop_tiny", "coop/vitb16_16shot", NAMES, tiny_options | COOP, folder=tmp_path)
+    case = Case("coop_tiny", "coop/vitb16_16shot", NAMES, COOP, folder=tmp_path)
     with torch.no_grad():
         arrays["logits"] = case.logits()["logits"].numpy()
         arrays["image_features"] = case.learner.encode_image(case.images).pooled.numpy()
@@ -54,10 +55,10 @@ def folder(tmp_path, tiny_options):
 
 
 @pytest.fixture
-def case(folder, tiny_options):
+def case(folder):
     def build(**options):
         options = {key.replace("__", "."): value for key, value in options.items()}
-        options = tiny_options | COOP | options
+        options = COOP | options
         return Case("coop_tiny", "coop/vitb16_16shot", NAMES, options, folder=folder)
 
     return build
@@ -93,10 +94,9 @@ def test_a_wrong_start_is_noticed(case):
             hold()
 
 
-def test_a_tensor_that_nobody_names_is_noticed(folder, tiny_options):
-    options = tiny_options | COOP
+def test_a_tensor_that_nobody_names_is_noticed(folder):
     with pytest.raises(AssertionError, match="learned"):
-        Case("coop_tiny", "coop/vitb16_16shot", {}, options, folder=folder)
+        Case("coop_tiny", "coop/vitb16_16shot", {}, COOP, folder=folder)
 
 
 def test_near_is_relative():
