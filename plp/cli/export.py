@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from plp.cli.flags.export import parser
-from plp.cli.predict import load_asked
+from plp.cli.predict import load_asked, refuse_unreadable
 from plp.engine.places import check_file_target
 from plp.export.onnx_file import check_onnx_packages
 from plp.export.write import FORMATS, format_of
@@ -11,7 +11,11 @@ from plp.inference import list_and_report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse flags, load, export, say what came of it."""
+    """Parse flags, load, export, say what came of it.
+
+    Raises:
+        DataError: at the end, if images to compare on could not be read.
+    """
     arguments = parser().parse_args(argv)
     name = format_of(arguments.out, arguments.format)
     if name == "onnx":
@@ -24,3 +28,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = FORMATS[name](classifier, arguments.out, images, iterations=arguments.iterations)
     print(made.describe())
     print(f"{made.description}: classes, preprocessing and threshold, for who has no plp")
+    refuse_unreadable(made.unreadable, 0 if images is None else len(images))

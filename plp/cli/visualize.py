@@ -1,5 +1,6 @@
 """Draw which patches of images speak for a class: `plp visualize`."""
 
+import io
 import logging
 import math
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ from plp.datasets.base import some
 from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
 from plp.figure_text import drawing
-from plp.files import write_atomically
+from plp.files import write_bytes
 from plp.inference import Classifier, Explanation, Unreadable, list_and_report
 from plp.inference.images import as_images, decode
+from plp.results.earlier import SET_ASIDE
 from plp.visualization import (
     Explained,
     draw_class_comparison,
@@ -48,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _refuse_others(folder, names)
     classifier = load_asked(arguments)
     drawn: list[Explained] = []
+    older = 0
     bad: list[Unreadable] = []
     for path, name in zip(paths, names, strict=True):
         try:
@@ -58,13 +61,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         figures = (draw_explanation(shown[0]), draw_class_comparison(shown),
                    draw_plan_matrices(shown))  # fmt: skip
         for figure, one in zip(figures, _names_of(name), strict=True):
-            save(figure, folder / f"{one}.png")
+            older += save(figure, folder / f"{one}.png")
         drawn.append(shown[0])
         print(f"{folder / name}.png: {', '.join(one.title for one in shown)}")
     for number, start in enumerate(range(0, len(drawn), _MOST_ROWS), start=1):
         sheet = folder / f"{_sheet(number)}.png"
-        save(draw_sheet(drawn[start : start + _MOST_ROWS]), sheet)
+        older += save(draw_sheet(drawn[start : start + _MOST_ROWS]), sheet)
         print(f"{sheet}: {min(len(drawn) - start, _MOST_ROWS)} images")
+    if older:
+        logger.warning(
+            "%s of an earlier call: now in %s", count(older, "picture"), folder / SET_ASIDE
+        )
     warn_of_unsolved([one.explanation for one in drawn])
     refuse_unreadable(bad, len(paths))
 
@@ -121,13 +128,30 @@ def file_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def save(figure: Any, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all, with a mark that tells it from others."""
+def save(figure: Any, path: Path) -> bool:
+    """Write a figure as PNG, whole or not at all, with a mark that tells it from others.
+
+    Returns:
+        Whether another picture stood there, which was moved to the folder `set_aside` beside it.
+    """
+    drawn = io.BytesIO()
     with drawing():
-        write_atomically(
-            path,
-            lambda temporary: figure.savefig(temporary, format="png", metadata={"Software": _MARK}),
-        )
+        figure.savefig(drawn, format="png", metadata={"Software": _MARK})
+    older = path.exists() and path.read_bytes() != drawn.getvalue()
+    if older:
+        _set_aside(path)
+    write_bytes(path, drawn.getvalue())
+    return older
+
+
+def _set_aside(path: Path) -> None:
+    target = base = path.parent / SET_ASIDE / path.name
+    number = 1
+    while target.exists():
+        number += 1
+        target = base.with_stem(f"{base.stem}_{number}")
+    target.parent.mkdir(exist_ok=True)
+    path.rename(target)
 
 
 def _names_of(name: str) -> tuple[str, str, str]:

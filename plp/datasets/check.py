@@ -89,9 +89,10 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
         for part, listed in lists.items()
         if listed or part in expected
     }
-    if problem := broken(items, splits, missing, read):
-        return Check(name, Found.BROKEN, counts, expected, problem, details)
     differences = [note for note in splits.notes if NOT_COMPARABLE in note]
+    if problem := broken(items, splits, missing, read):
+        problem = "\n".join([problem, *differences])
+        return Check(name, Found.BROKEN, counts, expected, problem, details)
     details += find_duplicates(splits).notes
     details += tuple(note for note in splits.notes if note not in differences)
     found = Found.OTHER if differences else Found.WHOLE
@@ -135,14 +136,18 @@ def _without_lists(
 
 
 def broken(items: Sequence[Item], splits: Splits, missing: list[str], read: bool) -> str:
-    """Say which images are missing, else which cannot be decoded; '' if none."""
+    """Say which images are missing, and which of the others cannot be decoded; '' if none."""
+    told = []
     if missing:
-        return (
+        told.append(
             f"{len(missing)} of {len(items)} images are missing in {str(splits.root)!r}: "
             f"{some(missing, MOST_NAMED)}. Extract the archive again, or see whether it lies a "
             "level deeper"
         )
-    return _unreadable(items, splits.root) if read else ""
+    if read:
+        gone = frozenset(missing)
+        told.append(_unreadable([item for item in items if item.path not in gone], splits.root))
+    return "\n".join(filter(None, told))
 
 
 def _unreadable(items: Sequence[Item], root: Path) -> str:
@@ -165,15 +170,15 @@ def _check_ood(name: str, root: str | Path, read: bool) -> Check:
     items = [Item(path.relative_to(folder).as_posix(), 0) for path in walk_images(folder, tally)]
     counts = {"images": len(items)}
     details: tuple[str, ...] = (f"images: {folder}", *tally.notes(name, compared=False))
+    problem = _unreadable(items, folder) if read else ""
+    found = Found.BROKEN if problem or not items else Found.WHOLE
     if len(items) != facts.size:
-        problem = (
+        other = (
             f"{len(items)} images in {str(folder)!r}, published {facts.size}: {NOT_COMPARABLE}. "
             f"How to get it: {facts.by_hand}"
         )
-        found = Found.OTHER if items else Found.BROKEN
-        return Check(name, found, counts, expected, problem, details)
-    problem = _unreadable(items, folder) if read else ""
-    found = Found.BROKEN if problem else Found.WHOLE
+        problem = "\n".join(filter(None, [other, problem]))
+        found = Found.OTHER if found is Found.WHOLE else found
     return Check(name, found, counts, expected, problem, details)
 
 

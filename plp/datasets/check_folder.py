@@ -35,10 +35,11 @@ def check_folder(root: str | Path, read: bool = False) -> Check:
         *twice.notes,
     )  # fmt: skip
     counts = {part: len(listed) for part, listed in lists.items() if listed}
-    problem = broken(items, splits, [], read)
-    if twice.conflicts and not problem:
-        problem = (
+    told = [broken(items, splits, [], read)]
+    if twice.conflicts:
+        told.append(
             "training refuses an image in two classes: leave it in one of them, or add "
             "--cfg-options data.two_labels=report"
         )
+    problem = "\n".join(filter(None, told))
     return Check(source.name, Found.UNFIT if problem else Found.WHOLE, counts, {}, problem, details)

@@ -1,6 +1,7 @@
 """What `--backbone NAME` changes in a config: the backbone, and streams that it does not have."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -80,7 +81,7 @@ def backbone_notes(config: Config, choices: Choices) -> tuple[str, ...]:
     if named is None:
         return ()
     own = label_of(config.model.get("backbone")) or "its own"
-    flag = f"--backbone {named.label}"
+    flag = f"--backbone {_whole_name(named)}"
     told = [f"{flag}: the other settings are the config's, which were chosen for {own}"]
     before = dict(_branches(config))
     changed = [
@@ -90,6 +91,17 @@ def backbone_notes(config: Config, choices: Choices) -> tuple[str, ...]:
     if changed:
         told.append(f"{flag} lacks a stream: {', '.join(changed)}")
     return tuple(told)
+
+
+def _whole_name(named: Named) -> str:
+    """Return the label of a backbone; of a folder its whole path, for others may be called so."""
+    for key in ("arch", "name_or_folder"):
+        place = str(named.config.get(key) or "")
+        prefix, _, path = place.rpartition(":")
+        if os.path.isabs(path):
+            own = prefix or named.label.partition(":")[0]
+            return f"{own}:{path}"
+    return named.label
 
 
 def folder_part(named: Named | None) -> str:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from plp.datasets import FewShot, Splits
 from plp.datasets.duplicates import Duplicates
+from plp.datasets.readable import inspect_images, refuse_unreadable
 from plp.engine.backbone_choice import backbone_notes, named_backbone
 from plp.engine.build import run_seed
 from plp.engine.choices import Choices
@@ -18,7 +19,7 @@ from plp.engine.duplicates import check_duplicates
 from plp.engine.pixel_options import reading_of
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
-from plp.errors import ConfigError
+from plp.errors import ConfigError, DataError
 from plp.printable import printable
 from plp.zoo.names import Named
 
@@ -65,13 +66,27 @@ def set_up(
     options = DataOptions.of(config)
     splits = list_images(source)
     few = draw_from(splits, options, seed)
-    duplicates = check_duplicates(source, splits, few, options)
+    try:
+        duplicates = check_duplicates(source, splits, few, options)
+    except DataError as error:  # what else is wrong is told in the same message
+        raise DataError(f"{error}{_also_unreadable(few, options)}") from error
     unused = _unused_fraction(config, choices, splits)
     told = backbone_notes(loaded, choices)
     few = few._replace(notes=(*few.notes, *unused, *duplicates.notes, *told))
     return Setup(
         config, recipe, seed, device, options, few, duplicates, named_backbone(loaded, choices)
     )
+
+
+def _also_unreadable(few: FewShot, options: DataOptions) -> str:
+    """Return which images of a run cannot be read, as part of a message; '' if all can."""
+    items = list(dict.fromkeys([*few.train, *few.val, *few.test]))
+    try:
+        found = inspect_images(items if options.verify else [], few.root, reading=options.reading)
+        refuse_unreadable(found)
+    except DataError as error:
+        return f"\n{error}"
+    return ""
 
 
 def _unused_fraction(config: Config, choices: Choices, splits: Splits) -> tuple[str, ...]:

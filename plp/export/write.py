@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from torch.export import ExportedProgram
 
+from plp.datasets.base import some
 from plp.engine.validation_scores import scores_of
-from plp.errors import ConfigError
+from plp.errors import ConfigError, DataError
 from plp.export.check import Check, Run, check
 from plp.export.description import describe
 from plp.export.onnx_file import check_onnx_packages, open_onnx, save_onnx
@@ -19,6 +20,7 @@ from plp.export.trace import trace
 from plp.files import write_atomically, write_text
 from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
+from plp.inference.prediction import Unreadable
 from plp.progress import ticking
 
 logger = logging.getLogger("plp")
@@ -32,12 +34,14 @@ class Exported(NamedTuple):
         description: The JSON file beside it; the same text is inside the file.
         bytes: Size of the file.
         checked: How it compares with the classifier it was made of.
+        unreadable: Images it was to be compared on that could not be read.
     """
 
     path: Path
     description: Path
     bytes: int
     checked: Check
+    unreadable: tuple[Unreadable, ...] = ()
 
     def describe(self) -> str:
         """Return size, difference and speed in a sentence."""
@@ -152,8 +156,8 @@ def _export(
     opened: Callable[[Path], Run],
 ) -> Exported:
     _check_iterations(iterations)
-    for named in [] if images is None else as_images(images):
-        decode(named, classifier.reading)  # what cannot be read is told before the long work
+    # What cannot be read is told before the long work.
+    readable, unreadable = ([], []) if images is None else _sorted_out(classifier, images)
     score = scores_of(classifier.learner)[classifier.score]
     threshold = classifier.rejection.threshold
     program = ClassifierProgram(classifier.learner, score, threshold, iterations)
@@ -165,12 +169,38 @@ def _export(
 
     def write(temporary: Path) -> None:
         save(traced, temporary, text, program)
-        checked.append(check(classifier, opened(temporary), images))
+        checked.append(check(classifier, opened(temporary), readable or None))
 
     with ticking("writing and comparing"):
         write_atomically(path, write, follow=True)
     beside = write_text(path.with_name(f"{path.name}.json"), text + "\n", follow=True)
-    return Exported(path, beside, path.stat().st_size, checked[0])
+    return Exported(path, beside, path.stat().st_size, checked[0], tuple(unreadable))
+
+
+def _sorted_out(classifier: Classifier, images: Any) -> tuple[list[Any], list[Unreadable]]:
+    """Return the images that can be read, and the others.
+
+    Raises:
+        DataError: if none can.
+    """
+    readable: list[Any] = []
+    unreadable: list[Unreadable] = []
+    for named in as_images(images):
+        try:
+            decode(named, classifier.reading)
+            readable.append(named.image)
+        except DataError as error:
+            unreadable.append(Unreadable(named.name, str(error)))
+    told = some([one.reason for one in unreadable])
+    total = len(readable) + len(unreadable)
+    if not readable:
+        raise DataError(f"none of {total} images to compare on can be read: {told}")
+    if unreadable:
+        logger.warning(
+            "%d of %d images cannot be read, the program is compared on the others: %s",
+            len(unreadable), total, told,
+        )  # fmt: skip
+    return readable, unreadable
 
 
 def _check_iterations(iterations: int | None) -> None:

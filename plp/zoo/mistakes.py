@@ -16,21 +16,31 @@ FULL_NAMES = (
 )
 _LISTED = "`plp list --backbones` lists short names."
 _MOST = 4
+_LEAST = 3  # letters that say enough
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     """Return the known names most like one; those that differ in case and separators are alone.
 
+    Names that begin or end with it come first: the rest may be left out, or forgotten.
+
     Example:
         >>> nearest('VIT_B16', ['vit-b32', 'vit-b16', 'rn50'])
         ['vit-b16']
+        >>> nearest('laion2b', ['laion400m_e32', 'laion2b_s34b_b88k', 'openai'])
+        ['laion2b_s34b_b88k', 'laion400m_e32']
     """
     plain: dict[str, list[str]] = {}
     for one in known:
         plain.setdefault(_plain(one), []).append(one)
     if same := plain.get(_plain(name)):
         return same[:most]
-    near = difflib.get_close_matches(_plain(name), list(plain), n=most, cutoff=0.6)
+    word = _plain(name)
+    parts = [key for key in plain if len(word) >= _LEAST and key.startswith(word)]
+    parts += [key for key in plain if len(word) >= _LEAST and key.endswith(word)]
+    parts += [key for key in plain if len(key) >= _LEAST and word.startswith(key)]
+    close = difflib.get_close_matches(word, list(plain), n=most, cutoff=0.6)
+    near = list(dict.fromkeys([*parts, *close]))
     return [one for key in near for one in plain[key]][:most]
 
 

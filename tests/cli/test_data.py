@@ -6,11 +6,15 @@ import sys
 import pytest
 import torchvision
 from image_trees import grow, write_split
+from PIL import Image
 
 from plp.cli import data
 from plp.cli.options import run_tool
 from plp.datasets import BENCHMARKS, OOD_BENCHMARKS
 from plp.datasets.benchmarks import Counts
+from plp.engine.choices import Choices
+from plp.engine.setup import set_up
+from plp.errors import DataError
 
 
 @pytest.fixture
@@ -88,6 +92,36 @@ def test_images_are_read_on_demand(run, root):
     status, out, _ = run("check", "eurosat", "--read", "--root", root)
     assert status == 1
     assert "3.jpg' is no readable image: the file is empty" in out
+
+
+def test_all_kinds_of_faults_are_told_at_once(run, root):
+    for name, write in (("3.jpg", None), ("2.jpg", b"")):
+        victim = root / "eurosat/2750/River" / name
+        victim.unlink()
+        if write is not None:
+            victim.write_bytes(write)
+    status, out, _ = run("check", "eurosat", "--read", "--root", root)
+    assert status == 1
+    assert "1 of 8 images are missing" in out
+    assert "1 of 7 images cannot be read" in out
+
+
+def test_a_folder_tells_conflicts_beside_what_cannot_be_read(run, root):
+    grow(root / "photos", ["ant/1.jpg", "ant/2.jpg", "bee/3.jpg", "bee/4.jpg"])
+    photos = root / "photos"
+    for i, path in enumerate(sorted(photos.rglob("*.jpg"))):
+        path.unlink()
+        Image.new("RGB", (8, 8), (i, 50 * i, 9)).save(path)
+    (photos / "bee/3.jpg").write_bytes((photos / "ant/1.jpg").read_bytes())
+    (photos / "bee/4.jpg").write_bytes(b"")
+    status, out, _ = run("check", "folder", "--read", "--root", photos)
+    assert status == 1
+    assert "1 of 4 images cannot be read" in out
+    assert "training refuses an image in two classes" in out
+    with pytest.raises(DataError) as error:
+        set_up("coop", Choices(dataset="folder", data_root=str(photos), shots=1), "cpu")
+    assert "Expected one class for each image" in str(error.value)
+    assert "images cannot be read" in str(error.value)
 
 
 def test_a_root_of_nothing(run, tmp_path):

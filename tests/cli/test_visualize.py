@@ -80,6 +80,23 @@ def test_unreadable_images_are_passed_over_and_named(visualize, photos, tmp_path
     assert (tmp_path / "pictures" / "000.png").is_file()
 
 
+def test_pictures_of_an_earlier_call_are_kept(visualize, photos, tmp_path):
+    image, folder = photos / "ant" / "000.png", tmp_path / "pictures"
+    assert visualize(image).status == 0
+    first = (folder / "000.png").read_bytes()
+    assert "earlier call" not in visualize(image).out
+    assert not (folder / "set_aside").exists(), "the same pictures again"
+    shutil.copy(photos / "bee" / "001.png", tmp_path / "000.png")
+    ended = visualize(tmp_path / "000.png")
+    assert f"4 pictures of an earlier call: now in {folder / 'set_aside'}" in ended.out
+    assert (folder / "set_aside" / "000.png").read_bytes() == first
+    assert (folder / "000.png").read_bytes() != first
+    visualize(image)
+    assert {path.name for path in (folder / "set_aside").glob("000*.png")} >= {
+        "000.png", "000_2.png", "000_plans_2.png"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("flags", "part"),
     [

@@ -242,6 +242,18 @@ def test_python_door_refuses(clf, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_images_that_cannot_be_read_are_told_and_the_others_compared(tool, photos, tmp_path):
+    (tmp_path / "bad.png").touch()
+    good = photos / "ant" / "000.png"
+    ended = tool("--check", tmp_path / "bad.png", good, tmp_path / "gone.png", out="b.pt2")
+    assert "2 of 3 images could not be read:" in ended.told()
+    assert "bad.png" in ended.err
+    assert "gone.png" in ended.err
+    assert "2 of 3 images cannot be read, the program is compared on the others" in ended.out
+    assert "on 11 images" in ended.out, "ten of noise, and one"
+    assert list(tmp_path.rglob("b.pt2"))
+
+
 def test_too_large_for_onnx(tmp_path):
     weight = torch.empty(3 * 2**30, dtype=torch.uint8, device="meta")
     huge = SimpleNamespace(state_dict={"weight": weight})
