@@ -106,6 +106,7 @@ class TowerPoints:
             what takes its place. Matrices are [out, in].
         checkpoint_blocks: Keep nothing of a block for the backward pass but what enters it, and
             compute the block once more there.
+        owners: Name of a matrix -> whose its update is, for messages.
     """
 
     extra: Mapping[str, ExtraTokens] = field(default_factory=dict)
@@ -114,6 +115,7 @@ class TowerPoints:
     residuals: Mapping[str, Residual] = field(default_factory=dict)
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     checkpoint_blocks: bool = False
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tokens(self) -> list[ExtraTokens | ReplacedTokens]:

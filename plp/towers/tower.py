@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from plp.errors import ConfigError, did_you_mean
 from plp.towers import parts
 from plp.towers.block import Block
+from plp.towers.checked_update import checked_updates
 from plp.towers.merged import MergedWeights, merged_changes, split_merged
 from plp.towers.parts import Matrix
 from plp.towers.points import NOTHING, LowRankUpdate, Residual, TowerPoints, Update
@@ -96,8 +97,8 @@ class NamedTower(ABC):
         It shares all modules and weights that nothing acts on, and serves the pass it is made for.
 
         Raises:
-            ConfigError: for a name or a block that the tower does not have, or a weight of another
-                shape: saying what there is.
+            ConfigError: for a name or a block that the tower does not have, or a weight or update
+                of another shape: saying what there is.
         """
         if points is None:
             return self
@@ -105,7 +106,7 @@ class NamedTower(ABC):
         matrices = self.matrices() if points.updates or points.weights else {}
         parts.require_matrices(points.updates, matrices)
         weights = weight_changes(points.weights, matrices, self.norms() if points.weights else {})
-        merged, updates = split_merged(points.updates, matrices)
+        merged, updates = split_merged(checked_updates(points, matrices), matrices)
         weights |= merged_changes(merged, matrices, weights)
         modules = {
             matrices[name].module: update

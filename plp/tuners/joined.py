@@ -25,6 +25,7 @@ def joined(found: Mapping[str, TowerPoints]) -> TowerPoints:
     weights: dict[str, Tensor] = {}
     replaced: list[ReplacedTokens] = []
     owners: dict[Any, str] = {}
+    updated: dict[str, str] = {}
     for name, points in found.items():
         extra |= _named(name, points)
         replaced += points.replaced
@@ -35,6 +36,7 @@ def joined(found: Mapping[str, TowerPoints]) -> TowerPoints:
                 _own(owners, f"token {at} before block {block}", name)
         for matrix, update in points.updates.items():
             updates.setdefault(matrix, []).append(update)
+            updated[matrix] = f"{updated[matrix]} or {name!r}" if matrix in updated else repr(name)
         for place, residual in points.residuals.items():
             residuals.setdefault(place, []).append(residual)
         for weight, value in points.weights.items():
@@ -46,6 +48,7 @@ def joined(found: Mapping[str, TowerPoints]) -> TowerPoints:
         {key: _sum(some) for key, some in updates.items()},
         {key: _sum(some) for key, some in residuals.items()},
         weights,
+        owners=updated,
     )
 
 
