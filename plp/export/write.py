@@ -157,7 +157,7 @@ def _export(
 ) -> Exported:
     _check_iterations(iterations)
     # What cannot be read is told before the long work.
-    readable, unreadable = ([], []) if images is None else _sorted_out(classifier, images)
+    readable, unreadable = _sorted_out(classifier, images)
     score = scores_of(classifier.learner)[classifier.score]
     threshold = classifier.rejection.threshold
     program = ClassifierProgram(classifier.learner, score, threshold, iterations)
@@ -185,7 +185,7 @@ def _sorted_out(classifier: Classifier, images: Any) -> tuple[list[Any], list[Un
     """
     readable: list[Any] = []
     unreadable: list[Unreadable] = []
-    for named in as_images(images):
+    for named in [] if images is None else as_images(images):
         try:
             decode(named, classifier.reading)
             readable.append(named.image)
@@ -193,7 +193,7 @@ def _sorted_out(classifier: Classifier, images: Any) -> tuple[list[Any], list[Un
             unreadable.append(Unreadable(named.name, str(error)))
     told = some([one.reason for one in unreadable])
     total = len(readable) + len(unreadable)
-    if not readable:
+    if unreadable and not readable:
         raise DataError(f"none of {total} images to compare on can be read: {told}")
     if unreadable:
         logger.warning(
