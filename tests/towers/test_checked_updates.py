@@ -11,7 +11,7 @@ from plp.tuners.joined import joined
 
 @pytest.fixture(scope="module")
 def tower():
-    return image_cases.build(image_cases.OPEN_CLIP[0])[1]
+    return image_cases.build(next(iter(image_cases.OPEN_CLIP)))[1]
 
 
 def encoded(tower, **updates):
