@@ -32,9 +32,14 @@ def check_backbone(backbone: Any) -> None:
     kind, arch = backbone.get("type"), backbone.get("arch", "ViT-B-16")
     if kind == "OpenCLIPBackbone":
         own, weights = backbone.get("model_config"), backbone.get("pretrained", "openai")
-        if isinstance(arch, str) and own is None:
+        if not isinstance(arch, str):
+            raise ConfigError(
+                f"expected model.backbone.arch to be a name, got {arch!r}. On the command line "
+                "each KEY=VALUE of --cfg-options is an argument of its own"
+            )
+        if own is None:
             check_arch(arch)
-        if isinstance(arch, str) and isinstance(weights, str):
+        if isinstance(weights, str):
             check_weights(arch, weights, own is None)
 
 

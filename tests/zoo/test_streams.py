@@ -5,6 +5,7 @@ import pytest
 from plp.engine.choices import Choices
 from plp.engine.config import choose, load_config
 from plp.errors import ConfigError
+from plp.zoo.check import check_backbone
 from plp.zoo.streams import check_model_streams, known_streams
 from plp.zoo.table import ENTRIES
 
@@ -46,6 +47,11 @@ def test_a_config_is_refused_before_anything_is_built(options, told):
     with pytest.raises(ConfigError) as error:
         choose(load_config("sotglp/vitb16_16shot"), Choices(dataset="textile", options=options))
     assert told in str(error.value)
+
+
+def test_an_arch_that_is_no_text_is_refused():
+    with pytest.raises(ConfigError, match="an argument of its own"):
+        check_backbone(dict(type="OpenCLIPBackbone", arch=["tiny x=1"], model_config=TINY))
 
 
 def test_every_config_looks_at_streams_that_there_are(root):
