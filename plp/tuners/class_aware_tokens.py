@@ -1,5 +1,6 @@
 """Context of each class's own, made of what the frozen model says of the class (TCP)."""
 
+from collections.abc import Mapping
 from typing import final
 
 import torch
@@ -9,11 +10,12 @@ from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
+from plp.prompts.base import Prompt
 from plp.registry import TUNERS
 from plp.towers.points import ReplacedTokens, TowerPoints
 from plp.tuners._blocks import block_tower
 from plp.tuners.base import TextContext, Tuner
-from plp.tuners.contexts import start_length
+from plp.tuners.contexts import context_length, start_length
 
 
 @final
@@ -32,13 +34,16 @@ class ClassAwareTokens(Tuner):
         hidden: Width between the two layers; None for E / 4, as published.
         reference: The reference whose texts the tokens are made of. Of several templates the
             normalised mean counts.
+        prompts: Prompts of the branches, supplied when a learner is built; their contexts are what
+            is replaced.
 
     Attributes:
         meta_in_weight: The first layer, [hidden, E], with `meta_in_bias`; the second is
             `meta_out_weight` [T * D, hidden] with `meta_out_bias`. They start as torch's Linear.
 
     Raises:
-        ConfigError: for a block that the text tower does not have.
+        ConfigError: for a block that the text tower does not have, branches without a learned
+            context in front of their class names, or contexts of another number of tokens.
     """
 
     acts_on_texts = True
@@ -50,6 +55,8 @@ class ClassAwareTokens(Tuner):
         num_tokens: int = 4,
         hidden: int | None = None,
         reference: str = "zero_shot",
+        *,
+        prompts: Mapping[str, Prompt],
     ) -> None:
         super().__init__()
         hidden = max(backbone.embed_dim // 4, 1) if hidden is None else hidden
@@ -60,6 +67,12 @@ class ClassAwareTokens(Tuner):
         count = len(tower.layers())
         if block is not None and not 0 <= block < count:
             raise ConfigError(f"the text tower has blocks 0 to {count - 1}, got {block}")
+        if (tokens := context_length(prompts)) != num_tokens:
+            raise ConfigError(
+                f"num_tokens={num_tokens} with a context of {tokens} tokens: these are what is "
+                f"replaced. Take num_tokens={tokens}, or set the length of the context (num_tokens "
+                "of the branch's prompt)"
+            )
         self.block, self.num_tokens, self.reference = block, num_tokens, reference
         self.acts_on_texts = block is not None
         self.at = start_length(backbone)  # the first token behind them
