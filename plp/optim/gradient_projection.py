@@ -129,7 +129,9 @@ class GradientProjection(ProjectedUpdate):
     compares with a frozen teacher) is removed. The guide itself is never minimized, and momentum
     and weight decay come after the projection. All that is learned counts as one vector.
 
-    A step goes back through the text tower twice.
+    A step goes back through the text tower twice. Several processes project once, the mean of their
+    gradients against the mean of their guides: with parts of equal size, these are the gradients of
+    the whole batch, and the update is that of one process.
 
     Args: See `ProjectedUpdate`. With `--amp fp16` a run takes `AmpGradientProjection` instead.
     """

@@ -3,6 +3,7 @@
 Processes are started by torchrun and talk by gloo; they compare for themselves (`sharded_step.py`).
 """
 
+import os
 from math import ceil
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from plp.learners.sharded_texts import encode_share
 pytestmark = pytest.mark.timeout(600)  # `torchrun` gives up first, and says where it hung
 
 SCRIPT = Path(__file__).with_name("sharded_step.py")
+TESTS = Path(__file__).parents[1]
+PATHS = os.pathsep.join((str(TESTS), str(TESTS.parent)))
 
 
 @pytest.mark.parametrize(
@@ -29,16 +32,16 @@ SCRIPT = Path(__file__).with_name("sharded_step.py")
     ],
 )
 def test_losses_and_gradients_are_those_of_one_process(processes, classes, images):
-    ended = torchrun(processes, SCRIPT, classes, images)
+    ended = torchrun(processes, SCRIPT, classes, images, PYTHONPATH=PATHS)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    assert ended.stdout.count("same: ") == 9
+    assert ended.stdout.count("same: ") == 24, ended.stdout  # rows of its table, and ProGrad's step
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["mean", "own"])
 def test_a_wrong_gradient_would_be_noticed(mistake):
     """Parts that get the mean of the gradients, or that of their own process alone."""
-    ended = torchrun(2, SCRIPT, 5, 4, SHARDED_STEP_MISTAKE=mistake)
+    ended = torchrun(2, SCRIPT, 5, 4, SHARDED_STEP_MISTAKE=mistake, PYTHONPATH=PATHS)
     assert ended.returncode != 0
     assert "Tensor-likes are not close" in ended.stderr
     assert "same: " not in ended.stdout
