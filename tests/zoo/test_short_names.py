@@ -41,10 +41,6 @@ SAME_WEIGHTS = {
 }  # fmt: skip
 
 
-def named(entries):
-    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
-
-
 def test_what_is_read_without_importing_open_clip_is_what_it_says():
     assert list(archs()) == sorted(open_clip.list_models())
     tables = published()
@@ -67,26 +63,28 @@ def test_another_layout_of_open_clip_is_asked(monkeypatch):
         published.cache_clear()
 
 
-@named(OPEN_CLIP)
-def test_arch_tag_and_size_are_those_of_open_clip(entry):
-    assert (entry.arch, entry.pretrained) in open_clip.list_pretrained()
-    config = open_clip.get_model_config(entry.arch)
-    assert config["vision_cfg"]["image_size"] == entry.image_size
-    assert entry.tower == tower_of(config)
+def test_arch_tag_and_size_are_those_of_open_clip():
+    known = open_clip.list_pretrained()
+    for entry in OPEN_CLIP:
+        assert (entry.arch, entry.pretrained) in known
+        config = open_clip.get_model_config(entry.arch)
+        found = (config["vision_cfg"]["image_size"], tower_of(config))
+        assert (entry.image_size, entry.tower) == found, entry.name
 
 
-@named(TIMM)
-def test_timm_names_sizes_and_licences_are_those_of_timm(entry):
-    name = entry.arch.removeprefix("timm:")
-    assert name in timm.list_models(pretrained=True)
-    stated = get_pretrained_cfg(name)
-    assert stated.input_size[-1] == entry.image_size
-    assert LICENCES[stated.license] in entry.licence
+def test_timm_names_sizes_and_licences_are_those_of_timm():
+    known = timm.list_models(pretrained=True)
+    for entry in TIMM:
+        name = entry.arch.removeprefix("timm:")
+        assert name in known
+        stated = get_pretrained_cfg(name)
+        assert stated.input_size[-1] == entry.image_size, name
+        assert LICENCES[stated.license] in entry.licence, name
 
 
-@pytest.mark.parametrize(("name", "same"), SAME_WEIGHTS.items())
-def test_licences_are_those_that_timm_states_for_the_same_weights(name, same):
-    assert LICENCES[get_pretrained_cfg(same).license] in ENTRIES[name].licence
+def test_licences_are_those_that_timm_states_for_the_same_weights():
+    for name, same in SAME_WEIGHTS.items():
+        assert LICENCES[get_pretrained_cfg(same).license] in ENTRIES[name].licence, name
 
 
 @pytest.mark.slow
@@ -109,20 +107,20 @@ def test_the_streams_of_a_resnet():
     assert set(ResNetTower(model.visual).streams) == {"tokens", "value"}
 
 
-@named(list(ENTRIES.values()))
-def test_a_name_is_short_plain_and_found_again_from_its_config(entry):
-    assert entry.name == entry.name.lower()
-    assert all(part.isalnum() for part in entry.name.split("-"))
-    assert label_of(entry.config) == entry.name
-    assert find_backbone(entry.name).config == entry.config
-    assert find_backbone(entry.full_name).label == entry.name
+def test_a_name_is_short_plain_and_found_again_from_its_config():
+    for entry in ENTRIES.values():
+        assert entry.name == entry.name.lower()
+        assert all(part.isalnum() for part in entry.name.split("-")), entry.name
+        assert label_of(entry.config) == entry.name
+        assert find_backbone(entry.name).config == entry.config
+        assert find_backbone(entry.full_name).label == entry.name
 
 
-@named(list(ENTRIES.values()))
-def test_its_class_takes_its_config(entry):
-    config = dict(entry.config)
-    parameters = inspect.signature(BACKBONES.get(config.pop("type"))).parameters
-    assert set(config) <= set(parameters)
+def test_the_class_of_each_takes_its_config():
+    for entry in ENTRIES.values():
+        config = dict(entry.config)
+        parameters = inspect.signature(BACKBONES.get(config.pop("type"))).parameters
+        assert set(config) <= set(parameters), entry.name
 
 
 def test_the_page_has_the_table(root):
