@@ -95,6 +95,7 @@ def test_the_test_of_a_run_reports_progress_and_accuracy_before_the_report(
     assert testing < accuracy < report
 
 
+@pytest.mark.slow
 def test_test_and_ood_report_progress(tool, trained, tiny_config, photos, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "EVERY", 0.0)
     data = ("--dataset", "folder", "--data-root", photos, "--device", "cpu")

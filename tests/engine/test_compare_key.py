@@ -53,9 +53,8 @@ def test_nothing_changed(parts_of):
     assert parts_of() == parts_of()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+CHANGES = {  # what they change of the key
+    ("config",): [
         {"optim_wrapper__optimizer__lr": 0.051},
         {"train_cfg__max_epochs": 5},
         {"model__branches__local__selector__k": 9},
@@ -63,27 +62,23 @@ def test_nothing_changed(parts_of):
         {"selection": "val"},
         {"amp": "bf16"},
     ],
-)
-def test_config(parts_of, change):
-    assert changed(parts_of(), parts_of(**change)) == {"config"}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
+    # what no number depends on
+    (): [
         {"data__num_workers": 1},
         {"data__verify": False},
         {"save_seconds": 99},
         {"work_dir": "elsewhere"},
     ],
-)
-def test_what_no_number_depends_on(parts_of, change):
-    assert changed(parts_of(), parts_of(**change)) == set()
+    # the draw
+    ("config", "data"): [{"seed": 2}, {"shots": 1}, {"data__sampler": "stratified"}],
+}
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"shots": 1}, {"data__sampler": "stratified"}])
-def test_the_draw_is_config_and_data(parts_of, change):
-    assert changed(parts_of(), parts_of(**change)) == {"config", "data"}
+@pytest.mark.parametrize("parts", CHANGES, ids="-".join)
+def test_settings(parts_of, parts):
+    before = parts_of()
+    found = {str(one): changed(before, parts_of(**one)) for one in CHANGES[parts]}
+    assert found == {one: set(parts) for one in found}
 
 
 def test_moving_the_data_changes_nothing(parts_of, insects, tmp_path):
@@ -93,25 +88,29 @@ def test_moving_the_data_changes_nothing(parts_of, insects, tmp_path):
     assert changed(before, parts_of(data=moved)) == set()
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda root: (root / "ant").rename(root / "aunt"),
-        lambda root: (root / "ant" / "000.png").unlink(),
-        lambda root: shutil.copy(root / "bee" / "000.png", root / "bee" / "999.png"),
-        lambda root: [path.write_bytes(path.read_bytes() + b"x") for path in root.rglob("*.png")],
-        lambda root: swap(root / "ant" / "000.png"),
-        lambda root: (
-            make_photos(root.parent / "more", {"others": 40, "wasp": 4})
-            and shutil.move(root.parent / "more/wasp", root)
-        ),
+EDITS = {  # of the images, one after the other
+    "image new": lambda root: shutil.copy(root / "bee" / "000.png", root / "bee" / "999.png"),
+    "image gone": lambda root: (root / "bee" / "999.png").unlink(),
+    "same size": lambda root: swap(root / "ant" / "000.png"),
+    "images replaced": lambda root: [
+        path.write_bytes(path.read_bytes() + b"x") for path in root.rglob("*.png")
     ],
-    ids=["class renamed", "image gone", "image new", "images replaced", "same size", "class new"],
-)
-def test_data(parts_of, insects, edit):
-    before = parts_of()
-    edit(insects)
-    assert changed(before, parts_of()) == {"data"}
+    "class new": lambda root: (
+        make_photos(root.parent / "more", {"others": 40, "wasp": 4})
+        and shutil.move(root.parent / "more/wasp", root)
+    ),
+    "class renamed": lambda root: (root / "ant").rename(root / "aunt"),
+}
+
+
+def test_data(parts_of, insects):
+    before, found = parts_of(), {}
+    for name, edit in EDITS.items():
+        edit(insects)
+        now = parts_of()
+        found[name] = changed(before, now)
+        before = now
+    assert found == {name: {"data"} for name in EDITS}
 
 
 def test_weights_count_by_content_not_by_place(parts_of, tiny_file, tmp_path):
@@ -133,14 +132,14 @@ def test_torch(parts_of, monkeypatch):
     assert changed(before, parts_of()) == {"torch"}
 
 
-@pytest.mark.parametrize("package", ["timm", "pillow", "scikit-learn", "mmengine"])
-def test_other_packages(parts_of, monkeypatch, package):
+def test_other_packages(parts_of, monkeypatch):
     before, found = parts_of(), versions()
-    major, minor = found[package].split(".")[:2]
-    monkeypatch.setattr(digests, "versions", lambda: found | {package: f"{major}.{minor}.77"})
-    assert changed(before, parts_of()) == set()
-    monkeypatch.setattr(digests, "versions", lambda: found | {package: f"{major}.{minor}9.0"})
-    assert changed(before, parts_of()) == {"packages"}
+    for package in ("timm", "pillow", "scikit-learn", "mmengine"):
+        major, minor = found[package].split(".")[:2]
+        for other, parts in ((f"{minor}.77", set()), (f"{minor}9.0", {"packages"})):
+            changes = {package: f"{major}.{other}"}
+            monkeypatch.setattr(digests, "versions", lambda changes=changes: found | changes)
+            assert changed(before, parts_of()) == parts, changes
 
 
 def test_modules_of_the_users_own(parts_of, config_with, monkeypatch):

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import re
 
 import pytest
 import torch
-from engine.test_feature_cache import PLAIN, assert_same_numbers, told
+from engine.test_feature_cache import PLAIN, SHORT, assert_same_numbers, told
 from learners.own_tuner import OwnTuner
+from representatives import slow_but
 from tiny_runs import read_result
 from torch import nn
 
@@ -46,8 +48,8 @@ class FirstBlockTuner(Tuner):
 FIRST = PLAIN + TUNED.format("FirstBlockTuner")
 KINDS = {  # lines of the config; what of 12 training, 6 validation, 18 test images goes to disk
     "prefix": (OWN, 36),
-    "prefix of fixed views": (TUNED.format("OwnTuner") + VIEWS.format(2), 48),
-    "random views": (TUNED.format("OwnTuner"), 24),
+    "prefix of fixed views": (SHORT + TUNED.format("OwnTuner") + VIEWS.format(2), 48),
+    "random views": (SHORT + TUNED.format("OwnTuner"), 24),
     "frozen features": (FIRST, 24),
 }
 
@@ -75,7 +77,15 @@ def notes_of(folder):
     return [note for note in read_result(folder)["notes"] if "tuners act" in note]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+NOTES = {  # what the note says of each kind
+    "prefix": (r"from block 1 on \(of ", r"MiB per view: train, val, test \("),
+    "prefix of fixed views": ("from block 1 on",),
+    "random views": ("of training images nothing is kept", "MiB per view: val, test"),
+    "frozen features": ("kept: the frozen tower's features of val, test$",),
+}
+
+
+@pytest.mark.parametrize("kind", slow_but(("prefix", "random views"), KINDS))
 def test_on_disk_the_numbers_are_those_without_a_cache(
     kind, configs, train_tool, tmp_path, blocks_run
 ):
@@ -90,12 +100,15 @@ def test_on_disk_the_numbers_are_those_without_a_cache(
         assert told(ended.out) == (total, known, total - known)
         assert_same_numbers(tmp_path / name, tmp_path / "without", exact=False)
         assert len(notes_of(tmp_path / name)) == 1
+        notes = read_result(tmp_path / name)["notes"]
+        for part in NOTES[kind]:
+            assert any(re.search(part, note) for note in notes), (part, notes)
     if kind.startswith("prefix"):
         assert blocks_run.get(0, 0) == 1  # the black image that says how large a prefix is
         assert blocks_run[1] > 12
 
 
-@pytest.mark.parametrize("lines", [OWN, FIRST])
+@pytest.mark.parametrize("lines", slow_but((OWN,), (OWN, FIRST)))
 def test_in_memory_likewise(lines, config_with, train_tool, tmp_path):
     config = config_with(lines + VIEWS.format(1))
     memory = ("--cfg-options", "data.cache_features=True")
@@ -104,33 +117,13 @@ def test_in_memory_likewise(lines, config_with, train_tool, tmp_path):
     assert_same_numbers(tmp_path / "with", tmp_path / "without", exact=False)
 
 
-class TestNotes:
-    def train(self, train_tool, config, tmp_path, *options):
-        cache = f"data.feature_cache={tmp_path / 'cache'}"
-        ended = train_tool("--cfg-options", cache, *options, config=config)
-        assert ended.status == 0, ended.err
-        return read_result(tmp_path / "work")["notes"]
-
-    def test_what_a_prefix_takes(self, configs, train_tool, tmp_path):
-        notes = self.train(train_tool, configs["prefix"], tmp_path)
-        (note,) = [one for one in notes if "tuners act" in one]
-        assert "from block 1 on (of " in note
-        assert "MiB per view: train, val, test (" in note
-
-    def test_views_that_do_not_come_back(self, configs, train_tool, tmp_path):
-        notes = self.train(train_tool, configs["random views"], tmp_path)
-        assert any("of training images nothing is kept" in note for note in notes)
-        assert any("MiB per view: val, test" in note for note in notes)
-
-    def test_no_block_in_front(self, configs, train_tool, tmp_path):
-        notes = self.train(train_tool, configs["frozen features"], tmp_path)
-        (note,) = [one for one in notes if "tuners act" in one]
-        assert note.endswith("kept: the frozen tower's features of val, test")
-
-    def test_no_room(self, configs, train_tool, tmp_path):
-        notes = self.train(train_tool, configs["prefix"], tmp_path, "data.prefix_cache=0")
-        left_out = [note for note in notes if "data.prefix_cache=0 MiB" in note]
-        assert [note.split(":")[0] for note in left_out] == ["train", "val", "test"]
+def test_no_room_is_noted(configs, train_tool, tmp_path):
+    options = (f"data.feature_cache={tmp_path / 'cache'}", "data.prefix_cache=0")
+    ended = train_tool("--cfg-options", *options, config=configs["prefix"])
+    assert ended.status == 0, ended.err
+    notes = read_result(tmp_path / "work")["notes"]
+    left_out = [note for note in notes if "data.prefix_cache=0 MiB" in note]
+    assert [note.split(":")[0] for note in left_out] == ["train", "val", "test"]
 
 
 @pytest.fixture
@@ -151,6 +144,7 @@ def test_parts_get_room_in_their_order(learner, photos):
     assert kept_parts(parts, learner, 1, limit=1, asked=["test"]).parts == ("test",)
 
 
+@pytest.mark.slow
 def test_another_block_is_another_store(configs, train_tool, tmp_path, config_with):
     cache = ("--cfg-options", f"data.feature_cache={tmp_path / 'cache'}")
     for name in ("prefix", "frozen features"):

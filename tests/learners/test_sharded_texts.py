@@ -24,11 +24,12 @@ TESTS = Path(__file__).parents[1]
 PATHS = os.pathsep.join((str(TESTS), str(TESTS.parent)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processes", "classes", "images"),
     [
         (2, 5, 4),  # parts of 3 and 2 classes
-        pytest.param(3, 4, 6, marks=pytest.mark.slow),  # of 2, 2 and none
+        (3, 4, 6),  # of 2, 2 and none
     ],
 )
 def test_losses_and_gradients_are_those_of_one_process(processes, classes, images):

@@ -23,6 +23,7 @@ def peak(learner, classes):
     return used.peak
 
 
+@pytest.mark.slow
 def test_memory_of_a_step_hardly_grows_with_the_classes(root, tiny_options):
     """With `text_chunk`; without, it grows in proportion."""
 
