@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 from small_clip import CLASSES, SMALL, classifier_of
 from small_towers import fitting
@@ -16,10 +18,16 @@ from plp.testing.clip_weights import write_clip_weights
 
 
 @pytest.fixture(autouse=True)
-def unchecked():
-    """Without the shape checks of the test run: comparing sizes, they tie a trace to its batch."""
+def unchecked(request):
+    """Without the shape checks of the test run: comparing sizes, they tie a trace to its batch.
+
+    Traced programs are cycles that hold their weights, and few objects: Python's collector, which
+    counts objects, leaves 50 MB of each lie. Long tests trace many.
+    """
     with as_installed():
         yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
