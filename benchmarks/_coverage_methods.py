@@ -70,8 +70,8 @@ class Cost(NamedTuple):
 
 def learner_of(backbone: Any, config: str, options: Mapping[str, Any] | None = None) -> Any:
     """Build a method around a backbone."""
+    from plp.config.load import load_config, merge_options
     from plp.engine.build import local_seed
-    from plp.engine.config import load_config, merge_options
     from plp.registry import MODELS
 
     loaded = load_config(ROOT / "configs" / f"{config}.py")

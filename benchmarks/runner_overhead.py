@@ -72,10 +72,10 @@ def build(
     """Write images, and build the Runner that `tools/train.py` would."""
     from mmengine.config import Config
 
+    from plp.config.data_options import DataOptions
+    from plp.config.load import load_config
     from plp.datasets import FewShot, Item
-    from plp.engine.config import load_config
     from plp.engine.data import build_loaders
-    from plp.engine.data_options import DataOptions
     from plp.engine.runner import build_runner
     from plp.evaluation import ClassificationMetric
     from plp.hooks import EpochSeedHook, ProgressHook, SaveHook

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from plp import _opencv
+from plp import _moved, _opencv
+from plp.package import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["__version__", "build_learner", "load"]
 
 _opencv.install()
+_moved.install()
 
 
 def __getattr__(name: str) -> Any:
@@ -17,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return build_learner
     if name == "load":
-        from plp.inference.loading import load
+        from plp.api import load
 
         return load
     raise AttributeError(f"module 'plp' has no attribute {name!r}")

@@ -19,10 +19,10 @@ from tiny_runs import CLASSES as INSECTS
 from tiny_runs import make_photos
 
 import plp
+from plp.config import load as configs
+from plp.config.load import Choices, choose, load_config, merge_options
 from plp.datasets import DataSource
-from plp.engine import config as configs
 from plp.engine.build import local_seed
-from plp.engine.config import Choices, choose, load_config, merge_options
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.train import train
 from plp.errors import ConfigError

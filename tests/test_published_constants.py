@@ -9,11 +9,11 @@ from mmengine.registry import PARAM_SCHEDULERS
 from small_towers import fitting
 
 import plp
+from plp.config import load as configs
+from plp.config.length import with_length
+from plp.config.load import Choices, choose, load_config, merge_options
+from plp.config.rates import settled_schedulers
 from plp.datasets import Textile
-from plp.engine import config as configs
-from plp.engine.config import Choices, choose, load_config, merge_options
-from plp.engine.length import with_length
-from plp.engine.rates import settled_schedulers
 from plp.testing.clip_weights import TINY
 
 pytestmark = pytest.mark.slow  # the default run keeps to minutes

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from plp.engine.option_values import parse_value
+from plp.config.values import parse_value
 from plp.errors import ConfigError
 
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Sequence
 
 from plp.cli.flags.collect import parser
+from plp.config.command import tool_command
 from plp.engine.places import check_folder_target
-from plp.engine.result import git_commit, versions
 from plp.errors import ConfigError
-from plp.report.command import tool_command
+from plp.package import git_commit, versions
 from plp.report.compare_report import write_comparison
 from plp.results import Run, in_order
 from plp.results.collect import collect_runs

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from plp.cli.flags.compare import parser
 from plp.cli.options import choices_of
-from plp.engine.compare import INTERRUPTED, State, Wanted, compare, is_done, survey
-from plp.engine.compare.job import Job
-from plp.engine.compare.sources import expand
-from plp.report.command import tool_command
+from plp.config.command import tool_command
+from plp.sweeps.compare import INTERRUPTED, State, Wanted, compare, is_done, survey
+from plp.sweeps.compare.job import Job
+from plp.sweeps.compare.sources import expand
 from plp.wording import count
 
 logger = logging.getLogger("plp")

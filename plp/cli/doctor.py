@@ -14,9 +14,9 @@ from plp.backbones._lite_weights import find_lite_files
 from plp.backbones._openclip_hub import cached_tag, require_network
 from plp.cli.flags.doctor import parser
 from plp.datasets import Splits, build_source, source_names
-from plp.engine.feature_cache import cache_folder
-from plp.engine.result import git_commit, versions
 from plp.errors import PlpError, describe_os_error
+from plp.features.cache import cache_folder
+from plp.package import git_commit, versions
 from plp.zoo import ENTRIES
 from plp.zoo.cached import weights_here
 

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from plp import __version__
 from plp.cli.interrupts import heeded_interrupts, kept_interrupts
 from plp.errors import Interrupted, did_you_mean
+from plp.package import VERSION
 
 logger = logging.getLogger("plp")
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage())
         return 0
     if arguments[0] in ("-V", "--version"):
-        print(f"plp {__version__}")
+        print(f"plp {VERSION}")
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
@@ -126,7 +126,7 @@ def _call(name: str, command: Command, argv: Sequence[str] | None) -> None:
     if check := getattr(flags, "check", None):  # what is refused anyway is refused at once
         check(arguments)
     if command.long and os.environ.get("RANK", "0") == "0":  # of torchrun's processes the first
-        logger.info("plp %s, %s: importing torch and the rest", __version__, name)
+        logger.info("plp %s, %s: importing torch and the rest", VERSION, name)
     with heeded_interrupts():
         module = importlib.import_module(command.module)
     module.main(argv)

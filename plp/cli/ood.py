@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plp.checkpoints.run_places import config_and_run
 from plp.cli.flags.ood import parser
 from plp.cli.options import choices_of
 from plp.datasets import OOD_BENCHMARKS, find_ood_folder
-from plp.engine.ood import evaluate_ood
-from plp.engine.ood_file import expand_ood
-from plp.engine.ood_report import table_rows
-from plp.engine.run_places import config_and_run
 from plp.errors import ConfigError
 from plp.inference.recorded import recorded_config
+from plp.ood.file import expand_ood
+from plp.ood.report import table_rows
+from plp.ood.run import evaluate_ood
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO, cast
 
 from plp.cli.cfg_options import CfgOptions
-from plp.engine.choices import AMP, Choices
+from plp.config.choices import AMP, Choices
 from plp.errors import ConfigError, Interrupted, PlpError, describe_os_error
 from plp.printable import PlainStream
 from plp.zoo import find_backbone

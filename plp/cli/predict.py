@@ -6,16 +6,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from plp.api import Classifier, load
 from plp.cli.flags.predict import parser
 from plp.cli.rows import FORMATS
-from plp.engine.compare.progress import clock
 from plp.engine.places import check_file_target
 from plp.engine.transport import transport_notes, watching_transport
 from plp.errors import ConfigError, DataError
 from plp.files import write_atomically
-from plp.inference import Classifier, Prediction, Unreadable, list_and_report, load
+from plp.inference import Prediction, Unreadable, list_and_report
 from plp.printable import printable
 from plp.report.html import readable
+from plp.sweeps.compare.progress import clock
 
 _EVERY = 2.0  # seconds between two lines of progress
 _MOST_NAMED = 20

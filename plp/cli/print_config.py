@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from plp.cli.flags.print_config import parser
 from plp.cli.options import choices_of
-from plp.engine.config import choose, load_config
+from plp.config.load import choose, load_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:

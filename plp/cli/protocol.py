@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from plp.cli.compare import compare_as_asked, show_end, show_jobs, told_interrupt, wanted_of
 from plp.cli.flags.protocol import FEW_SHOT, parser
 from plp.cli.ood import by_name
-from plp.engine.compare import state_of
-from plp.engine.compare.sources import expand
-from plp.engine.ood_file import expand_ood
-from plp.engine.protocols import Asked, plan_protocol, refuse_bound_methods, run_protocol
+from plp.config.command import tool_command
 from plp.errors import ConfigError
-from plp.report.command import tool_command
+from plp.ood.file import expand_ood
+from plp.sweeps.compare import state_of
+from plp.sweeps.compare.sources import expand
+from plp.sweeps.protocols import Asked, plan_protocol, refuse_bound_methods, run_protocol
 
 SHOTS = {FEW_SHOT: [1, 2, 4, 8, 16]}
 

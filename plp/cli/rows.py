@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import final
 
-from plp.inference import Classifier, Prediction, Unreadable
+from plp.api import Classifier
+from plp.inference import Prediction, Unreadable
 from plp.printable import printable, safe_cell
 from plp.report.html import readable
 

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Sequence
 
+from plp.checkpoints.run_places import config_and_run
 from plp.cli.flags.test import parser
 from plp.cli.options import choices_of
 from plp.cli.tables import accuracy_lines
 from plp.engine.evaluate import evaluate_checkpoint
-from plp.engine.run_places import config_and_run
 from plp.inference.recorded import recorded_config
 
 

@@ -8,13 +8,13 @@ from plp.cli.flags.train import parser
 from plp.cli.options import choices_of
 from plp.cli.tables import accuracy_lines
 from plp.engine.processes import leave
-from plp.engine.train import train
+from plp.report.finished_run import train_and_report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read flags, train, show the result."""
     arguments = parser().parse_args(argv)
-    outcome = train(
+    outcome = train_and_report(
         arguments.config,
         choices_of(arguments),
         work_dir=arguments.work_dir,

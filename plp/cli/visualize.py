@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from plp.api import Classifier
 from plp.cli.flags.visualize import parser
 from plp.cli.predict import load_asked, refuse_unreadable
 from plp.datasets.base import some
@@ -17,7 +18,7 @@ from plp.engine.places import check_folder_target
 from plp.errors import ConfigError, DataError
 from plp.figure_text import drawing
 from plp.files import write_bytes
-from plp.inference import Classifier, Explanation, Unreadable, list_and_report
+from plp.inference import Explanation, Unreadable, list_and_report
 from plp.inference.images import as_images, decode
 from plp.results.earlier import SET_ASIDE
 from plp.visualization import (

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from plp.datasets.decoders import start_method
+from plp.datasets.decoders import decoders, start_method
 from plp.datasets.epoch_sampler import EpochSampler
 from plp.errors import ConfigError, DataError
 
@@ -109,3 +109,12 @@ def build_loader(
         generator=torch.Generator().manual_seed(seed),
     )
     return Loading(loader, tuple(notes))
+
+
+def in_order(loader: DataLoader, views: int = 1) -> DataLoader:
+    """Return a loader of the same images: all of them, whatever the process, in their order."""
+    workers = decoders(loader.dataset, loader.num_workers, looks=views)
+    return build_loader(
+        loader.dataset, batch_size=min(64, len(loader.dataset)),  # type: ignore[arg-type]
+        shuffle=False, num_workers=workers, views=views, rank=0, world_size=1,
+    ).loader  # fmt: skip

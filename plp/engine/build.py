@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 
-from plp.engine.config import load_config, merge_options
+from plp.config.load import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import MODELS

@@ -9,6 +9,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from plp.backbones.base import Backbone
+from plp.config.data_options import DataOptions
 from plp.datasets import (
     DataSource,
     FewShot,
@@ -26,16 +27,15 @@ from plp.datasets.readable import (
     leave_out_unreadable,
     refuse_unreadable,
 )
-from plp.engine.data_options import DataOptions
-from plp.engine.feature_cache import (
+from plp.engine.part_loader import part_loader
+from plp.errors import ConfigError
+from plp.features.cache import (
     CachedViews,
     cache_folder,
     find_views,
 )
-from plp.engine.feature_filling import fill_stores
-from plp.engine.kept_parts import KeptParts, kept_parts
-from plp.engine.part_loader import part_loader
-from plp.errors import ConfigError
+from plp.features.filling import fill_stores
+from plp.features.kept_parts import KeptParts, kept_parts
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import TRANSFORMS
 from plp.transforms import Transform

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from plp.config.data_options import DataOptions
 from plp.datasets import DataSource, FewShot, Splits
 from plp.datasets.benchmarks import BENCHMARKS
 from plp.datasets.contents import path_of, with_stamps
 from plp.datasets.duplicates import Duplicates, conflicts_in_words, find_duplicates
 from plp.datasets.published_lists import list_digest
-from plp.engine.data_options import DataOptions
 from plp.errors import DataError
 from plp.wording import count
 

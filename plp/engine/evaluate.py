@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from plp.engine.choices import Choices, Classes
+from plp.config.choices import Choices, Classes
 from plp.engine.data import build_loaders
 from plp.engine.places import check_file_target
 from plp.engine.predict import predict_loader

@@ -5,8 +5,7 @@ import logging
 import torch
 from torch.utils.data import DataLoader
 
-from plp.datasets import build_loader
-from plp.datasets.decoders import decoders
+from plp.datasets.loading import in_order
 from plp.engine.data import Loaders
 from plp.evaluation.finite import check_features
 from plp.learners.prompt_learner import PromptLearner
@@ -60,15 +59,6 @@ def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
     found = torch.cat(pooled)
     check_features({"images": found}, "fitting and tuning")
     return Shots(found.unflatten(0, (views, -1)), torch.cat(labels))
-
-
-def in_order(loader: DataLoader, views: int = 1) -> DataLoader:
-    """Return a loader of the same images: all of them, whatever the process, in their order."""
-    workers = decoders(loader.dataset, loader.num_workers, looks=views)
-    return build_loader(
-        loader.dataset, batch_size=min(64, len(loader.dataset)),  # type: ignore[arg-type]
-        shuffle=False, num_workers=workers, views=views, rank=0, world_size=1,
-    ).loader  # fmt: skip
 
 
 def _told(lines: list[str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from plp.engine.data_options import WITHOUT_EFFECT
+from plp.config.data_options import WITHOUT_EFFECT
+from plp.config.pixel_options import same_in_all_runs
 from plp.engine.image_contents import CONTENTS, ImageContents
-from plp.engine.pixel_options import same_in_all_runs
 
 
 def identity_of(run: dict[str, Any], contents: ImageContents, select: str) -> dict[str, Any]:

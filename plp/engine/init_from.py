@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from plp.engine.checkpoint import load_checkpoint
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.errors import CheckpointError, ConfigError
 from plp.learners.prompt_learner import PromptLearner
 

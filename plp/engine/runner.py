@@ -13,9 +13,9 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from plp.config.rates import settled_schedulers
 from plp.engine.data import Loaders
 from plp.engine.processes import DataParallelLearner, environment
-from plp.engine.rates import settled_schedulers
 from plp.errors import ConfigError, PlpError
 from plp.hooks.save import SealHook
 from plp.learners.prompt_learner import PromptLearner

@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from plp.config.backbone_choice import backbone_notes, named_backbone
+from plp.config.choices import Choices
+from plp.config.data_options import DataOptions
+from plp.config.load import choose, load_config
+from plp.config.pixel_options import reading_of
 from plp.datasets import FewShot, Splits
 from plp.datasets.duplicates import Duplicates
 from plp.datasets.readable import inspect_images, refuse_unreadable
-from plp.engine.backbone_choice import backbone_notes, named_backbone
 from plp.engine.build import run_seed
-from plp.engine.choices import Choices
-from plp.engine.config import choose, load_config
 from plp.engine.data import draw_from, list_images
-from plp.engine.data_options import DataOptions
 from plp.engine.duplicates import check_duplicates
-from plp.engine.pixel_options import reading_of
 from plp.engine.result import forget_peak
 from plp.engine.runner import check_device
 from plp.errors import ConfigError, DataError

@@ -6,26 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxtyping import Float
 from mmengine.config import Config
 from mmengine.dist import barrier, get_world_size, is_main_process
+from torch import Tensor
 
+from plp.checkpoints import checkpoint as checkpoints
+from plp.checkpoints.header_trust import named_by, record_of
+from plp.config.choices import Choices
+from plp.config.command import train_command
+from plp.config.data_options import DataOptions
+from plp.config.length import with_length
+from plp.config.load import wants_report
+from plp.config.rates import check_restored, rate_notes
+from plp.config.schedule import most_epochs, save_seconds
+from plp.datasets import FewShot
 from plp.datasets.listed import check_class_names
-from plp.engine import checkpoint as checkpoints
+from plp.datasets.loading import in_order
 from plp.engine import processes
 from plp.engine.announce import announce
 from plp.engine.build import build_learner
-from plp.engine.choices import Choices
 from plp.engine.data import Loaders, build_loaders
-from plp.engine.fitting import fit, in_order, tune
-from plp.engine.header_trust import named_by, record_of
+from plp.engine.fitting import fit, tune
 from plp.engine.identity import identity_of
 from plp.engine.image_contents import SHOTS, contents_of
 from plp.engine.init_from import init_from
-from plp.engine.length import with_length
 from plp.engine.mmengine_objects import forgetting_runs
 from plp.engine.predict import predict_loader
-from plp.engine.rates import check_restored, rate_notes
-from plp.engine.report import leave_report, wants_report
 from plp.engine.result import (
     NAME,
     Stopwatch,
@@ -35,11 +42,9 @@ from plp.engine.result import (
     write_result,
 )
 from plp.engine.runner import build_runner, check_schedule
-from plp.engine.schedule import most_epochs, save_seconds
 from plp.engine.selection import selection_notes, selection_of
 from plp.engine.setup import Setup, as_begun, check_texts, set_up
 from plp.engine.transport import transport_entries, warn_of_transport, watching_transport
-from plp.engine.validation_scores import scores_of_logits, validation_scores
 from plp.engine.work_dir import (
     default_work_dir,
     own_work_dir,
@@ -54,7 +59,7 @@ from plp.hooks.save import BEST
 from plp.learners.prompt_learner import PromptLearner
 from plp.learners.readable_names import names_note
 from plp.learners.shortened import ShortenedTextsWarning
-from plp.report.command import train_command
+from plp.scoring.validation import scores_of_logits, validation_scores
 from plp.sealed_tensors import stated_digest
 
 logger = logging.getLogger("plp")
@@ -67,11 +72,22 @@ class TrainResult(NamedTuple):
         report: Accuracy on the test images.
         result: What stands in `result.json`.
         work_dir: Where checkpoint, result and curves are.
+        learner: The trained learner, in evaluation mode.
+        images: Its images, in the order of the test.
+        options: The `data` section of its config.
+        validation: Out-of-distribution scores of its validation images, by name; empty without
+            any, and in all processes but the first.
+        wants_report: Whether the config asks for a report.
     """
 
     report: ClassificationReport
     result: dict[str, Any]
     work_dir: Path
+    learner: PromptLearner
+    images: FewShot
+    options: DataOptions
+    validation: Mapping[str, Float[Tensor, " _"]]
+    wants_report: bool
 
 
 def train(
@@ -84,7 +100,9 @@ def train(
     launcher: str = "none",
     tested: Callable[[ClassificationReport], None] | None = None,
 ) -> TrainResult:
-    """Train on the shots, test once on the test images, write everything to the work directory.
+    """Train on the shots, test once on the test images, write result and checkpoint.
+
+    `plp.report.finished_run.train_and_report` does the same and leaves `report.html`.
 
     Args:
         config: Config, config file, or method such as 'sotglp'.
@@ -95,8 +113,8 @@ def train(
         device: Such as 'cpu' or 'cuda:1'; by default a GPU if there is one.
         launcher: 'none', or 'pytorch' under torchrun: this process is one of several, of which the
             first writes; see docs/many_gpus.md.
-        tested: Called with the accuracies as soon as they are known, before `report.html` is made;
-            in a run of several processes by the first.
+        tested: Called with the accuracies as soon as they are known; in a run of several processes
+            by the first.
 
     Raises:
         PlpError: for anything a user can mend.
@@ -208,9 +226,9 @@ def _train_in(
         "command": command,
         "weights": record_of(learner.backbone) if _names_weights(config) else None,
     }
+    scores: Mapping[str, Tensor] = {}
     if is_main_process():
         result |= report_entries(report)
-        scores = {}
         if loaders.val is not None:
             scores = validation_scores(learner, loaders.val, contents.for_threshold())
         check_state(learner.state_dict(), "training")
@@ -218,9 +236,9 @@ def _train_in(
         checkpoints.save_checkpoint(path, learner, info, scores)
         result["checkpoint_digest"] = stated_digest(path)
         write_result(folder / NAME, result)
-        if with_report:
-            leave_report(folder, result, report, learner, options, loaders.few, scores)
-    return TrainResult(report, result, folder)
+    return TrainResult(
+        report, result, folder, learner.eval(), loaders.few, options, scores, with_report
+    )
 
 
 def _names_weights(config: Config) -> bool:

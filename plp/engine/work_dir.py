@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
+from plp.config.backbone_choice import folder_part
 from plp.datasets import FewShot
-from plp.engine.backbone_choice import folder_part
 from plp.engine.image_contents import CONTENTS, changed_contents
 from plp.engine.one_writer import FolderLock, busy
 from plp.engine.places import check_folder_target

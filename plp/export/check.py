@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from plp.engine.validation_scores import scores_of
 from plp.errors import ExportError
 from plp.export.program import in_float32
 from plp.inference.classifier import Classifier
@@ -17,6 +16,7 @@ from plp.inference.images import as_images, decode
 from plp.learners.prompt_learner import PromptLearner
 from plp.probability import probabilities_of
 from plp.reader import asked_for
+from plp.scoring.validation import scores_of
 from plp.tuners.low_rank import LowRank
 
 TOLERANCE = 1e-4

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import plp
 from plp.errors import ConfigError
 from plp.export.program import ClassifierProgram
 from plp.inference.classifier import Classifier
+from plp.package import VERSION
 from plp.transforms import ClipEval, EvalTransform, Letterbox, ResizedCenterCrop, Squash
 from plp.transforms.size import Size, plain_size
 
@@ -31,7 +31,7 @@ def describe(classifier: Classifier, program: ClassifierProgram) -> dict[str, An
     }
     return {
         "format": FORMAT,
-        "plp": plp.__version__,
+        "plp": VERSION,
         "class_names": list(classifier.class_names),
         "input": {
             "name": INPUT,

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from torch.export import ExportedProgram
 
 from plp.datasets.base import some
-from plp.engine.validation_scores import scores_of
 from plp.errors import ConfigError, DataError
 from plp.export.check import Check, Run, check
 from plp.export.description import describe
@@ -22,6 +21,7 @@ from plp.inference.classifier import Classifier
 from plp.inference.images import as_images, decode
 from plp.inference.prediction import Unreadable
 from plp.progress import ticking
+from plp.scoring.validation import scores_of
 
 logger = logging.getLogger("plp")
 

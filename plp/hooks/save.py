@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from plp.checkpoints.checkpoint import save_checkpoint
 from plp.checksums import DIGEST, note_unchecked, value_digest
-from plp.engine.checkpoint import save_checkpoint
 from plp.errors import CheckpointError
 from plp.files import write_atomically
 from plp.hooks.json_lines import read_lines, rows_digest, up_to

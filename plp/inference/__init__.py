@@ -1,14 +1,14 @@
 """Asking a trained classifier: load, predict, reject, explain."""
 
-from plp.inference.classifier import Classifier
+from typing import Any
+
+from plp._moved import moved_name
 from plp.inference.explanation import Explanation
 from plp.inference.files import list_and_report, list_images
-from plp.inference.loading import load
 from plp.inference.prediction import Prediction, Unreadable
 from plp.inference.rejection import Rejection, choose_rejection, fewest_images
 
 __all__ = [
-    "Classifier",
     "Explanation",
     "Prediction",
     "Rejection",
@@ -17,5 +17,9 @@ __all__ = [
     "fewest_images",
     "list_and_report",
     "list_images",
-    "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Give `Classifier` and `load`, which moved to `plp.api`, with a warning."""
+    return moved_name(__name__, name)

@@ -4,14 +4,13 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.engine.checkpoint import save_checkpoint
-from plp.engine.validation_scores import scores_of, usual_score
+from plp.checkpoints.checkpoint import save_checkpoint
 from plp.errors import ConfigError, DataError
 from plp.evaluation.finite import check_scores
 from plp.inference.explanation import Explanation, explain
@@ -25,12 +24,10 @@ from plp.inference.trained_on import without_shots
 from plp.learners.prompt_learner import PromptLearner
 from plp.probability import Probability
 from plp.reader import asked_for
+from plp.scoring.validation import scores_of, usual_score
 from plp.structures import Evidence
 from plp.transforms import Transform
 from plp.transforms.pixels import Reading
-
-if TYPE_CHECKING:
-    from plp.export import Exported
 
 logger = logging.getLogger("plp")
 
@@ -39,9 +36,10 @@ _AS_PUBLISHED = Reading()
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
-@final
 class Classifier:
-    """Predicts, rejects and explains with a trained learner; `plp.load` makes one.
+    """Predicts, rejects and explains with a trained learner.
+
+    `plp.load` makes one that can be exported too (`plp.api.Classifier`).
 
     Texts are encoded once, when it is made. Methods may be called from several threads at a time;
     nothing of the learner changes.
@@ -200,25 +198,6 @@ class Classifier:
         """Save a checkpoint with the scores that thresholds are chosen from, for `plp.load`."""
         info = {k: v for k, v in self.info.items() if k not in ("format", "class_names")}
         return save_checkpoint(path, self.learner, info, self._validation_scores, follow=True)
-
-    def export(
-        self, path: str | Path, images: Any = None, *, iterations: int | None = None
-    ) -> "Exported":
-        """Write the classifier as one file that runs without plp, checked against this one.
-
-        Args:
-            path: Ends in `.onnx`, or in `.pt2` for torch. See docs/export.md.
-            images: Real images to check it on, beside noise, as `predict` takes them.
-            iterations: Sinkhorn iterations; see `plp.export.ClassifierProgram`.
-
-        Raises:
-            ConfigError: for another ending, missing packages, or a method whose texts depend on the
-                image.
-            ExportError: if it cannot be traced, or its numbers differ by more than 1e-4.
-        """
-        from plp.export.write import export
-
-        return export(self, path, images, iterations=iterations)
 
     def __repr__(self) -> str:
         backbone = type(self.learner.backbone).__name__

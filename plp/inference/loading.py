@@ -5,19 +5,19 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+from plp.checkpoints.checkpoint import Checkpoint, load_checkpoint, reading_header, restore
+from plp.checkpoints.given_weights import word_of
+from plp.checkpoints.header_trust import check_header, names_own_data
+from plp.config.data_options import DataOptions
+from plp.config.load import look_in
+from plp.config.pixel_options import reading_of
 from plp.engine.build import build_learner
-from plp.engine.checkpoint import Checkpoint, load_checkpoint, reading_header, restore
-from plp.engine.config import look_in
 from plp.engine.data import transform_for
-from plp.engine.data_options import DataOptions
-from plp.engine.given_weights import word_of
-from plp.engine.header_trust import check_header, names_own_data
-from plp.engine.pixel_options import reading_of
 from plp.engine.runner import check_device
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.inference.classifier import Classifier
@@ -30,8 +30,12 @@ from plp.transforms import Transform
 logger = logging.getLogger("plp")
 
 
+AnyClassifier = TypeVar("AnyClassifier", bound=Classifier)
+
+
 def load(
     checkpoint: str | Path,
+    kind: type[AnyClassifier],
     *,
     pretrained: str | Path | None = None,
     device: str | None = None,
@@ -40,56 +44,22 @@ def load(
     probability: Probability | None = None,
     trust_code: bool = False,
     trust_header: bool = False,
-) -> Classifier:
-    """Load a trained classifier.
-
-    Everything but the frozen backbone is in the checkpoint: what was learned, class names, prompts,
-    preprocessing, and the scores that the threshold is chosen from. The file may have been moved,
-    config and training data may be gone.
-
-    Args:
-        checkpoint: The work directory of a run, or its `model.safetensors`.
-        pretrained: Weights of the backbone, if they are not where they were in training: the same
-            weights in a file, or a tag; a folder where the model came from one. They take the place
-            of those that the checkpoint names.
-        device: Such as 'cpu' or 'cuda:1'; None for a GPU if there is one.
-        score: Out-of-distribution score to reject by; None for GL-MCM where a branch looks at
-            patches, else MCM.
-        recall: Share of in-distribution images to accept.
-        probability: 'softmax', or 'sigmoid' where the backbone was trained with a sigmoid loss
-            (SigLIP); None for that of the training, softmax where it says nothing.
-        trust_code: Import the modules that the checkpoint's config names. A checkpoint holds no
-            code, but it may name components outside plp; importing those runs what is in them.
-        trust_header: Open what the checkpoint's header names: files, folders, repositories. Without
-            it only weights of open_clip's own table are, and those of a run's own work directory on
-            the machine that trained it.
-
-    Raises:
-        CheckpointError: if there is no checkpoint, or it names code or files and is not trusted.
-        WeightsError: if the backbone's weights cannot be had, naming them.
-        ConfigError: for a device that is not there, an unknown score, a recall that is no share, a
-            sigmoid where the backbone has no logit bias.
-
-    Example:
-        >>> import plp
-        >>> clf = plp.load("work_dirs/sotglp/lite_16shot/textile_16shot_seed1")  # doctest: +SKIP
-        >>> clf.predict("photo.jpg")[0].label  # doctest: +SKIP
-        'flawless textile'
-    """
+) -> AnyClassifier:
+    """Load a trained classifier of a kind; arguments and errors are those of `plp.load`."""
     saved = load_checkpoint(checkpoint)
     guard = contextlib.nullcontext() if trust_code else reading_header(checkpoint)
     with guard:  # a user's own code keeps its tracebacks
         return _load(
-            checkpoint, saved, pretrained, device, score, recall, probability,
+            checkpoint, kind, saved, pretrained, device, score, recall, probability,
             trust_code, trust_header,
         )  # fmt: skip
 
 
 def _load(
-    checkpoint: str | Path, saved: Checkpoint, pretrained: str | Path | None, device: str | None,
-    score: str | None, recall: float, probability: Probability | None,
-    trust_code: bool, trust_header: bool,
-) -> Classifier:  # fmt: skip
+    checkpoint: str | Path, kind: type[AnyClassifier], saved: Checkpoint,
+    pretrained: str | Path | None, device: str | None, score: str | None, recall: float,
+    probability: Probability | None, trust_code: bool, trust_header: bool,
+) -> AnyClassifier:  # fmt: skip
     config = config_of(saved)
     if not trust_code:
         refuse_code(config, checkpoint)
@@ -108,7 +78,7 @@ def _load(
     restore(learner, saved)
     transform = _transform(config, saved, learner)
     reading = reading_of(config.data)  # off where the checkpoint does not speak of it
-    return Classifier(
+    return kind(
         learner.to(device), transform, saved.validation_scores,
         score=score, recall=recall, info=saved.info,
         compare_shots=trust_header or names_own_data(saved.info, checkpoint),

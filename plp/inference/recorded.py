@@ -5,12 +5,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from plp.checkpoints.checkpoint import load_checkpoint
+from plp.checkpoints.given_weights import weights_key
+from plp.checkpoints.header_trust import check_header, names_own_data
+from plp.config.choices import Choices, Classes
+from plp.config.load import merge_options
 from plp.datasets import source_names
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.choices import Choices, Classes
-from plp.engine.config import merge_options
-from plp.engine.given_weights import weights_key
-from plp.engine.header_trust import check_header, names_own_data
 from plp.errors import CheckpointError, ConfigError, DataError
 from plp.inference.loading import config_of, import_recorded_modules, refuse_code
 from plp.results.stated import stated_text

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.engine.validation_scores import score_batch
 from plp.errors import DataError
 from plp.evaluation.finite import PREDICTION, check_logits, check_scores, not_finite
 from plp.inference.reading import Chunk
 from plp.learners.prompt_learner import PromptLearner
 from plp.scores.base import Score
+from plp.scoring.validation import score_batch
 from plp.structures import Evidence
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from mmengine.config import Config
 from PIL import Image
 
+from plp.config.data_options import DataOptions
 from plp.datasets import FewShot
 from plp.datasets.contents import equal_files, stamps, with_stamps
 from plp.engine.build import run_seed
 from plp.engine.data import draw
-from plp.engine.data_options import DataOptions
 from plp.engine.image_contents import stamps_of
 from plp.inference.images import Named
 from plp.inference.named_types import types_of

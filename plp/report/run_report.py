@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.engine.pixel_options import reading_of
+from plp.config.pixel_options import reading_of
 from plp.evaluation import calibration_report
 from plp.hooks.json_lines import read_rows
 from plp.report.page import page

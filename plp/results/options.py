@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plp.engine.data_options import WITHOUT_EFFECT
+from plp.config.data_options import WITHOUT_EFFECT
 
 if TYPE_CHECKING:
     from plp.results.run import Run

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from plp.engine.data_options import WITHOUT_EFFECT, DataOptions
+from plp.config.data_options import WITHOUT_EFFECT, DataOptions
 from plp.errors import DataError
 from plp.zoo.names import label_of
 

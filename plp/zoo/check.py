@@ -18,7 +18,7 @@ def check_backbone(backbone: Any) -> None:
     """Refuse names of arch and weights that mean nothing, and files that cannot be weights.
 
     Of open_clip's backbone; classes of the user's own are left alone. What a library or files tell
-    is asked by `plp.engine.backbone_files`.
+    is asked by `plp.config.backbone_files`.
 
     Args:
         backbone: `model.backbone` of a config.

@@ -14,10 +14,10 @@ from timm.models import save_for_hf
 from torch.testing import assert_close
 
 from plp.backbones import ImageOnlyBackbone, _openclip_hub
-from plp.engine.compare.digests import config_digest
 from plp.engine.data import transform_for
 from plp.errors import ConfigError, WeightsError
 from plp.structures import PromptTokens
+from plp.sweeps.compare.digests import config_digest
 from plp.towers.points import ExtraTokens, TowerPoints
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}

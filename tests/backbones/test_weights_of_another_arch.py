@@ -11,8 +11,8 @@ from plp.backbones._openclip_build import build_model
 from plp.backbones._openclip_check import check_fit, read_fitting
 from plp.backbones._openclip_sizes import sizes_of_config, sizes_of_weights
 from plp.backbones._openclip_weights import read_checkpoint
-from plp.engine.choices import Choices
-from plp.engine.config import choose, load_config
+from plp.config.choices import Choices
+from plp.config.load import choose, load_config
 from plp.errors import ConfigError, WeightsError
 from plp.testing.clip_weights import TINY, clip_weights, state_dict
 from plp.zoo.published import arch_config

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from tiny_runs import CLASSES, MAINS, make_photos, read_result
 
 from plp.cli import main as door
-from plp.engine.compare import Wanted, make_plan
+from plp.sweeps.compare import Wanted, make_plan
 from plp.testing.clip_weights import TINY, clip_weights, state_dict
 
 

@@ -6,10 +6,10 @@ import pytest
 from image_trees import write_split
 from tiny_runs import CLASSES, make_photos, read_result
 
+from plp.config.load import Choices, choose, load_config
 from plp.datasets import BENCHMARKS
-from plp.engine.compare.sources import find_datasets
-from plp.engine.config import Choices, choose, load_config
 from plp.errors import ConfigError
+from plp.sweeps.compare.sources import find_datasets
 
 RECIPE = {
     "optim_wrapper.optimizer.lr": 0.001,

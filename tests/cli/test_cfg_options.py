@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from plp.cli.cfg_options import CfgOptions
-from plp.engine.option_values import option_words, parse_value
+from plp.config.values import option_words, parse_value
 from plp.errors import ConfigError
 
 

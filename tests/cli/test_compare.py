@@ -12,11 +12,11 @@ from tiny_runs import read_result
 
 from plp.cli import collect, compare
 from plp.cli.options import run_tool
-from plp.engine.compare import key, worker
-from plp.engine.compare.compare import only_one
 from plp.engine.one_writer import only_writer
 from plp.errors import DataError
 from plp.hooks import ProgressHook
+from plp.sweeps.compare import key, worker
+from plp.sweeps.compare.compare import only_one
 
 pytestmark = pytest.mark.slow  # the default run keeps to minutes
 
@@ -158,7 +158,7 @@ def test_a_job_that_fails_is_recorded_and_the_others_go_on(compared, tmp_path, m
             raise DataError("no image today")
         return train(config, choices, **keywords)
 
-    monkeypatch.setattr(worker, "train", refuse)
+    monkeypatch.setattr(worker, "train_and_report", refuse)
     status, said, results = compared(shots=(1,), seeds=(1, 2, 3))
     assert status == 1
     (title,) = results["failures"]
@@ -170,7 +170,7 @@ def test_a_job_that_fails_is_recorded_and_the_others_go_on(compared, tmp_path, m
     assert "\n\nOptions: `train_cfg.max_epochs=1`\n\nNot there: 1 run, 1 of them failed.\n" in table
     logs = [folder / "log.txt" for folder in run_folders(tmp_path / "out")]
     assert "no image today" in logs[0].read_text()
-    monkeypatch.setattr(worker, "train", train)
+    monkeypatch.setattr(worker, "train_and_report", train)
     status, said, results = compared(shots=(1,), seeds=(1, 2, 3))
     assert (status, results["failures"]) == (0, {})
     assert "3 runs: 2 done already, 1 to run" in said
@@ -182,7 +182,7 @@ def test_a_bug_in_a_component_is_a_failure_with_its_traceback_in_the_log(
     def fail(*_, **__):
         raise ZeroDivisionError("of a component")
 
-    monkeypatch.setattr(worker, "train", fail)
+    monkeypatch.setattr(worker, "train_and_report", fail)
     status, said, results = compared(shots=(1,), seeds=(1,))
     assert status == 1
     assert "ZeroDivisionError: of a component (traceback in" in said
@@ -293,7 +293,7 @@ def test_changed_while_it_runs(compared, tmp_path, monkeypatch):
         outdated = job._replace(parts={**job.parts, "data": "0" * 64})
         return execute(outdated, keys)._replace(job=job)
 
-    monkeypatch.setattr("plp.engine.compare.pool.execute", later)
+    monkeypatch.setattr("plp.sweeps.compare.pool.execute", later)
     status, said, _ = compared(shots=(1,), seeds=(1,))
     assert status == 1
     assert "data changed since the comparison began: start it again" in said

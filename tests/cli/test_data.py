@@ -10,9 +10,9 @@ from PIL import Image
 
 from plp.cli import data
 from plp.cli.options import run_tool
+from plp.config.choices import Choices
 from plp.datasets import BENCHMARKS, OOD_BENCHMARKS
 from plp.datasets.benchmarks import Counts
-from plp.engine.choices import Choices
 from plp.engine.setup import set_up
 from plp.errors import DataError
 

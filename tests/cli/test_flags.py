@@ -124,10 +124,10 @@ def test_an_unknown_flag_gets_the_nearest(argv, said, capsys):
 def test_what_help_names_is_what_there_is():
     from plp.cli.rows import FORMATS
     from plp.datasets import OOD_BENCHMARKS
-    from plp.engine.compare.sources import GROUPS
     from plp.export.write import FORMATS as PROGRAMS
     from plp.inference.rejection import RECALL
     from plp.registry import COMPONENTS
+    from plp.sweeps.compare.sources import GROUPS
 
     assert tuple(FORMATS) == known.ROWS
     assert tuple(PROGRAMS) == known.PROGRAMS

@@ -5,7 +5,7 @@ import json
 import pytest
 from tiny_runs import make_photos, read_result
 
-from plp.engine.choices import Choices
+from plp.config.choices import Choices
 from plp.errors import ConfigError
 
 

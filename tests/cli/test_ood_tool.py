@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from tiny_runs import CLASSES, MAINS, make_photos
 
+from plp.checkpoints.checkpoint import load_checkpoint
+from plp.checkpoints.run_places import config_and_run
 from plp.cli import ood as ood_cli
 from plp.cli.options import run_tool
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.run_places import config_and_run
 from plp.evaluation import ood_metrics
 
 

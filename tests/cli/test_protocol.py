@@ -12,10 +12,10 @@ from plp.cli import protocol
 from plp.cli.ood import by_name
 from plp.cli.options import run_tool
 from plp.datasets import BENCHMARKS, OOD_BENCHMARKS
-from plp.engine.compare import find_methods
-from plp.engine.compare.sources import GROUPS
 from plp.errors import ConfigError, DataError
 from plp.results.protocol_tables import harmonic_mean
+from plp.sweeps.compare import find_methods
+from plp.sweeps.compare.sources import GROUPS
 
 QUICK = ("--cfg-options", "train_cfg.max_epochs=1")
 FIVE = ("ant", "bee", "cat", "dog", "elk")
@@ -178,9 +178,9 @@ def test_a_subset_classifies_as_the_columns_of_all_classes(
         "test", tiny_config, trained, "--dataset", "folder", "--data-root", photos,
         "--classes", "new", "--device", "cpu",
     ).told()  # fmt: skip
+    from plp.checkpoints.checkpoint import load_checkpoint, restore
+    from plp.config.load import Choices
     from plp.engine.build import build_learner
-    from plp.engine.checkpoint import load_checkpoint, restore
-    from plp.engine.config import Choices
     from plp.engine.data import build_loaders
     from plp.engine.setup import set_up
 

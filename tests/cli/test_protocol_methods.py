@@ -10,7 +10,7 @@ from tiny_runs import make_photos
 
 from plp.cli import protocol
 from plp.cli.options import run_tool
-from plp.engine.config import load_config
+from plp.config.load import load_config
 from plp.testing.clip_weights import TINY
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from tiny_runs import CLASSES, MAINS, Ended, make_photos, read_result
 from tiny_siglip import BIAS, SCALE, SIZE, write_siglip
 
 import plp
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.cli import export, predict, visualize
 from plp.cli.options import run_tool
-from plp.engine.checkpoint import load_checkpoint
 
 CONFIG = """\
 _base_ = {base!r}

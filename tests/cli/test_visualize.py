@@ -8,11 +8,11 @@ from PIL import Image
 from tiny_runs import CLASSES, Ended
 
 import plp
+from plp.checkpoints.checkpoint import save_checkpoint
 from plp.cli import visualize as cli
 from plp.cli.options import run_tool
+from plp.config.load import load_config
 from plp.engine.build import build_learner
-from plp.engine.checkpoint import save_checkpoint
-from plp.engine.config import load_config
 
 
 @pytest.fixture

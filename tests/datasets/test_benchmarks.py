@@ -5,10 +5,10 @@ import shutil
 import pytest
 from image_trees import SPLITS_ROOT, grow, grow_split, rows_of, write_split
 
+from plp.config.load import load_config
 from plp.datasets import BENCHMARKS, build_source, normalise_dataset_name, sample, source_names
 from plp.datasets.benchmarks import Counts, templates
 from plp.datasets.published_lists import list_digest
-from plp.engine.config import load_config
 from plp.errors import ConfigError, DataError, UnknownComponentError
 from plp.registry import DATASETS
 

@@ -11,8 +11,8 @@ from plp.datasets.benchmarks import Counts
 from plp.datasets.check import Found, check_benchmark, missing_files, other_roots
 from plp.datasets.imagenet_classes import clip_names, synsets
 from plp.datasets.walk import walk_images
-from plp.engine.ood_sets import list_ood_set
 from plp.errors import DataError, UnknownComponentError
+from plp.ood.sets import list_ood_set
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from PIL import Image
 from plp.datasets import Folder
 from plp.datasets.skipped import Reason, Tally
 from plp.datasets.walk import walk_images
-from plp.engine.ood_sets import list_ood_set
 from plp.inference import list_images
+from plp.ood.sets import list_ood_set
 
 SUFFIXES = ("jpg", "JPEG", "jpe", "jfif", "png", "avif", "webp", "qoi")
 TOOLS = ("@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "__MACOSX", ".thumbs")

@@ -6,7 +6,7 @@ import re
 import pytest
 from small_towers import WITHOUT_LITE
 
-from plp.engine.config import _of_shots, load_config
+from plp.config.load import _of_shots, load_config
 
 HEADER = "method,dataset,shots,num_seeds,seeds,mean,std,other_code\n"
 SUMMARY = HEADER + (

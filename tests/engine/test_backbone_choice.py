@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from representatives import slow_but
 
-from plp.engine.backbone_choice import backbone_notes, folder_part, named_backbone
-from plp.engine.choices import Choices
-from plp.engine.config import choose, load_config
-from plp.engine.config_paths import config_folder, known_methods
+from plp.config.backbone_choice import backbone_notes, folder_part, named_backbone
+from plp.config.choices import Choices
+from plp.config.load import choose, load_config
+from plp.config.paths import config_folder, known_methods
 from plp.errors import ConfigError, PlpError, WeightsError
 from plp.zoo import ENTRIES, find_backbone, label_of
 

@@ -3,7 +3,7 @@
 import pytest
 from tiny_runs import CLASSES, make_photos
 
-from plp.engine.checkpoint import check_class_names, load_checkpoint
+from plp.checkpoints.checkpoint import check_class_names, load_checkpoint
 from plp.errors import CheckpointError
 
 
@@ -65,14 +65,14 @@ def test_another_model_is_refused(trained, tool, tiny_config, photos, option, pa
 
 
 def test_newer_formats_are_refused(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("plp.engine.checkpoint.FORMAT", 0)
+    monkeypatch.setattr("plp.checkpoints.checkpoint.FORMAT", 0)
     with pytest.raises(CheckpointError, match="format 2, this plp reads up to 0: update plp"):
         load_checkpoint(trained)
 
 
 def test_another_method_with_the_same_tensors_is_told(trained, tiny_config, photos, caplog):
     """A checkpoint fits a config with another aligner; testing says what differs."""
-    from plp.engine.config import Choices
+    from plp.config.load import Choices
     from plp.engine.evaluate import evaluate_checkpoint
 
     choices = Choices("folder", str(photos), options={"model.branches.local.selector.k": 3})

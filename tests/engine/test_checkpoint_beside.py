@@ -5,7 +5,7 @@ import shutil
 import pytest
 from tiny_runs import read_result
 
-from plp.engine.checkpoint import load_checkpoint
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.sealed_tensors import stated_digest
 
 

@@ -9,11 +9,11 @@ import torch
 from tiny_runs import CLASSES, make_photos
 
 import plp
-from plp.engine.compare import Wanted, digests, make_plan
-from plp.engine.compare.digests import code_digest
-from plp.engine.compare.key import key_of
 from plp.engine.result import versions
 from plp.errors import ConfigError
+from plp.sweeps.compare import Wanted, digests, make_plan
+from plp.sweeps.compare.digests import code_digest
+from plp.sweeps.compare.key import key_of
 
 MODULE = "custom_imports = dict(imports=['{}'])\n"
 
@@ -209,7 +209,7 @@ def test_a_new_file_is_code(sources):
 
 
 @pytest.mark.parametrize(
-    "file", ["cli/compare.py", "engine/compare/pool.py", "results/tables.py", "testing/laws.py"]
+    "file", ["cli/compare.py", "sweeps/compare/pool.py", "results/tables.py", "testing/laws.py"]
 )
 def test_code_that_enters_no_number(sources, file):
     before = code_digest()

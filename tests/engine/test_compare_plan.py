@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from tiny_runs import CLASSES, make_photos
 
-from plp.engine.compare import Wanted, find_methods, make_plan
-from plp.engine.compare.compare import only_one, run_missing
-from plp.engine.compare.methods import _distinct
-from plp.engine.compare.progress import Durations
-from plp.engine.compare.sources import find_datasets
-from plp.engine.compare.worker import Outcome
 from plp.errors import ConfigError, DataError, PlpError
+from plp.sweeps.compare import Wanted, find_methods, make_plan
+from plp.sweeps.compare.compare import only_one, run_missing
+from plp.sweeps.compare.methods import _distinct
+from plp.sweeps.compare.progress import Durations
+from plp.sweeps.compare.sources import find_datasets
+from plp.sweeps.compare.worker import Outcome
 
 
 @pytest.fixture
@@ -381,7 +381,7 @@ def test_paths_of_jobs_do_not_lie_in_each_other(wanted, tiny_config, tmp_path):
 )
 def test_threads_of_a_worker(monkeypatch, asked, expected):
     """A share of the cores, or what OMP_NUM_THREADS says."""
-    from plp.engine.compare.compare import _threads
+    from plp.sweeps.compare.compare import _threads
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if asked is not None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from plp.engine import config_paths
-from plp.engine.config import load_config
-from plp.engine.config_paths import (
+from plp.checkpoints.run_places import find_checkpoint
+from plp.config import paths as config_paths
+from plp.config.load import load_config
+from plp.config.paths import (
     check_config,
     check_file,
     config_folder,
@@ -15,7 +16,6 @@ from plp.engine.config_paths import (
     known_methods,
     nearest,
 )
-from plp.engine.run_places import find_checkpoint
 from plp.errors import ConfigError
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tiny_runs import make_photos, read_result
 
+from plp.checkpoints.checkpoint import load_checkpoint
+from plp.config.data_options import DataOptions
 from plp.datasets import Coop, Folder, Item, Splits, sample
 from plp.datasets.benchmarks import BENCHMARKS
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.data_options import DataOptions
 from plp.engine.duplicates import check_duplicates
 from plp.errors import DataError
 

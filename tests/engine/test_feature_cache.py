@@ -18,12 +18,12 @@ from tiny_runs import read_result
 
 from plp import files
 from plp.backbones import OpenCLIPBackbone
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.cli.options import run_tool
 from plp.cli.train import main
 from plp.datasets import feature_store, images, readable
-from plp.engine import encoding
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.feature_cache import cache_folder
+from plp.features import encoding
+from plp.features.cache import cache_folder
 from plp.testing.clip_weights import TINY, write_clip_weights
 
 SHORT = "train_cfg.update(max_epochs=2)\n"  # every view of two is seen

@@ -17,9 +17,9 @@ from unchecked import as_installed
 
 from plp.datasets import FeatureStore, ImageDataset, Item
 from plp.datasets import claims as claiming
-from plp.engine import feature_filling
-from plp.engine.feature_cache import CachedViews
-from plp.engine.feature_filling import fill_stores
+from plp.features import filling as feature_filling
+from plp.features.cache import CachedViews
+from plp.features.filling import fill_stores
 from plp.structures import ImageFeatures
 from plp.transforms import ClipEval
 

@@ -6,13 +6,13 @@ from representatives import slow_but
 from stop_hook import StoppedError
 from tiny_runs import read_result
 
+from plp.checkpoints.checkpoint import load_checkpoint
+from plp.config.data_options import DataOptions
+from plp.config.load import Choices, load_config
 from plp.engine import checkpoint, fitting
 from plp.engine import train as training
 from plp.engine.build import build_learner
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.config import Choices, load_config
 from plp.engine.data import build_loaders
-from plp.engine.data_options import DataOptions
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.setup import set_up
 from plp.engine.train import train

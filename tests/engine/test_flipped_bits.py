@@ -13,14 +13,14 @@ import torch
 from safetensors import safe_open
 
 from plp.backbones._lite_joint import TextMap, cached_text_map
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.checksums import value_digest
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.compare import state as compared
 from plp.engine.result import write_result
 from plp.engine.work_dir import read_state
 from plp.errors import PlpError
 from plp.hooks.json_lines import read_lines, rows_digest
 from plp.results.run import read_result
+from plp.sweeps.compare import state as compared
 
 FEW, MANY = 12, 240
 

@@ -8,8 +8,8 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 from mmengine.runner import amp
 from tiny_runs import read_result
 
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.engine import setup
-from plp.engine.checkpoint import load_checkpoint
 
 RUN = ("--amp", "fp16")
 

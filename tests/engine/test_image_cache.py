@@ -7,11 +7,11 @@ import pytest
 import torch
 from tiny_runs import make_photos
 
+from plp.config.data_options import DataOptions
 from plp.datasets import Folder, Item, View, decoded, images, readable, sample
 from plp.engine.build import build_learner
 from plp.engine.crop_dataset import CropDataset
 from plp.engine.data import build_loaders
-from plp.engine.data_options import DataOptions
 from plp.errors import ConfigError, DataError
 
 

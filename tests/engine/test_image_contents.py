@@ -6,9 +6,9 @@ import os
 import pytest
 
 from plp.checksums import json_digest
-from plp.engine.compare import contents
-from plp.engine.compare.contents import Contents
 from plp.files import content_digest
+from plp.sweeps.compare import contents
+from plp.sweeps.compare.contents import Contents
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from representatives import slow_but
 from stop_hook import StoppedError
 from tiny_runs import make_photos
 
-from plp.engine.choices import Choices
-from plp.engine.length import check_length, lengths_of, with_length
-from plp.engine.rates import settled_schedulers
+from plp.config.choices import Choices
+from plp.config.length import check_length, lengths_of, with_length
+from plp.config.rates import settled_schedulers
 from plp.engine.train import train
 from plp.errors import ConfigError
 
@@ -109,7 +109,7 @@ def test_a_run_that_was_cut_off_ends_as_the_unbroken_one(run, tmp_path, epoch):
         run("cut", stop=epoch)
     result = run("cut", resume=True)
     assert result["accuracy"] == expected["accuracy"]
-    from plp.engine.checkpoint import load_checkpoint
+    from plp.checkpoints.checkpoint import load_checkpoint
 
     one, other = (load_checkpoint(tmp_path / name).state for name in ("cut", "whole"))
     assert one.keys() == other.keys()

@@ -10,11 +10,11 @@ import torch
 from processes import together, torchrun
 from tiny_runs import CLASSES, make_photos, read_result
 
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.cli import train
 from plp.cli.options import run_tool
 from plp.datasets import feature_store
 from plp.engine import processes
-from plp.engine.checkpoint import load_checkpoint
 from plp.engine.one_writer import only_writer
 from plp.engine.processes import join, share_of_batch
 from plp.errors import ConfigError

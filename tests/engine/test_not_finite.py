@@ -13,12 +13,12 @@ from plp.branches.global_branch import GlobalBranch
 from plp.branches.linear_probe import LinearProbe
 from plp.branches.local_branch import LocalBranch
 from plp.engine import train as training
-from plp.engine.compare.worker import LOG
 from plp.engine.runner import PlpRunner
 from plp.errors import NotFiniteError
 from plp.evaluation import classification_report, outcomes
 from plp.evaluation.finite import check_logits, check_scores, check_state
 from plp.scores.mcm import MCM
+from plp.sweeps.compare.worker import LOG
 
 NAN, INF = float("nan"), float("inf")
 

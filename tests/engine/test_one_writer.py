@@ -11,13 +11,13 @@ from tiny_runs import read_result
 
 from plp.datasets import claims
 from plp.engine import work_dir
-from plp.engine.compare.compare import only_one
 from plp.engine.one_writer import LOCK, FolderLock, only_writer
-from plp.engine.ood_folder import NAME as OOD_RESULT
-from plp.engine.ood_folder import own_ood_folder
 from plp.engine.work_dir import own_work_dir
 from plp.errors import ConfigError
 from plp.hooks.save import STATE
+from plp.ood.folder import NAME as OOD_RESULT
+from plp.ood.folder import own_ood_folder
+from plp.sweeps.compare.compare import only_one
 
 pytest.importorskip("fcntl", reason="locks are those of POSIX")
 

@@ -8,10 +8,10 @@ from torch.testing import assert_close
 
 from plp.datasets import ImageDataset, Item
 from plp.engine.build import build_learner
-from plp.engine.ood_cache import store_features
-from plp.engine.ood_scores import choose_scores
-from plp.engine.ood_stream import score_images
 from plp.errors import DataError
+from plp.ood.cache import store_features
+from plp.ood.stream import score_images
+from plp.scoring.choose import choose_scores
 from plp.transforms import ClipEval
 
 

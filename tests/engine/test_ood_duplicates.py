@@ -8,8 +8,8 @@ from tiny_runs import make_photos
 
 from plp.datasets import Item
 from plp.datasets.contents import stamps
-from plp.engine.ood_duplicates import find_duplicates_of_sets
-from plp.engine.ood_sets import ID, OODSet
+from plp.ood.duplicates import find_duplicates_of_sets
+from plp.ood.sets import ID, OODSet
 
 
 def set_of(name, root, *paths):

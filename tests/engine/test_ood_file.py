@@ -3,8 +3,8 @@
 import pytest
 
 from plp.cli.ood import by_name
-from plp.engine.ood_file import expand_ood, read_ood_file
 from plp.errors import ConfigError, DataError
+from plp.ood.file import expand_ood, read_ood_file
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import torch
 from processes import context
 from tiny_runs import CLASSES
 
+from plp.config.load import load_config
 from plp.datasets import ImageDataset, Item
 from plp.datasets.decoding import Decoded, Traits
 from plp.datasets.images import Sample
 from plp.engine.build import build_learner
-from plp.engine.config import load_config
-from plp.engine.ood_scores import choose_scores
-from plp.engine.ood_stream import score_images
+from plp.ood.stream import score_images
+from plp.scoring.choose import choose_scores
 from plp.transforms import ClipEval
 
 STATM = Path("/proc/self/statm")

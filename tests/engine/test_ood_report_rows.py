@@ -2,7 +2,7 @@
 
 import pytest
 
-from plp.engine.ood_report import table_rows
+from plp.ood.report import table_rows
 
 
 def result(groups):

@@ -7,14 +7,14 @@ import torch
 from tiny_runs import CLASSES
 from torch.testing import assert_close
 
+from plp.config.load import load_config
 from plp.datasets import Folder, ImageDataset
 from plp.engine.build import build_learner
-from plp.engine.config import load_config
-from plp.engine.ood_scores import choose_scores, settings_of
-from plp.engine.ood_stream import look, score_images
 from plp.errors import ConfigError
+from plp.ood.stream import look, score_images
 from plp.registry import SCORES
 from plp.scores import GlobalLocalMCM, Score
+from plp.scoring.choose import choose_scores, settings_of
 from plp.transforms import ClipEval
 
 

@@ -10,13 +10,13 @@ from PIL import Image
 from tiny_runs import CLASSES, make_photos, read_result
 
 import plp
-from plp.engine.checkpoint import load_checkpoint
-from plp.engine.choices import Choices
-from plp.engine.config import choose, load_config
+from plp.checkpoints.checkpoint import load_checkpoint
+from plp.config.choices import Choices
+from plp.config.load import choose, load_config
+from plp.config.pixel_options import same_in_all_runs
 from plp.engine.evaluate import evaluate_checkpoint
-from plp.engine.ood import evaluate_ood
-from plp.engine.pixel_options import same_in_all_runs
 from plp.errors import ConfigError
+from plp.ood.run import evaluate_ood
 
 TURNS = {  # what undoes an orientation, the other way round
     1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90,
@@ -203,9 +203,9 @@ def test_states_and_runs_of_before_the_keys_are_of_the_usual_kind():
 
 
 def test_a_description_says_how_files_are_read(turned, run_of):
-    from plp.engine.validation_scores import scores_of
     from plp.export.description import describe
     from plp.export.program import ClassifierProgram
+    from plp.scoring.validation import scores_of
 
     folder, _ = run_of(turned, "run", "data.value_range=[0,4095]")
     clf = plp.load(folder, device="cpu")

@@ -12,14 +12,14 @@ from representatives import slow_but
 from tiny_runs import read_result
 from torch import nn
 
+from plp.config.data_options import DataOptions
+from plp.config.load import load_config
 from plp.datasets import ImageDataset, Item
 from plp.engine.build import build_learner
-from plp.engine.config import load_config
-from plp.engine.data_options import DataOptions
-from plp.engine.kept_parts import kept_parts, mebibytes_per_view
-from plp.engine.ood_cache import store_features
-from plp.engine.ood_stream import Scoring, score_images
 from plp.errors import ConfigError
+from plp.features.kept_parts import kept_parts, mebibytes_per_view
+from plp.ood.cache import store_features
+from plp.ood.stream import Scoring, score_images
 from plp.registry import SCORES, TUNERS
 from plp.towers import image_pass
 from plp.towers.points import ExtraTokens, TowerPoints

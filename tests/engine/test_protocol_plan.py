@@ -4,12 +4,12 @@ import pytest
 from image_trees import grow
 from tiny_runs import make_photos, write_config
 
+from plp.config.load import choose, load_config
 from plp.datasets import BENCHMARKS
 from plp.datasets.imagenet_classes import synsets
-from plp.engine.compare import Wanted
-from plp.engine.config import choose, load_config
-from plp.engine.protocols import Asked, plan_protocol
 from plp.errors import ConfigError
+from plp.sweeps.compare import Wanted
+from plp.sweeps.protocols import Asked, plan_protocol
 
 FIVE = ("ant", "bee", "cat", "dog", "elk")
 

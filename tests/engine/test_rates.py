@@ -8,9 +8,9 @@ import pytest
 from mmengine.config import Config
 from tiny_runs import read_result
 
+from plp.config.rates import check_restored, rate_notes
+from plp.config.schedule import check_schedules
 from plp.engine import train as training
-from plp.engine.rates import check_restored, rate_notes
-from plp.engine.schedule import check_schedules
 from plp.errors import ConfigError
 from plp.hooks import ProgressHook
 

@@ -15,9 +15,9 @@ from representatives import slow_but
 from stop_hook import StoppedError
 from tiny_runs import read_result
 
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.cli import train
 from plp.cli.options import run_tool
-from plp.engine.checkpoint import load_checkpoint
 
 SELECT = "selection = 'val'\ntrain_cfg['val_interval'] = 1\n"
 MOMENTS = {

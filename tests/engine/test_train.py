@@ -5,8 +5,8 @@ import torch
 from safetensors import safe_open
 from tiny_runs import CLASSES, read_result
 
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.datasets import Folder, sample
-from plp.engine.checkpoint import load_checkpoint
 from plp.registry import SCORES
 
 

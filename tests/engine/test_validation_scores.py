@@ -4,13 +4,13 @@ import pytest
 import torch
 from tiny_runs import CLASSES
 
+from plp.checkpoints.checkpoint import load_checkpoint, restore
+from plp.config.load import Choices
 from plp.datasets import ImageDataset
 from plp.engine.build import build_learner
-from plp.engine.checkpoint import load_checkpoint, restore
-from plp.engine.config import Choices
 from plp.engine.setup import set_up
-from plp.engine.validation_scores import scores_of, usual_score
 from plp.registry import SCORES
+from plp.scoring.validation import scores_of, usual_score
 from plp.transforms import ClipEval
 
 # The tiny backbone has no bias of logits.

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import auc, precision_recall_curve
 
-from plp.engine.config import load_config
+from plp.config.load import load_config
 from plp.evaluation import ood_metrics
 from plp.prompts.template_sets import template_set
 from plp.transforms import ClipEval

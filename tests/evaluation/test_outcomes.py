@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from plp.engine.build import build_learner
-from plp.engine.validation_scores import scores_of_logits
 from plp.evaluation import ClassificationMetric, classification_report, joined, judge, outcomes
 from plp.registry import SCORES
+from plp.scoring.validation import scores_of_logits
 
 IMAGES, C = 50, 4
 NAMES = [f"class {i}" for i in range(C)]

@@ -13,7 +13,7 @@ from tiny_runs import (  # noqa: F401 - fixtures
 from unchecked import as_installed
 
 import plp
-from plp.inference import Classifier
+from plp.api import Classifier
 from plp.testing.clip_weights import write_clip_weights
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from plp.engine.validation_scores import score_batch, scores_of
-from plp.inference import Classifier
+from plp.api import Classifier
+from plp.scoring.validation import score_batch, scores_of
 from plp.structures import Shots
 from plp.testing.clip_weights import ClipSize
 from plp.transforms import ClipEval

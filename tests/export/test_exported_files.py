@@ -18,12 +18,12 @@ from small_clip import CLASSES
 from tiny_runs import Ended
 from unchecked import as_installed
 
+from plp.api import Classifier
 from plp.cli import export as cli
 from plp.cli.options import run_tool
 from plp.errors import ConfigError, DataError, ExportError
 from plp.export import export_onnx, export_program, onnx_file, write
 from plp.export.description import resize_of, sides_of
-from plp.inference import Classifier
 from plp.transforms import ClipEval, Letterbox, ResizedCenterCrop, Squash
 
 FORBIDDEN = ("plp", "torch", "torchvision", "mmengine")

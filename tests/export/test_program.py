@@ -6,10 +6,10 @@ from small_clip import CLASSES, classifier_of, pixels_of
 from torch.testing import assert_close
 
 import plp
-from plp.engine.validation_scores import scores_of
 from plp.errors import ConfigError, ExportError
 from plp.export import ClassifierProgram, export_onnx, export_program
 from plp.export.trace import trace
+from plp.scoring.validation import scores_of
 
 METHODS = (
     "clap", "clip_adapter", "cliplora", "coop", "gallop", "ivlp", "kgcoop", "linear_probe",
@@ -109,7 +109,7 @@ def test_a_method_is_written_and_checked(small, tmp_path, method, export, suffix
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["maxsim", "unbalanced", "eps001", "prompt_topk", "mean"])
 def test_variants_of_the_local_branch(small, root, variant):
-    from plp.engine.config import load_config
+    from plp.config.load import load_config
 
     own = load_config(root / f"configs/sotglp/lite_16shot_{variant}.py").model.branches.local
     parts = {key: own[key] for key in ("aligner", "selector")}

@@ -7,7 +7,7 @@ import torch
 from stop_hook import StoppedError
 from tiny_runs import read_result
 
-from plp.engine.checkpoint import load_checkpoint
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.transforms.crops import Crops
 
 # Sums on a GPU may be rounded in another order each time.

@@ -5,7 +5,7 @@ import torch
 from stop_hook import StoppedError
 from tiny_runs import CLASSES, make_photos
 
-from plp.engine.choices import Choices
+from plp.config.choices import Choices
 from plp.engine.train import train
 from plp.errors import ConfigError
 from plp.hooks.prompt_aggregation import aggregation_weights

@@ -10,8 +10,8 @@ from tiny_runs import CLASSES, read_result
 from unchecked import as_installed
 
 import plp
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.datasets import Folder, sample
-from plp.engine.checkpoint import load_checkpoint
 from plp.errors import ConfigError, DataError
 from plp.inference import Unreadable, choose_rejection
 from plp.inference.trained_on import trained_on

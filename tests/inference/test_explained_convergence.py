@@ -6,8 +6,8 @@ from matplotlib.text import Text
 from PIL import Image
 from tiny_runs import CLASSES
 
+from plp.api import Classifier
 from plp.engine.build import build_learner
-from plp.inference import Classifier
 from plp.transforms import ClipEval
 from plp.visualization import (
     Explained,

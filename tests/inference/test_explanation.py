@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from tiny_runs import CLASSES
 
+from plp.api import Classifier
 from plp.engine.build import build_learner
 from plp.errors import ConfigError, DataError
-from plp.inference import Classifier
 from plp.transforms import ClipEval
 
 

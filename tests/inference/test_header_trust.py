@@ -7,8 +7,8 @@ import pytest
 from mmengine.config import Config
 
 import plp
-from plp.engine.checkpoint import load_checkpoint, save_checkpoint
-from plp.engine.header_trust import check_header, named_by
+from plp.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from plp.checkpoints.header_trust import check_header, named_by
 from plp.errors import CheckpointError, WeightsError
 from plp.files import content_digest
 

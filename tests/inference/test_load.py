@@ -9,8 +9,8 @@ from PIL import Image
 from tiny_runs import CLASSES
 
 import plp
+from plp.checkpoints.checkpoint import load_checkpoint, restore, save_checkpoint
 from plp.engine.build import build_learner
-from plp.engine.checkpoint import load_checkpoint, restore, save_checkpoint
 from plp.errors import CheckpointError, ConfigError, WeightsError
 from plp.registry import TRANSFORMS
 from plp.structures import Shots

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 import plp
-from plp.engine.checkpoint import load_checkpoint, save_checkpoint
+from plp.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from plp.errors import PlpError
 
 ODD = (

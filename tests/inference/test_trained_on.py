@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import plp
-from plp.engine.checkpoint import load_checkpoint
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.inference.trained_on import trained_on
 
 

@@ -3,8 +3,8 @@
 import torch
 from mmengine.config import ConfigDict
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.registry import MODELS
 
 CLASSES = ("cat", "old oak tree", "red car", "dog", "golden retriever")

@@ -18,8 +18,8 @@ from mmengine.dist import get_dist_info
 from small_towers import fitting
 from torch.testing import assert_close
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.engine.processes import DataParallelLearner, join, leave
 from plp.learners import sharded_texts
 from plp.optim import GradientProjection

@@ -5,8 +5,8 @@ import torch
 from mmengine.config import ConfigDict
 from torch.testing import assert_close
 
+from plp.checkpoints.checkpoint import load_checkpoint, restore, save_checkpoint
 from plp.engine.build import local_seed
-from plp.engine.checkpoint import load_checkpoint, restore, save_checkpoint
 from plp.errors import CheckpointError
 from plp.export.program import ClassifierProgram
 from plp.registry import MODELS, SCORES

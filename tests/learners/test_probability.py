@@ -9,14 +9,14 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from plp.backbones import LiteBackbone, OpenCLIPBackbone
-from plp.engine.ood_scores import choose_scores, settings_of
-from plp.engine.validation_scores import scores_of, scores_of_logits, usual_score
 from plp.errors import ConfigError
 from plp.evaluation.calibration import calibration_report, judge
 from plp.learners import PromptLearner
 from plp.learners.sigmoid import check_model_probability
 from plp.probability import probabilities_of
 from plp.scores import JointEnergy, MaxLogit, MaxSigmoid
+from plp.scoring.choose import choose_scores, settings_of
+from plp.scoring.validation import scores_of, scores_of_logits, usual_score
 from plp.structures import Evidence
 
 NAMES = ("ant", "golden retriever", "red fox")

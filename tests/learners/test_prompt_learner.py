@@ -13,8 +13,8 @@ from unchecked import as_installed
 
 import plp
 from plp.branches import LocalBranch
+from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed, run_seed
-from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.learners.checks import check_losses
 from plp.losses import LossTerm

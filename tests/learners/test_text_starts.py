@@ -7,8 +7,8 @@ from mmengine.config import ConfigDict
 from torch import nn
 from torch.testing import assert_close
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.learners import text_starts
 from plp.learners.text_starts import TextStarts
 from plp.prompts.base import cut_prompts

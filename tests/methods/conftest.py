@@ -4,8 +4,8 @@ import pytest
 import torch
 from references import CLASSES, FrozenClip
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.registry import BACKBONES, MODELS
 
 

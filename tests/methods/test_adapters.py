@@ -4,7 +4,7 @@ import pytest
 import torch
 from references import NAMES, assert_method, cosines, cross_entropy
 
-from plp.engine.config import load_config
+from plp.config.load import load_config
 
 ADAPTER = "branches.global.image_head.adapter"
 RESIDUAL = "branches.global.text_head.residual"

@@ -13,7 +13,7 @@ from references import (
     unit,
 )
 
-from plp.engine.config import load_config
+from plp.config.load import load_config
 
 CONTEXT = "branches.global.prompt.context"
 

@@ -7,7 +7,7 @@ from timm.models import save_for_hf
 from tiny_runs import CLASSES, make_photos
 
 import plp
-from plp.engine.choices import Choices
+from plp.config.choices import Choices
 from plp.engine.evaluate import evaluate_checkpoint
 from plp.engine.train import train
 from plp.errors import CheckpointError, WeightsError

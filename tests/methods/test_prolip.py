@@ -4,7 +4,7 @@ import pytest
 import torch
 from references import LABELS, NAMES, assert_method, cosines, cross_entropy
 
-from plp.engine.config import load_config
+from plp.config.load import load_config
 
 WEIGHT = "tuners.projection.weight"
 

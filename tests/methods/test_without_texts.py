@@ -10,17 +10,17 @@ from tiny_runs import CLASSES, make_photos
 
 import plp
 from plp.branches import CacheBranch
+from plp.config.choices import Choices
 from plp.engine import setup
-from plp.engine.choices import Choices
 from plp.engine.evaluate import evaluate_checkpoint
-from plp.engine.ood import evaluate_ood
-from plp.engine.ood_scores import choose_scores
-from plp.engine.protocols.plan import why_bound
 from plp.engine.train import train
-from plp.engine.validation_scores import scores_of, usual_score
 from plp.errors import ConfigError
 from plp.learners.without_texts import served_parts
+from plp.ood.run import evaluate_ood
+from plp.scoring.choose import choose_scores
+from plp.scoring.validation import scores_of, usual_score
 from plp.structures import ImageFeatures, Shots
+from plp.sweeps.protocols.plan import why_bound
 
 TINY = dict(type="ImageOnlyBackbone", arch="timm:test_vit", pretrained=None, image_size=32)
 TEXTLESS = {"Energy", "Entropy", "MSP", "MaxLogit"}
@@ -74,7 +74,7 @@ def test_new_classes_are_refused_with_the_reason(root):
         with pytest.raises(ConfigError, match="belongs to the classes it was trained with"):
             learner.set_class_names(("boat", "house"))
         learner.set_class_names(CLASSES)
-    from plp.engine.config import load_config
+    from plp.config.load import load_config
 
     config = load_config(root / "configs/linear_probe/dinov2_s14_16shot.py")
     assert "cannot take new class names" in why_bound(config, learner.backbone)

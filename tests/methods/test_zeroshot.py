@@ -3,7 +3,7 @@
 import pytest
 from references import NAMES, assert_method, averaged, cosines, cross_entropy
 
-from plp.engine.config import load_config
+from plp.config.load import load_config
 
 CLIP_7 = (  # verbatim from CLIP's notebook on prompt engineering, by way of CoOp and Tip-Adapter
     "itap of a {}.",

@@ -26,8 +26,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import build_learner
-from plp.engine.config import load_config, merge_options
 from plp.learners.prompt_learner import PromptLearner
 from plp.testing.clip_weights import TINY, VIT_B_16, ClipSize, write_clip_weights
 

@@ -7,8 +7,8 @@ import torch
 from methods.tower_parity import ROOT, Case, assert_near, fixture_of
 from mmengine.config import ConfigDict
 
-from plp.engine.config import load_config
-from plp.engine.rates import settled_schedulers
+from plp.config.load import load_config
+from plp.config.rates import settled_schedulers
 from plp.registry import PARAM_SCHEDULERS
 
 NAMES = {

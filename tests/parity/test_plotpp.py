@@ -4,8 +4,8 @@ import pytest
 import torch
 from methods.tower_parity import ROOT, Case, assert_near, tower_options
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import build_learner
-from plp.engine.config import load_config, merge_options
 
 NAMES = {"context": "branches.passes.prompt.context", "image_context": "tuners.image.context"}
 GLOBAL = "model.branches.passes.add_global"

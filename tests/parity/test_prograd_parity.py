@@ -6,7 +6,7 @@ from methods.tower_parity import ROOT, fixture_of, tower_options
 from torch.nn import functional as F
 
 import plp
-from plp.engine.config import load_config, merge_options
+from plp.config.load import load_config, merge_options
 from plp.optim import build_wrapper
 
 CONTEXT = "branches.global.prompt.context"

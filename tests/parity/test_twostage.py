@@ -8,7 +8,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
-from plp.engine.rates import settled_schedulers
+from plp.config.rates import settled_schedulers
 from plp.registry import PARAM_SCHEDULERS
 
 NAMES = {

@@ -9,13 +9,13 @@ from rows import rows
 
 from plp.cli import collect, compare
 from plp.cli.options import run_tool
-from plp.engine.compare.worker import _without_report
-from plp.engine.config import Choices
+from plp.config.load import Choices
 from plp.report import compare_report as module
 from plp.report.compare_report import compare_report, write_comparison
 from plp.report.leave import NAME
 from plp.results import accuracy_tables, draw_accuracy_over_shots, save_figure
 from plp.results.write import FIGURE
+from plp.sweeps.compare.worker import _without_report
 
 HARD = "my <b>idea</b> & co"
 RUNS = [

@@ -6,8 +6,8 @@ import shlex
 import pytest
 
 from plp.cli.options import add_choices, add_training, choices_of
-from plp.engine.choices import Choices
-from plp.report.command import tool_command, train_command
+from plp.config.choices import Choices
+from plp.config.command import tool_command, train_command
 
 OPTIONS = {
     "optim_wrapper.optimizer.lr": 0.1, "train_cfg.max_epochs": 3, "report": False,

@@ -10,7 +10,7 @@ import pytest
 from reading import check
 from tiny_runs import read_result
 
-from plp.engine import report as engine_report
+from plp.report import finished_run as engine_report
 from plp.report import run_report, specialisation
 from plp.report.leave import NAME
 

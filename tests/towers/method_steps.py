@@ -6,8 +6,8 @@ import pytest
 import torch
 from small_towers import fitting
 
+from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed
-from plp.engine.config import load_config, merge_options
 from plp.errors import ConfigError
 from plp.registry import MODELS
 from plp.structures import Shots

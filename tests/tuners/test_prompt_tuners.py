@@ -8,9 +8,9 @@ from representatives import slow_but
 from torch.testing import assert_close
 from towers.family_cases import FAMILIES, FEW, SIDE, build_family
 
-from plp.engine import checkpoint as checkpoints
+from plp.checkpoints import checkpoint as checkpoints
+from plp.checkpoints.checkpoint import Checkpoint
 from plp.engine.build import local_seed
-from plp.engine.checkpoint import Checkpoint
 from plp.errors import CheckpointError, ConfigError
 from plp.registry import BACKBONES, MODELS
 from plp.towers.tower import BlockTower

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 import plp
 from plp.backbones import LiteBackbone, OpenCLIPBackbone
-from plp.engine.choices import Choices
+from plp.config.choices import Choices
 from plp.engine.data import build_loaders
 from plp.engine.setup import set_up
 from plp.errors import ConfigError

@@ -6,7 +6,7 @@ from small_towers import fitting
 from torch.testing import assert_close
 
 import plp
-from plp.engine.config import load_config
+from plp.config.load import load_config
 
 OLD, MIXED = ("cat", "red fox", "oak"), ("elm", "red fox", "cat", "ash")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from plp.engine.choices import Choices
-from plp.engine.config import choose, load_config
+from plp.config.choices import Choices
+from plp.config.load import choose, load_config
 from plp.errors import ConfigError
 from plp.zoo.check import check_backbone
 from plp.zoo.streams import check_model_streams, known_streams

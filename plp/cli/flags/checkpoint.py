@@ -2,10 +2,10 @@
 
 import argparse
 
+from plp.checkpoints.run_places import config_and_run, find_checkpoint
 from plp.cli.flags.known import PROBABILITIES, RECALL
 from plp.cli.options import check_backbone
-from plp.engine.config_paths import check_config
-from plp.engine.run_places import config_and_run, find_checkpoint
+from plp.config.paths import check_config
 from plp.errors import ConfigError
 
 

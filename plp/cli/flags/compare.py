@@ -10,7 +10,7 @@ import argparse
 from plp.cli.flags.known import GROUPS
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_settings, add_test_fraction, add_training, check_backbone
-from plp.engine.choices import VARIANTS
+from plp.config.choices import VARIANTS
 
 
 def parser() -> argparse.ArgumentParser:

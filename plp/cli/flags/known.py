@@ -7,7 +7,7 @@ ROWS = ("table", "csv", "jsonl")  # plp.cli.rows.FORMATS
 PROGRAMS = ("onnx", "torch")  # plp.export.write.FORMATS
 PROBABILITIES = ("softmax", "sigmoid")  # plp.probability.PROBABILITIES
 RECALL = 0.95  # plp.inference.rejection.RECALL
-GROUPS = ("eleven", "shifts")  # plp.engine.compare.sources.GROUPS
+GROUPS = ("eleven", "shifts")  # plp.sweeps.compare.sources.GROUPS
 OOD_SETS = ("inaturalist", "sun", "places", "textures")  # plp.datasets.OOD_BENCHMARKS
 KINDS = (  # plp.registry.COMPONENTS
     "backbone", "prompt", "tuner", "projection", "selector", "aligner", "branch", "loss term",

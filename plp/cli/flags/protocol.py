@@ -15,7 +15,7 @@ import argparse
 from plp.cli.flags.compare import add_comparison
 from plp.cli.flags.parser import Flags
 from plp.cli.options import check_backbone
-from plp.engine.choices import PROTOCOLS
+from plp.config.choices import PROTOCOLS
 
 FEW_SHOT = "few-shot"
 

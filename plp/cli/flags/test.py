@@ -5,7 +5,7 @@ import argparse
 from plp.cli.flags.checkpoint import add_run, check_run
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_choices
-from plp.engine.choices import CLASSES
+from plp.config.choices import CLASSES
 
 
 def parser() -> argparse.ArgumentParser:

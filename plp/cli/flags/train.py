@@ -4,7 +4,7 @@ import argparse
 
 from plp.cli.flags.parser import Flags
 from plp.cli.options import add_choices, add_training, check_backbone
-from plp.engine.config_paths import check_config
+from plp.config.paths import check_config
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,0 +1,1 @@
+"""From a config file and flags to settled options: nothing here builds a model."""

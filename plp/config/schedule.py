@@ -1,0 +1,161 @@
+"""How a run trains: `train_cfg` and the optimizer, looked at before anything is built."""
+
+import math
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from mmengine.config import Config
+
+from plp.config.length import check_length
+from plp.errors import ConfigError, did_you_mean
+
+# What mmengine's EpochBasedTrainLoop takes, what says that it is that loop, and what `with_length`
+# makes a loop of plp's of.
+_KEYS = (
+    "type", "by_epoch", "max_epochs", "val_begin", "val_interval", "dynamic_intervals",
+    "steps_per_shot", "stages",
+)  # fmt: skip
+_OF_OPTIMIZER = ("lr", "weight_decay", "momentum")
+START_RATE = "start_rate"  # of a warm-up, where mmengine has a factor of this name:
+_FACTORS = {"ConstantLR": "factor", "LinearLR": "start_factor"}
+_LEAST = {"max_epochs": 0, "val_begin": 1, "val_interval": 1}
+
+
+def check_train_cfg(config: Config) -> None:
+    """Refuse keys that the training loop does not take, and numbers that are none.
+
+    A loop of the user's own (`type`) takes what it likes.
+
+    Raises:
+        ConfigError: naming the key, and the one that may be meant.
+    """
+    section: Mapping[str, Any] = config.get("train_cfg") or {}
+    own_loop = section.get("type", "EpochBasedTrainLoop") != "EpochBasedTrainLoop"
+    for key in section:
+        if key not in _KEYS and not own_loop:
+            raise ConfigError(
+                f"train_cfg: unknown key {key!r}.{did_you_mean(key, _KEYS)} "
+                f"It takes: {', '.join(_KEYS)}"
+            )
+    for key, least in _LEAST.items():
+        value = section.get(key, least)
+        if key == "max_epochs" and value is None and "steps_per_shot" in section:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(
+                f"expected train_cfg.{key} to be a whole number from {least} up, got {value!r}"
+            )
+    if not own_loop:
+        check_length(section)
+    if section.get("by_epoch", True) is not True and not own_loop:
+        raise ConfigError(
+            "expected train_cfg.by_epoch=True, as plp trains by epochs, got "
+            f"{section['by_epoch']!r}: leave it out"
+        )
+
+
+def check_optimizer(config: Config) -> None:
+    """Refuse a learning rate and the like that are no numbers: some optimizers take NaN.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    section = (config.get("optim_wrapper") or {}).get("optimizer")
+    if section is not None and not isinstance(section, Mapping):
+        raise ConfigError(f"expected optim_wrapper.optimizer to be a dict, got {section!r}")
+    for key in _OF_OPTIMIZER:
+        value = (section or {}).get(key, 0)
+        if not _is_number(value):
+            raise ConfigError(
+                f"expected optim_wrapper.optimizer.{key} to be a number from 0 up, got {value!r}"
+            )
+
+
+def most_epochs(config: Config) -> int:
+    """Return how many epochs there may be, at least one; what is no number is refused later."""
+    section = config.get("train_cfg", {})
+    epochs, per_shot = section.get("max_epochs"), section.get("steps_per_shot")
+    if epochs is None and isinstance(per_shot, int):
+        epochs = per_shot * int(config.data.get("shots", 16))
+    return max(epochs, 1) if isinstance(epochs, int) else 1
+
+
+def settle_start_rates(config: Config) -> None:
+    """Write the factor of warm-ups that name their rate, in place; see `with_factor`."""
+    found, rate = config.get("param_scheduler") or [], rate_of(config)
+    for one in found if isinstance(found, list | tuple) else [found]:
+        if isinstance(one, MutableMapping) and START_RATE in one:
+            settled = with_factor(one, rate)
+            del one[START_RATE]
+            one.update(settled)
+
+
+def rate_of(config: Config) -> Any:
+    """Return the learning rate of a config; 0 where there is no optimizer."""
+    optimizer = (config.get("optim_wrapper") or {}).get("optimizer")
+    return optimizer.get("lr") if optimizer else 0
+
+
+def with_factor(scheduler: Mapping[str, Any], lr: Any) -> dict[str, Any]:
+    """Return a schedule with mmengine's factor on the rate in place of `start_rate`.
+
+    A published warm-up is at a rate, such as 1e-5, whatever the rate of the run; mmengine's is a
+    share of that. A rate that is no larger than `start_rate` has no warm-up. A factor that is named
+    beside it, by a recipe or an option, wins.
+
+    Args:
+        scheduler: Schedule, with `start_rate` or without.
+        lr: Rate of the run.
+
+    Raises:
+        ConfigError: for a schedule without such a factor, a rate that is none, or a run without.
+
+    Example:
+        >>> with_factor(dict(type="ConstantLR", start_rate=1e-5, end=2), lr=0.002)
+        {'type': 'ConstantLR', 'end': 2, 'factor': 0.005}
+    """
+    settled = dict(scheduler)
+    if START_RATE not in settled:
+        return settled
+    rate, kind = settled.pop(START_RATE), settled.get("type")
+    key = _FACTORS.get(str(getattr(kind, "__name__", kind)).rpartition(".")[2])
+    if key is None:
+        raise ConfigError(
+            f"param_scheduler: start_rate is for {' and '.join(_FACTORS)}, got it for {kind}"
+        )
+    if key in settled:
+        return settled
+    if not _is_number(rate) or rate == 0:
+        raise ConfigError(
+            f"param_scheduler: expected start_rate of {kind} to be a number above 0, got {rate!r}"
+        )
+    if not _is_number(lr):
+        raise ConfigError(
+            f"param_scheduler: start_rate of {kind} needs optim_wrapper.optimizer.lr, got {lr!r}"
+        )
+    return settled | {key: rate / lr if rate < lr else 1.0}
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
+
+
+def check_schedules(config: Config) -> None:
+    """Refuse schedules that mmengine would never undo, see `check_restored`."""
+    if config.get("param_scheduler"):
+        from plp.config.rates import check_restored  # takes torch and mmengine's optimizers
+
+        check_restored(config)
+
+
+def save_seconds(config: Config) -> float:
+    """Return the least seconds between two states that are written.
+
+    Raises:
+        ConfigError: for no number from 0 up.
+    """
+    seconds = config.get("save_seconds", 10.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ConfigError(f"expected save_seconds to be a number from 0 up, got {seconds!r}")
+    return float(seconds)

@@ -1,0 +1,1 @@
+"""Image features that are kept: encoding, filling and the cache on disk."""

@@ -1,0 +1,1 @@
+"""Out-of-distribution detection: sets of other images, their scores, tables and figures."""

@@ -1,0 +1,1 @@
+"""Scores of a trained learner: which it allows, and those of its validation images."""
