@@ -2,7 +2,6 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
 from importlib import abc, import_module, machinery
 from types import ModuleType
 from typing import Any
@@ -56,7 +55,7 @@ class MovedFinder(abc.MetaPathFinder):
     """Finds a module under the name it had, modules below a folder that moved among them."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, path: Any, target: ModuleType | None = None
     ) -> machinery.ModuleSpec | None:
         """Return a spec for a module that has moved; None for any other."""
         new = new_name(fullname)
