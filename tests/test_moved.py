@@ -22,7 +22,7 @@ def test_every_new_name_is_a_module_and_no_old_one_is():
     assert done.stdout == "[]\n[]\n"
 
 
-@pytest.mark.parametrize("old", ["plp.config.choices", "plp.sweeps.compare.job"])
+@pytest.mark.parametrize("old", ["plp.engine.choices", "plp.engine.compare.job"])
 def test_the_old_name_is_the_same_module(old):
     new = import_module(new_name(old))
     sys.modules.pop(old, None)
@@ -33,8 +33,8 @@ def test_the_old_name_is_the_same_module(old):
 
 def test_from_a_folder():
     with pytest.warns(DeprecationWarning, match=r"plp\.engine\.schedule is now"):
-        from plp.config import schedule
-    assert schedule.__name__ == MODULES["plp.config.schedule"]
+        from plp.engine import schedule
+    assert schedule.__name__ == MODULES["plp.engine.schedule"]
 
 
 @pytest.mark.parametrize("name", ["Classifier", "load"])

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from plp.engine.config import load_config
+from plp.config.load import load_config
 
 ROOT = Path(__file__).parents[2]
 METHODS = (

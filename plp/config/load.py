@@ -19,8 +19,8 @@ from plp.config.schedule import (
     check_optimizer,
     check_schedules,
     check_train_cfg,
-    settle_start_rates,
 )
+from plp.config.start_rate import settle_start_rates
 from plp.datasets import DataSource, source_config, source_names
 from plp.errors import ConfigError, did_you_mean
 from plp.learners.sigmoid import check_model_probability

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.optim.scheduler import ConstantParamScheduler, LinearParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 
-from plp.config.schedule import rate_of, with_factor
+from plp.config.start_rate import rate_of, with_factor
 from plp.errors import ConfigError
 from plp.registry import PARAM_SCHEDULERS
 

@@ -1,12 +1,12 @@
 """How a run trains: `train_cfg` and the optimizer, looked at before anything is built."""
 
-import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 
 from plp.config.length import check_length
+from plp.config.values import is_number
 from plp.errors import ConfigError, did_you_mean
 
 # What mmengine's EpochBasedTrainLoop takes, what says that it is that loop, and what `with_length`
@@ -16,8 +16,6 @@ _KEYS = (
     "steps_per_shot", "stages",
 )  # fmt: skip
 _OF_OPTIMIZER = ("lr", "weight_decay", "momentum")
-START_RATE = "start_rate"  # of a warm-up, where mmengine has a factor of this name:
-_FACTORS = {"ConstantLR": "factor", "LinearLR": "start_factor"}
 _LEAST = {"max_epochs": 0, "val_begin": 1, "val_interval": 1}
 
 
@@ -65,7 +63,7 @@ def check_optimizer(config: Config) -> None:
         raise ConfigError(f"expected optim_wrapper.optimizer to be a dict, got {section!r}")
     for key in _OF_OPTIMIZER:
         value = (section or {}).get(key, 0)
-        if not _is_number(value):
+        if not is_number(value):
             raise ConfigError(
                 f"expected optim_wrapper.optimizer.{key} to be a number from 0 up, got {value!r}"
             )
@@ -78,67 +76,6 @@ def most_epochs(config: Config) -> int:
     if epochs is None and isinstance(per_shot, int):
         epochs = per_shot * int(config.data.get("shots", 16))
     return max(epochs, 1) if isinstance(epochs, int) else 1
-
-
-def settle_start_rates(config: Config) -> None:
-    """Write the factor of warm-ups that name their rate, in place; see `with_factor`."""
-    found, rate = config.get("param_scheduler") or [], rate_of(config)
-    for one in found if isinstance(found, list | tuple) else [found]:
-        if isinstance(one, MutableMapping) and START_RATE in one:
-            settled = with_factor(one, rate)
-            del one[START_RATE]
-            one.update(settled)
-
-
-def rate_of(config: Config) -> Any:
-    """Return the learning rate of a config; 0 where there is no optimizer."""
-    optimizer = (config.get("optim_wrapper") or {}).get("optimizer")
-    return optimizer.get("lr") if optimizer else 0
-
-
-def with_factor(scheduler: Mapping[str, Any], lr: Any) -> dict[str, Any]:
-    """Return a schedule with mmengine's factor on the rate in place of `start_rate`.
-
-    A published warm-up is at a rate, such as 1e-5, whatever the rate of the run; mmengine's is a
-    share of that. A rate that is no larger than `start_rate` has no warm-up. A factor that is named
-    beside it, by a recipe or an option, wins.
-
-    Args:
-        scheduler: Schedule, with `start_rate` or without.
-        lr: Rate of the run.
-
-    Raises:
-        ConfigError: for a schedule without such a factor, a rate that is none, or a run without.
-
-    Example:
-        >>> with_factor(dict(type="ConstantLR", start_rate=1e-5, end=2), lr=0.002)
-        {'type': 'ConstantLR', 'end': 2, 'factor': 0.005}
-    """
-    settled = dict(scheduler)
-    if START_RATE not in settled:
-        return settled
-    rate, kind = settled.pop(START_RATE), settled.get("type")
-    key = _FACTORS.get(str(getattr(kind, "__name__", kind)).rpartition(".")[2])
-    if key is None:
-        raise ConfigError(
-            f"param_scheduler: start_rate is for {' and '.join(_FACTORS)}, got it for {kind}"
-        )
-    if key in settled:
-        return settled
-    if not _is_number(rate) or rate == 0:
-        raise ConfigError(
-            f"param_scheduler: expected start_rate of {kind} to be a number above 0, got {rate!r}"
-        )
-    if not _is_number(lr):
-        raise ConfigError(
-            f"param_scheduler: start_rate of {kind} needs optim_wrapper.optimizer.lr, got {lr!r}"
-        )
-    return settled | {key: rate / lr if rate < lr else 1.0}
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf
 
 
 def check_schedules(config: Config) -> None:

@@ -9,10 +9,10 @@ import torch
 from artefacts.make_artefacts import CLASSES, in_class_order, set_up
 
 import plp
+from plp.checkpoints.checkpoint import load_checkpoint
 from plp.cli import train
 from plp.cli.options import run_tool
 from plp.datasets import FeatureStore
-from plp.engine.checkpoint import load_checkpoint
 from plp.results.collect import collect_runs
 
 OLD = Path(__file__).parent / "old"

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from plp.config.choices import Choices
 from plp.config.load import choose, load_config, merge_options
 from plp.config.rates import schedulers_of
-from plp.config.schedule import settle_start_rates, with_factor
+from plp.config.start_rate import settle_start_rates, with_factor
 from plp.errors import ConfigError
 
 WARM = dict(type="ConstantLR", start_rate=1e-5, by_epoch=True, end=2)
