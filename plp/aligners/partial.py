@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from plp.aligners._ordered import normalize_mass
 from plp.aligners._problem import make_problem
 from plp.aligners._solution import SinkhornResult
-from plp.aligners.base import Aligner, PairMask, Pairs, upcast
-from plp.aligners.solver import Sinkhorn, check_plan_gradient, takes_knobs
+from plp.aligners.base import PairMask, Pairs, upcast
+from plp.aligners.solver import EntropicAligner, Sinkhorn, takes_knobs
 from plp.errors import ConfigError
 from plp.registry import ALIGNERS
 
@@ -106,7 +106,7 @@ def _check_mass(mass: float) -> None:
 @final
 @ALIGNERS.register_module()
 @takes_knobs
-class PartialAligner(Aligner):
+class PartialAligner(EntropicAligner):
     """Transport of a part of the mass with cost 1 - cosine, divided by that part.
 
     The worst-matching patches and prompts drop out, so that clutter in the support costs nothing.
@@ -128,10 +128,9 @@ class PartialAligner(Aligner):
     needs_shared_patches = True
 
     def __init__(self, mass: float = 0.5, epsilon: float = 0.1, *more: Any, **knobs: Any) -> None:
-        super().__init__()
+        super().__init__(Sinkhorn(epsilon, *more, **knobs))
         _check_mass(mass)
         self.mass = mass
-        self.solver = check_plan_gradient(Sinkhorn(epsilon, *more, **knobs))
 
     def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan, of mass one."""
@@ -140,4 +139,4 @@ class PartialAligner(Aligner):
 
     def extra_repr(self) -> str:
         """Show mass and knobs in the printed module."""
-        return f"mass={self.mass}, {self.solver.describe()}"
+        return f"mass={self.mass}, {super().extra_repr()}"

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from plp.aligners._solution import SinkhornResult
-from plp.aligners.base import Aligner, PairMask, Pairs, upcast
-from plp.aligners.solver import Sinkhorn, check_plan_gradient, takes_knobs
+from plp.aligners.base import PairMask, Pairs, upcast
+from plp.aligners.solver import EntropicAligner, Sinkhorn, takes_knobs
 from plp.registry import ALIGNERS
 
 
@@ -67,7 +67,7 @@ def sinkhorn(
 @final
 @ALIGNERS.register_module()
 @takes_knobs
-class SinkhornAligner(Aligner):
+class SinkhornAligner(EntropicAligner):
     """Balanced entropic transport with cost 1 - cosine and uniform marginals 1/K and 1/N (SOT-GLP).
 
     The published code stops at a threshold of 1e-2 on the mean over the whole batch, so that a
@@ -91,13 +91,8 @@ class SinkhornAligner(Aligner):
     needs_shared_patches = True
 
     def __init__(self, epsilon: float = 0.1, *more: Any, **knobs: Any) -> None:
-        super().__init__()
-        self.solver = check_plan_gradient(Sinkhorn(epsilon, *more, **knobs))
+        super().__init__(Sinkhorn(epsilon, *more, **knobs))
 
     def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
         """Compute the plan; uniform over the rows and columns that hold a pair of the mask."""
         return self.solver.plan(1 - upcast(similarity), mask)
-
-    def extra_repr(self) -> str:
-        """Show the knobs in the printed module."""
-        return self.solver.describe()

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, final, get_args
@@ -18,7 +19,7 @@ from plp.aligners._iterations import State, iterate
 from plp.aligners._operator import entropic_transport
 from plp.aligners._problem import Problem, Solution, check_costs, make_problem
 from plp.aligners._solution import SinkhornResult
-from plp.aligners.base import PairMask, Pairs, require_tensor
+from plp.aligners.base import Aligner, PairMask, Pairs, require_tensor
 from plp.aligners.convergence import is_heard, tell
 from plp.errors import ConfigError
 
@@ -123,6 +124,7 @@ class Sinkhorn:
         """
         with torch.autocast(cost.device.type, enabled=False):
             problem = make_problem(cost, mask, rho_a=rho_a, rho_b=rho_b)
+            problem = problem.detach() if self.gradient == "detach" else problem
             kept = rho_b == math.inf  # the columns keep their marginals, of mass one
             constant = kept and self.gradient == "detach"
             found = self._solve(problem) if constant else self._transport(problem)
@@ -184,14 +186,38 @@ def _in_units_of_cost(state: State, epsilon: float) -> tuple[Tensor, ...]:
     return f, g, state.iterations[..., 0, 0], state.converged[..., 0, 0]
 
 
-def check_plan_gradient(solver: Sinkhorn) -> Sinkhorn:
-    """Return a solver; raise ConfigError for a gradient mode that is none for a plan."""
-    if solver.gradient == "envelope":
-        raise ConfigError(
-            "expected gradient 'detach', 'unroll' or 'implicit', got 'envelope': the envelope "
-            "theorem concerns the entropic cost, and leaves the plan constant, as 'detach' does"
+class EntropicAligner(Aligner):
+    """An aligner whose plan a solver finds.
+
+    Attributes:
+        solver: The solver, with its knobs.
+
+    Raises:
+        ConfigError: for a gradient mode that is none for a plan.
+    """
+
+    def __init__(self, solver: Sinkhorn) -> None:
+        super().__init__()
+        if solver.gradient == "envelope":
+            raise ConfigError(
+                "expected gradient 'detach', 'unroll' or 'implicit', got 'envelope': the envelope "
+                "theorem concerns the entropic cost, and leaves the plan constant, as 'detach' does"
+            )
+        self.solver = solver
+
+    @property
+    def settings(self) -> Sinkhorn:
+        """The solver, by the name it had; deprecated."""
+        warnings.warn(
+            "aligner.settings is called aligner.solver; settings goes with 0.3",
+            DeprecationWarning,
+            stacklevel=2,
         )
-    return solver
+        return self.solver
+
+    def extra_repr(self) -> str:
+        """Show the knobs in the printed module."""
+        return self.solver.describe()
 
 
 def takes_knobs(taker: Taker) -> Taker:

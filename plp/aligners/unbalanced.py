@@ -8,8 +8,8 @@ from torch import Tensor
 
 from plp.aligners._problem import check_prices
 from plp.aligners._solution import SinkhornResult
-from plp.aligners.base import Aligner, PairMask, Pairs, upcast
-from plp.aligners.solver import Sinkhorn, check_plan_gradient, takes_knobs
+from plp.aligners.base import PairMask, Pairs, upcast
+from plp.aligners.solver import EntropicAligner, Sinkhorn, takes_knobs
 from plp.registry import ALIGNERS
 
 
@@ -72,7 +72,7 @@ def unbalanced_sinkhorn(
 @final
 @ALIGNERS.register_module()
 @takes_knobs
-class UnbalancedSinkhornAligner(Aligner):
+class UnbalancedSinkhornAligner(EntropicAligner):
     """Entropic transport with cost 1 - cosine that may leave patches (or prompts) underused.
 
     As it stands each prompt keeps its mass 1/N and patches are free to take less or more than 1/K
@@ -103,10 +103,9 @@ class UnbalancedSinkhornAligner(Aligner):
         *more: Any,
         **knobs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(Sinkhorn(epsilon, *more, **knobs))
         check_prices(rho_patches=rho_patches, rho_prompts=rho_prompts)
         self.rho_patches, self.rho_prompts = rho_patches, rho_prompts
-        self.solver = check_plan_gradient(Sinkhorn(epsilon, *more, **knobs))
         self.needs_shared_patches = rho_patches > 0
 
     def forward(self, similarity: Pairs, mask: PairMask = None) -> Pairs:
@@ -117,4 +116,4 @@ class UnbalancedSinkhornAligner(Aligner):
     def extra_repr(self) -> str:
         """Show prices and knobs in the printed module."""
         prices = f"rho_patches={self.rho_patches}, rho_prompts={self.rho_prompts}"
-        return f"{prices}, {self.solver.describe()}"
+        return f"{prices}, {super().extra_repr()}"

@@ -20,7 +20,8 @@ class ImagePromptSets(Tuner):
 
     The tokens of a set stand beside the patches from block 0 on, go through the tower's first norm
     where it has one, have no position and are not replaced later. What branches see is the feature
-    of every pass (`ImageFeatures.passes`, [B, M, E]) and their mean (`ImageFeatures.pooled`).
+    of every pass (`ImageFeatures.passes`, [B, M, E]; None for one set) and their mean
+    (`ImageFeatures.pooled`).
 
     The passes share what lies in front of the first block: patches and positions are made once.
 

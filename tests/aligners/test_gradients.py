@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from plp.aligners import SinkhornAligner, partial_sinkhorn, sinkhorn, unbalanced_sinkhorn
+from plp.aligners import (
+    PartialAligner,
+    SinkhornAligner,
+    UnbalancedSinkhornAligner,
+    partial_sinkhorn,
+    sinkhorn,
+    unbalanced_sinkhorn,
+)
 
 torch.manual_seed(0)
 COST = torch.rand(2, 5, 3, dtype=torch.float64)
@@ -125,6 +132,22 @@ def test_modes_agree_on_every_value(mode):
 def test_detach_carries_no_gradient():
     result = balanced(COST.clone().requires_grad_())
     assert not any(field.requires_grad for field in fields(result))
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [
+        SinkhornAligner(),
+        PartialAligner(mass=0.4),
+        UnbalancedSinkhornAligner(),
+        UnbalancedSinkhornAligner(rho_prompts=0.3),
+        UnbalancedSinkhornAligner(rho_patches=0.0, rho_prompts=0.0),
+    ],
+    ids=repr,
+)
+def test_a_detached_plan_is_a_constant(aligner):
+    """Relaxed marginals of both sides too, where the plan is divided by its mass."""
+    assert not aligner((1 - COST).requires_grad_()).requires_grad
 
 
 def test_detached_plan_gives_the_score_the_gradient_of_the_entropic_objective():

@@ -250,3 +250,9 @@ def test_the_aligner_shows_its_settings():
         "SinkhornAligner(epsilon=0.1, max_iterations=100, tolerance=1e-06, gradient='detach')"
     )
     assert repr(SinkhornAligner()) == expected
+
+
+def test_the_solver_by_the_name_it_had():
+    aligner = SinkhornAligner()
+    with pytest.warns(DeprecationWarning, match=r"aligner\.settings is called aligner\.solver"):
+        assert aligner.settings is aligner.solver
