@@ -190,7 +190,7 @@ def sources(tmp_path, monkeypatch):
     """A copy of plp's sources, which `code_digest` takes for plp."""
     here = Path(plp.__file__).parent
     copy = shutil.copytree(here, tmp_path / "plp", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(plp, "__file__", str(copy / "__init__.py"))
+    monkeypatch.setattr(digests, "FOLDER", copy)
     return copy
 
 
