@@ -4,21 +4,24 @@ python .ci/house.py                  # the working tree
 python .ci/house.py 2c8eb07          # a commit, to compare with
 
 Lines are those of `wc -l`. A circle is a set of files (or folders of `plp`) that import each other,
-directly or through others, by imports at the top of files; `lazy` also counts those in functions.
+directly or through others; imports in functions and for annotations count.
 """
 
 import argparse
 import ast
 import subprocess
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from import_graph import circles, import_graph, of_folders  # noqa: E402
+
 LONGEST = 250
 RECORDS = {"NamedTuple", "TypedDict"}
-
-Graph = dict[str, set[str]]
+DOORS = ("plp", "plp.__main__")  # open the upper floors on demand
 
 
 def git(*arguments: str) -> str:
@@ -34,62 +37,6 @@ def sources(commit: str | None) -> dict[str, str]:
         return {path: (ROOT / path).read_text(encoding="utf-8") for path in paths}
     listed = git("ls-tree", "-r", "--name-only", commit).split("\n")
     return {path: git("show", f"{commit}:{path}") for path in listed if path.endswith(".py")}
-
-
-def module_of(path: str) -> str:
-    """Return the dotted name of a file."""
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def imports(tree: ast.Module, modules: set[str], lazy: bool) -> Iterator[str]:
-    """Yield the modules of plp that a file imports."""
-    for node in walk(tree, lazy):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in modules)
-        elif isinstance(node, ast.ImportFrom) and node.module in modules:
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                yield name if name in modules else node.module
-
-
-def walk(node: ast.AST, lazy: bool) -> Iterator[ast.AST]:
-    """Yield the nodes below one; those in functions too if `lazy`."""
-    for child in ast.iter_child_nodes(node):
-        if lazy or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield child
-            yield from walk(child, lazy)
-
-
-def circles(graph: Graph) -> list[list[str]]:
-    """Return the sets of nodes that reach each other, the largest first."""
-    reached = {node: reach(graph, node) for node in graph}
-    found = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
-    return sorted(map(sorted, found), key=lambda circle: (-len(circle), circle))
-
-
-def reach(graph: Graph, start: str) -> set[str]:
-    """Return all nodes that a way from `start` leads to."""
-    seen: set[str] = set()
-    left = list(graph[start])
-    while left:
-        node = left.pop()
-        if node not in seen:
-            seen.add(node)
-            left.extend(graph[node])
-    return seen
-
-
-def import_graphs(trees: dict[str, ast.Module], lazy: bool) -> tuple[Graph, Graph]:
-    """Return who imports whom: files, and folders of `plp` (or files that lie beside them)."""
-    modules = {module_of(path) for path in trees}
-    files: Graph = {name: set() for name in modules}
-    folders: Graph = defaultdict(set)
-    for path, tree in trees.items():
-        name = module_of(path)
-        files[name] = set(imports(tree, modules, lazy)) - {name}
-        own = ".".join(name.split(".")[:2])
-        folders[own] |= {".".join(one.split(".")[:2]) for one in files[name]} - {own, "plp"}
-    return files, {name: folders[name] for name in sorted(folders)}
 
 
 def records(trees: dict[str, ast.Module]) -> Counter[str]:
@@ -126,13 +73,13 @@ def main(commit: str | None) -> None:
     twice = {name: count for name, count in named.items() if count > 1}
     print(f"record types: {sum(named.values())}, of a name that another has: {sum(twice.values())}")
     print(f"  {', '.join(f'{name} {count}' for name, count in sorted(twice.items())) or '-'}")
-    for lazy in (False, True):
-        for kind, graph in zip(("files", "folders"), import_graphs(trees, lazy), strict=True):
-            found = circles(graph)
-            print(f"circles of {kind}{' (lazy)' if lazy else ''}: {len(found)}")
-            for circle in found:
-                more = f", ... {len(circle)} in all" if len(circle) > 8 else ""
-                print(f"  {', '.join(circle[:8])}{more}")
+    graph = import_graph(own)
+    apart = {name: set() if name in DOORS else found for name, found in graph.items()}
+    for kind, found in (("files", circles(graph)), ("folders", circles(of_folders(apart)))):
+        print(f"circles of {kind}: {len(found)}")
+        for circle in found:
+            more = f", ... {len(circle)} in all" if len(circle) > 8 else ""
+            print(f"  {', '.join(circle[:8])}{more}")
 
 
 if __name__ == "__main__":

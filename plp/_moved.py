@@ -44,10 +44,12 @@ MODULES = {
     "plp.engine.schedule": "plp.config.schedule",
     "plp.engine.validation_scores": "plp.scoring.validation",
     "plp.report.command": "plp.config.command",
+    "plp.towers.merged": "plp.towers.low_rank",
 }
 NAMES = {
     ("plp.inference", "Classifier"): "plp.api",
     ("plp.inference", "load"): "plp.api",
+    ("plp.towers.points", "LowRankUpdate"): "plp.towers.low_rank",
 }
 
 

@@ -1,64 +1,62 @@
-"""Which module of plp imports which: of statements anywhere in a file, in functions too."""
+"""Which module of plp imports which, in functions and for annotations too."""
 
 import ast
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 Graph = Mapping[str, set[str]]
 
 
-def modules(root: Path) -> dict[str, Path]:
-    """Return the modules of plp below a folder, by their dotted names."""
-    found = {}
-    for path in sorted(root.glob("plp/**/*.py")):
-        name = ".".join(path.relative_to(root).with_suffix("").parts)
-        found[name.removesuffix(".__init__")] = path
-    return found
+def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the modules that each module imports, of sources by path such as plp/cli/main.py."""
+    texts = {_module_of(path): text for path, text in sources.items()}
+    return {name: set(_imported(text, texts)) - {name} for name, text in texts.items()}
 
 
-def import_graph(root: Path) -> dict[str, set[str]]:
-    """Return the modules that each module imports; imports for annotations alone do not count."""
-    known = modules(root)
-    return {
-        name: {found for asked in _imported(path) if (found := _module(asked, known)) != name}
-        for name, path in known.items()
-    }
+def of_folders(graph: Graph) -> dict[str, set[str]]:
+    """Return the folders that each folder imports from, such as `plp.engine`; `plp` has none."""
+    folders: dict[str, set[str]] = {folder_of(name): set() for name in graph}
+    for name, imported in graph.items():
+        folders[folder_of(name)] |= {folder_of(one) for one in imported} - {folder_of(name)}
+    return folders
 
 
 def folder_of(module: str) -> str:
-    """Return the folder of a module, such as `plp.engine`; a file at the top is its own."""
+    """Return the folder of a module; a file at the top is its own."""
     return ".".join(module.split(".")[:2])
 
 
-def circle(graph: Graph) -> list[str]:
-    """Return one circle of a graph, its first member again at its end; nothing without any."""
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return list(error.args[1])
-    return []
+def circles(graph: Graph) -> list[list[str]]:
+    """Return the sets of nodes that reach each other, the largest first."""
+    reached = {node: _reached(graph, node) for node in graph}
+    found = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
+    return sorted(map(sorted, found), key=lambda circle: (-len(circle), circle))
 
 
-def _imported(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    apart = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in apart:
-            continue
+def _reached(graph: Graph, start: str) -> set[str]:
+    seen: set[str] = set()
+    left = list(graph[start])
+    while left:
+        node = left.pop()
+        if node not in seen:
+            seen.add(node)
+            left.extend(graph[node])
+    return seen
+
+
+def _module_of(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _imported(text: str, known: Mapping[str, str]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("plp"))
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "plp":
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _module(asked: str, known: Mapping[str, Path]) -> str:
-    """Return the module that a dotted name is, or lies in."""
-    while asked not in known:
-        asked = asked.rpartition(".")[0]
-    return asked
+            asked = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            asked = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in asked:
+            while name and name not in known:
+                name = name.rpartition(".")[0]
+            if name:
+                yield name

@@ -1,18 +1,17 @@
 """What of a learner is in its state dict: all that is learned, nothing of the frozen backbone."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from plp.learners.prompt_learner import PromptLearner
+from plp.learners.fitted_parts import FittedParts
 
 
-def leave_backbone_out(learner: "PromptLearner") -> None:
+def leave_backbone_out(learner: FittedParts) -> None:
     """Let a learner's state dict hold no backbone, and miss none when it is loaded.
 
-    Before one is loaded the learner makes room for it, see `PromptLearner.accommodate`. The hooks
+    Before one is loaded the learner makes room for it, see `FittedParts.accommodate`. The hooks
     are functions of a module and get theirs from torch, so that those of a copy act on the copy.
     """
     learner.register_state_dict_post_hook(_drop_backbone)
@@ -25,11 +24,11 @@ def _drop_backbone(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -
         del state[key]
 
 
-def _accommodate(learner: "PromptLearner", state: Mapping[str, Tensor], *_: Any) -> None:
+def _accommodate(learner: FittedParts, state: Mapping[str, Tensor], *_: Any) -> None:
     learner.accommodate(state)
 
 
-def _forgive_backbone(learner: "PromptLearner", incompatible: Any) -> None:
+def _forgive_backbone(learner: FittedParts, incompatible: Any) -> None:
     frozen = tuple(f"backbone.{name}" for name in learner.backbone.state_dict())
     missing = incompatible.missing_keys
     missing[:] = [key for key in missing if not key.endswith(frozen)]

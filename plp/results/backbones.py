@@ -1,14 +1,11 @@
 """Which backbones the rows of a table are on, where that is not the same for all."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from plp.results.ood_run import OODRun
-    from plp.results.run import Run
+from plp.results.records import OODRun, Run
 
 
-def notes_on_backbones(rows: "Sequence[Run | OODRun]") -> tuple[str, ...]:
+def notes_on_backbones(rows: Sequence[Run | OODRun]) -> tuple[str, ...]:
     """Return which methods are on which backbone, where these are several.
 
     Example:

@@ -1,57 +1,20 @@
-"""One finished test of out-of-distribution detection as a row."""
+"""A finished test of out-of-distribution detection, read as a row."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from plp.errors import DataError
-from plp.results.origins import Origin, origin_of
+from plp.results.origins import origin_of
+from plp.results.records import OODRun
 from plp.results.run import name_of_config, read_result
-from plp.results.settings import Settings, settings_of
+from plp.results.settings import settings_of
 
 OOD_RESULT = "ood.json"
 ALL_SETS = "all"
 ID = "id"  # no set can be called so
 USUAL = ("GlobalLocalMCM", "MCM", "MSP")  # the published methods' own; MSP without texts
 METRICS = ("fpr95_id", "auroc", "fpr95_ood", "aupr_in", "aupr_out")
-
-Metrics = Mapping[str, float]
-
-
-class OODRun(NamedTuple):
-    """What tables and the accuracy-robustness plane need of a test by one score.
-
-    Attributes:
-        method: Name of the method, as it stands in tables.
-        dataset: Name of the in-distribution data set.
-        shots: Training images a class.
-        seed: Seed of the training.
-        score: The score.
-        accuracy: Test accuracy of the prediction in percent.
-        sets: Metrics in percent by out-of-distribution set.
-        averages: Means over the sets of `near`, `far` and `all`.
-        groups: Which of the two each set belongs to.
-        path: Folder of the test.
-        other_code: Whether it is of another state of plp's code than the rest of a comparison.
-        images: Number of images by set; the in-distribution test images under `ID`.
-        settings: What it was set to; None where it is not known.
-        origin: Where it comes from; None where it is not known.
-    """
-
-    method: str
-    dataset: str
-    shots: int
-    seed: int
-    score: str
-    accuracy: float
-    sets: Mapping[str, Metrics]
-    averages: Mapping[str, Metrics]
-    groups: Mapping[str, str]
-    path: str = ""
-    other_code: bool = False
-    images: Mapping[str, int] = {}
-    settings: Settings | None = None
-    origin: Origin | None = None
 
 
 def read_ood_run(

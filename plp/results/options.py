@@ -3,12 +3,10 @@
 import itertools
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plp.config.data_options import WITHOUT_EFFECT
-
-if TYPE_CHECKING:
-    from plp.results.run import Run
+from plp.results.records import Run
 
 _FLAG = "--cfg-options"
 _OTHER_FLAGS = ("--amp", "--backbone")
@@ -33,7 +31,7 @@ def options_of(result: Mapping[str, Any]) -> tuple[str, ...] | None:
     return (*_flags(words), *_config_options(words))
 
 
-def notes_on_options(runs: "Sequence[Run]") -> tuple[str, ...]:
+def notes_on_options(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return what each method was run with, where that is not the same for all.
 
     Example:

@@ -2,28 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from plp.results.records import OODRun, Origin, Run
 from plp.wording import count
-
-if TYPE_CHECKING:
-    from plp.results.ood_run import OODRun
-    from plp.results.run import Run
 
 _MOST = 4
 _PACKAGES = ("plp", "torch")
-
-
-class Origin(NamedTuple):
-    """Where a run comes from.
-
-    Attributes:
-        root: Folder of its data set; '' where it is not known.
-        made_by: Versions of plp and torch, and the commit of plp where it is known.
-    """
-
-    root: str
-    made_by: str
 
 
 def origin_of(result: Mapping[str, Any]) -> Origin:
@@ -45,7 +30,7 @@ def origin_of(result: Mapping[str, Any]) -> Origin:
     return Origin(str(dataset.get("root") or ""), ", ".join(found))
 
 
-def notes_on_folders(rows: "Sequence[Run | OODRun]") -> list[str]:
+def notes_on_folders(rows: Sequence[Run | OODRun]) -> list[str]:
     """Return a note on each data set whose runs were made from several folders."""
     roots: dict[str, Counter[str]] = {}
     for row in rows:
@@ -59,7 +44,7 @@ def notes_on_folders(rows: "Sequence[Run | OODRun]") -> list[str]:
     ]
 
 
-def notes_on_makers(rows: "Sequence[Run | OODRun]") -> list[str]:
+def notes_on_makers(rows: Sequence[Run | OODRun]) -> list[str]:
     """Return a note where runs were made by different versions of plp or torch."""
     found = Counter(row.origin.made_by for row in rows if row.origin and row.origin.made_by)
     return [f"Runs were made by different versions: {_listed(found)}."] if len(found) > 1 else []

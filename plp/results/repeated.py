@@ -1,16 +1,13 @@
 """Runs some of whose test images are training images, named in front of their tables."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from plp.results.records import Run
 from plp.results.worst import positive_by
 from plp.wording import count
 
-if TYPE_CHECKING:
-    from plp.results.run import Run
 
-
-def notes_on_repeated(runs: "Sequence[Run]") -> list[str]:
+def notes_on_repeated(runs: Sequence[Run]) -> list[str]:
     """Return a note on each dataset whose test images stand among its training images."""
     worst = positive_by(runs, lambda run: run.dataset, lambda run: run.repeated)
     return [

@@ -1,83 +1,21 @@
-"""One finished run as a row."""
+"""A finished run, read as a row."""
 
 import json
 import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from plp.checksums import DIGEST, is_intact, note_unchecked
 from plp.errors import DataError
 from plp.results.options import options_of
-from plp.results.origins import Origin, origin_of
+from plp.results.origins import origin_of
+from plp.results.records import Run
 from plp.results.schema import check_result
-from plp.results.settings import Settings, settings_of
+from plp.results.settings import settings_of
 from plp.results.stated import RESULT
 from plp.results.unsolved import unsolved_share
-
-
-class Run(NamedTuple):
-    """What tables and figures need of a run.
-
-    Attributes:
-        method: Name of the method, as it stands in tables.
-        dataset: Name of the data set, as it stands in tables.
-        shots: Training images a class.
-        seed: Seed of draw, start and training.
-        accuracy: Test accuracy in percent by line of evidence; `fused` is the method's prediction.
-        seconds: Duration by stage; `train` is the training.
-        learned: Number of parameters learned by gradient.
-        epochs: Epochs trained.
-        selection: Which epoch was tested, 'last' or 'val'.
-        device: Where it ran.
-        commit: Git commit of plp, if known.
-        path: Folder of the run.
-        config_file: Config it was started from, if known.
-        key: Content hash of what the run depends on, if it was run by a comparison.
-        other_code: Whether it was run by another state of plp's code than the rest.
-        kind: 'run' for a training and its test, 'test' for the test of a checkpoint.
-        trained_on: Data set of the training, of a 'test'.
-        validation: Accuracy on validation images as `accuracy`, where there are such images.
-        backbone: Architecture, or class of the backbone.
-        test_images: Number of images tested; None where it is not known.
-        settings: What it was set to; None where it is not known.
-        options: What its command set beside its config; None where it is not known.
-        origin: Where it comes from; None where it is not known.
-        repeated: Test images that are also training images, by content.
-        unsolved: Largest share of transport problems of a branch that have not converged.
-    """
-
-    method: str
-    dataset: str
-    shots: int
-    seed: int
-    accuracy: Mapping[str, float]
-    seconds: Mapping[str, float]
-    learned: int
-    epochs: int | None = None
-    selection: str = "last"
-    device: str = ""
-    commit: str | None = None
-    path: str = ""
-    config_file: str | None = None
-    key: str = ""
-    other_code: bool = False
-    kind: str = "run"
-    trained_on: str | None = None
-    validation: Mapping[str, float] | None = None
-    backbone: str = ""
-    test_images: int | None = None
-    settings: Settings | None = None
-    options: tuple[str, ...] | None = None
-    origin: Origin | None = None
-    repeated: int = 0
-    unsolved: float = 0.0
-
-    @property
-    def training_seconds(self) -> float:
-        """Seconds from features to a classifier: stages `fit`, `train` and `tune`."""
-        return sum(self.seconds.get(stage, 0.0) for stage in ("fit", "train", "tune"))
 
 
 def read_result(path: str | Path) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """Runs whose transport has not converged, named in front of their tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from plp.results.records import Run
 from plp.results.worst import positive_by
 from plp.wording import count
-
-if TYPE_CHECKING:
-    from plp.results.run import Run
 
 
 def unsolved_share(result: Mapping[str, Any]) -> float:
@@ -24,7 +22,7 @@ def unsolved_share(result: Mapping[str, Any]) -> float:
     return max((1.0 - share for share in shares if isinstance(share, int | float)), default=0.0)
 
 
-def notes_on_transport(runs: "Sequence[Run]") -> list[str]:
+def notes_on_transport(runs: Sequence[Run]) -> list[str]:
     """Return a note on each method some of whose runs have plans that did not converge."""
     worst = positive_by(runs, lambda run: run.method, lambda run: run.unsolved)
     return [

@@ -1,16 +1,15 @@
 """Values of runs that should be zero, by what the runs have in common."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from plp.results.run import Run
+from plp.results.records import Run
 
 Number = TypeVar("Number", int, float)
 
 
 def positive_by(
-    runs: "Sequence[Run]", name: "Callable[[Run], str]", value: "Callable[[Run], Number]"
+    runs: Sequence[Run], name: Callable[[Run], str], value: Callable[[Run], Number]
 ) -> dict[str, list[Number]]:
     """Return the values above zero by name, names in the order of their first one.
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from plp.errors import ConfigError
+from plp.towers.low_rank import LowRankUpdate
 from plp.towers.parts import Matrix
-from plp.towers.points import LowRankUpdate, TowerPoints, Update
+from plp.towers.points import TowerPoints, Update
 
 
 def checked_updates(points: TowerPoints, matrices: Mapping[str, Matrix]) -> dict[str, Update]:

@@ -3,17 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
+from plp._moved import moved_name
 from plp.errors import ConfigError
-
-if TYPE_CHECKING:
-    from plp.towers.merged import MergedWeights
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -123,39 +119,5 @@ class TowerPoints:
         return [*self.extra.values(), *self.replaced]
 
 
-class LowRankUpdate:
-    """`x -> scale * up(down(x))`, of rank R: the update of LoRA (arXiv:2106.09685, eq. 3).
-
-    Args:
-        down: A.
-        up: B; zero leaves the tower as it is, bit for bit.
-        scale: LoRA's alpha / R.
-        dropout: Of this path's input, as LoRA trains; 0 for none.
-        merged: Where the sum of matrix and update is kept, to be multiplied with in place of both;
-            None where they are multiplied with one after the other. Without gradient and dropout.
-    """
-
-    def __init__(
-        self,
-        down: Float[Tensor, "R I"],
-        up: Float[Tensor, "O R"],
-        scale: float = 1.0,
-        dropout: float = 0.0,
-        merged: "MergedWeights | None" = None,
-    ) -> None:
-        self.down, self.up, self.scale, self.dropout = down, up, scale, dropout
-        self.merged = merged
-
-    def __call__(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
-        """Return what is added to the matrix's product."""
-        if self.dropout:
-            x = F.dropout(x, self.dropout)
-        return F.linear(F.linear(x, self.down), self.up) * self.scale
-
-    def matrix(self) -> Float[Tensor, "O I"]:
-        """Return what would be added to the matrix itself, in float32 or better: for merging."""
-        with torch.autocast(self.up.device.type, enabled=False):
-            up, down = (
-                x.to(torch.promote_types(x.dtype, torch.float32)) for x in (self.up, self.down)
-            )
-            return up @ down * self.scale
+def __getattr__(name: str) -> Any:
+    return moved_name(__name__, name)

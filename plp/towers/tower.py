@@ -12,9 +12,9 @@ from plp.errors import ConfigError, did_you_mean
 from plp.towers import parts
 from plp.towers.block import Block
 from plp.towers.checked_update import checked_updates
-from plp.towers.merged import MergedWeights, merged_changes, split_merged
+from plp.towers.low_rank import LowRankUpdate, MergedWeights, merged_changes, split_merged
 from plp.towers.parts import Matrix
-from plp.towers.points import NOTHING, LowRankUpdate, Residual, TowerPoints, Update
+from plp.towers.points import NOTHING, Residual, TowerPoints, Update
 from plp.towers.substitute import substitute
 from plp.towers.weight_changes import weight_changes
 

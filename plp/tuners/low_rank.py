@@ -10,8 +10,8 @@ from torch import nn
 from plp.backbones.base import Backbone
 from plp.errors import ConfigError
 from plp.registry import TUNERS
-from plp.towers.merged import MergedWeights
-from plp.towers.points import LowRankUpdate, TowerPoints
+from plp.towers.low_rank import LowRankUpdate, MergedWeights
+from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
 from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of
 

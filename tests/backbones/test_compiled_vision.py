@@ -14,7 +14,8 @@ from torch.testing import assert_close
 from plp.backbones import OpenCLIPBackbone
 from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
-from plp.towers.points import ExtraTokens, LowRankUpdate, TowerPoints
+from plp.towers.low_rank import LowRankUpdate
+from plp.towers.points import ExtraTokens, TowerPoints
 from plp.tuners.base import Tuner
 
 COMPILED = """

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from plp.registry import TUNERS
-from plp.towers.points import ExtraTokens, LowRankUpdate, TowerPoints
+from plp.towers.low_rank import LowRankUpdate
+from plp.towers.points import ExtraTokens, TowerPoints
 from plp.tuners import Tuner
 
 

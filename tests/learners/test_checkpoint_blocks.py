@@ -9,7 +9,8 @@ from unchecked import as_installed
 
 from plp.errors import ConfigError
 from plp.testing.tensor_bytes import PeakTensorBytes
-from plp.towers.points import ExtraTokens, LowRankUpdate, TowerPoints
+from plp.towers.low_rank import LowRankUpdate
+from plp.towers.points import ExtraTokens, TowerPoints
 from plp.towers.text_encoder import TextEncoder
 
 OWN = dict(type="OwnTuner", dropout=0.5)

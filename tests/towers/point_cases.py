@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from plp.towers.points import LowRankUpdate, Update
+from plp.towers.low_rank import LowRankUpdate
+from plp.towers.points import Update
 from plp.towers.tower import NamedTower
 
 RANK = 2

@@ -5,7 +5,8 @@ import torch
 from towers import image_cases
 
 from plp.errors import ConfigError
-from plp.towers.points import LowRankUpdate, TowerPoints
+from plp.towers.low_rank import LowRankUpdate
+from plp.towers.points import TowerPoints
 from plp.tuners.joined import joined
 
 

@@ -1,16 +1,56 @@
-"""Low-rank updates merged into the weights they act on, for passes without gradient."""
+"""Low-rank updates, and their sums with the weights they act on, for passes without gradient."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from plp.towers.parts import Matrix
-from plp.towers.points import LowRankUpdate, Update
+from plp.towers.points import Update
 from plp.towers.weights_state import tensor_state
 
 Place = tuple[nn.Module, str]
+
+
+class LowRankUpdate:
+    """`x -> scale * up(down(x))`, of rank R: the update of LoRA (arXiv:2106.09685, eq. 3).
+
+    Args:
+        down: A.
+        up: B; zero leaves the tower as it is, bit for bit.
+        scale: LoRA's alpha / R.
+        dropout: Of this path's input, as LoRA trains; 0 for none.
+        merged: Where the sum of matrix and update is kept, to be multiplied with in place of both;
+            None where they are multiplied with one after the other. Without gradient and dropout.
+    """
+
+    def __init__(
+        self,
+        down: Float[Tensor, "R I"],
+        up: Float[Tensor, "O R"],
+        scale: float = 1.0,
+        dropout: float = 0.0,
+        merged: "MergedWeights | None" = None,
+    ) -> None:
+        self.down, self.up, self.scale, self.dropout = down, up, scale, dropout
+        self.merged = merged
+
+    def __call__(self, x: Float[Tensor, "*batch I"]) -> Float[Tensor, "*batch O"]:
+        """Return what is added to the matrix's product."""
+        if self.dropout:
+            x = F.dropout(x, self.dropout)
+        return F.linear(F.linear(x, self.down), self.up) * self.scale
+
+    def matrix(self) -> Float[Tensor, "O I"]:
+        """Return what would be added to the matrix itself, in float32 or better: for merging."""
+        with torch.autocast(self.up.device.type, enabled=False):
+            up, down = (
+                x.to(torch.promote_types(x.dtype, torch.float32)) for x in (self.up, self.down)
+            )
+            return up @ down * self.scale
 
 
 class _Summand(NamedTuple):
