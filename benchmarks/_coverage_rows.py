@@ -18,7 +18,7 @@ def read_rows(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write a row a line, in open_clip's order of archs, and replace the file at once."""
+    """Write a row per line, in open_clip's order of archs, and replace the file at once."""
     order = {arch: place for place, arch in enumerate(open_clip.list_models())}
     ordered = sorted(rows, key=lambda row: order.get(row["arch"], -1))
     _write(path, ordered, _others(path))

@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
         for name, make in variants.items():
             with clock(name):
                 make()
-    print_header([f"B={args.batch}", "ms an image", "cpu ms an image", "equal"])
+    print_header([f"B={args.batch}", "ms per image", "cpu ms per image", "equal"])
     for name, spent in clock.medians().items():
         milliseconds = (1000 * one / args.batch for one in (spent.wall, spent.cpu))
         print_row([name, *milliseconds, f"{equal[name]:.4f}"])

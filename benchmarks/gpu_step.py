@@ -59,7 +59,7 @@ VARIANTS = {
     "crops on the device": Variant({}, "crops"),
     "compiled vision": Variant({"model.backbone.compile_vision": "inductor"}),
 }
-COLUMNS = ("step s", *STAGES, "TFLOP a step", "TFLOP/s", "share", "peak MiB", "50 epochs min")
+COLUMNS = ("step s", *STAGES, "TFLOP per step", "TFLOP/s", "share", "peak MiB", "50 epochs min")
 
 
 def product_rate(device: torch.device, dtype: torch.dtype) -> float:

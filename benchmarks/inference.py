@@ -46,7 +46,7 @@ def measure(classes: int, batch: int, repeats: int, device: str = "cpu") -> dict
 
 
 def main(args: argparse.Namespace) -> None:
-    print(f"Median of {args.repeats}, images a second, C = {args.classes}, B = {args.batch}")
+    print(f"Median of {args.repeats}, images per second, C = {args.classes}, B = {args.batch}")
     job = dict(classes=args.classes, batch=args.batch, repeats=args.repeats, device=args.device)
     found = measure_apart(__file__, job | {"threads": args.threads})
     if "error" in found:

@@ -5,10 +5,10 @@
     python benchmarks/runner_overhead.py --device cuda --precision bf16 --classes 1000 --batch 256 \
         --workers 16                                         # ImageNet's shape on a GPU
 
-SOT-GLP in the whole training loop of `tools/train.py` on a folder of JPEG files, an image a class,
-with seeded random weights. `loop` is an epoch from its start to the start of the next or the end of
-training, `model` mmengine's `train_step` (forward, backward, optimiser), `data` the wait for the
-loader, `rest` everything else. The first epoch warms up and is not counted. Times are of the
+SOT-GLP in the whole training loop of `tools/train.py` on a folder of JPEG files, an image per
+class, with seeded random weights. `loop` is an epoch from its start to the start of the next or the
+end of training, `model` mmengine's `train_step` (forward, backward, optimiser), `data` the wait for
+the loader, `rest` everything else. The first epoch warms up and is not counted. Times are of the
 processor, where without worker processes every second is this process's own; on a GPU they lie
 between events on the device, so that what the host does while the device computes costs nothing.
 """

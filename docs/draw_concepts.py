@@ -128,7 +128,7 @@ def texts(axis: Axes) -> None:
     """Draw the way of the class names, in the middle."""
     axis.text(43.5, 97.5, "C class names", ha="center", va="center", weight="bold")
     arrow(axis, (43.5, 96), (43.5, 90), "tokens\n[C,S,D]")
-    box(axis, 43.5, 86.5, "prompt\nN texts a class", "learned", 24)
+    box(axis, 43.5, 86.5, "prompt\nN texts per class", "learned", 24)
     arrow(axis, (43.5, 83), (43.5, 76.5), "[C,N,L,D]")
     box(axis, 43.5, 73, "text tower\nof the backbone", "frozen", 20)
     arrow(axis, (33.5, 73), (25, 73), "[C,N,E]", above=True)
@@ -144,7 +144,7 @@ def local_branch(axis: Axes) -> None:
         (94, "projection\nof patches", "learned"),
         (83.5, "project_dense\nof the backbone", "frozen"),
         (73, "cosine\npatches and texts", "fixed"),
-        (58.5, "selector\nK patches a class", "fixed"),
+        (58.5, "selector\nK patches per class", "fixed"),
         (43.5, "aligner\nmass for each pair", "fixed"),
         (30, "weighted sum\nΣ plan · cosine", "fixed"),
     ]

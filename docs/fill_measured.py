@@ -121,7 +121,7 @@ def _told(mine: Sequence[Row]) -> str:
     return (
         f"Test accuracy in percent on the lite backbone (not CLIP), "
         f"{over if len(seeds) > 1 else f'seed {seeds[0]} alone'}. "
-        f"Data sets, precision, time, other methods:\n{LINK}."
+        f"Datasets, precision, time, other methods:\n{LINK}."
     )
 
 
@@ -135,10 +135,10 @@ def _table(
     usual: Sequence[str],
     compare: bool = False,
 ) -> str:
-    """Return a table with a line for each group of rows and a column for each data set.
+    """Return a table with a line for each group of rows and a column for each dataset.
 
     With `compare`, the best of a column is bold, among cells of all seeds, with all that equal it
-    as printed, and the last column is the mean over data sets where none is missing.
+    as printed, and the last column is the mean over datasets where none is missing.
     """
     found = list(dict.fromkeys(row["dataset"] for _, rows in groups for row in rows))
     columns = sorted(found, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
@@ -155,7 +155,7 @@ def _table(
 
 
 def _best(rows: Sequence[Row], usual: Sequence[str]) -> dict[str, str]:
-    """Return the highest mean by data set as printed, of cells with the usual seeds."""
+    """Return the highest mean by dataset as printed, of cells with the usual seeds."""
     best: dict[str, str] = {}
     for row in rows:
         if row["seeds"].split() == usual:

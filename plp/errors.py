@@ -49,7 +49,7 @@ class Interrupted(KeyboardInterrupt):
         USUAL: What is told where nothing is kept.
     """
 
-    USUAL = "interrupted; no file is left half written. The same command starts anew"
+    USUAL = "interrupted; no file is left half written. Rerun the same command to start over"
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -75,13 +75,13 @@ _OS_ERRORS = {
     errno.EPERM: _DENIED,
     errno.EROFS: "the file system is read-only. Name a place that can be written",
     errno.ENOSPC: "the disk is full. Make room or name another place, then start again",
-    errno.EDQUOT: "your share of the disk is used up. Make room or name another place",
+    errno.EDQUOT: "disk quota exceeded. Make room or name another place",
     errno.EFBIG: "the file would be larger than this system or `ulimit -f` allows",
     errno.ENOTDIR: "a part of the path is a file, expected a folder",
     errno.EISDIR: "it is a folder, expected a file",
     errno.EEXIST: "it is there already, and is not what is expected",
     errno.ENAMETOOLONG: "the name is too long for the file system",
-    errno.ELOOP: "its links lead back to themselves",
+    errno.ELOOP: "symbolic link loop",
     errno.EMFILE: "too many open files. Lower data.num_workers, or raise `ulimit -n`",
     errno.EIO: "the disk fails to read or write it (input/output error)",
     errno.ENOMEM: "not enough memory",

@@ -163,7 +163,7 @@ class Support(NamedTuple):
     Attributes:
         indices: Patch indices. The last axis is 1 where the prompts of a class share one support.
         kept: How many of the K indices count for each prompt (all of K if None): prompt n uses
-            `indices[..., :kept[n], n]`. Only selectors with one set a prompt use it.
+            `indices[..., :kept[n], n]`. Only selectors with one set per prompt use it.
     """
 
     indices: Int[Tensor, "B C K _"]

@@ -22,7 +22,7 @@ def read_text(path: str | Path, most: int = _MOST) -> str:
     path = Path(path)
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise DataError(f"{str(path)!r} is no regular file, expected one with text")
+            raise DataError(f"{str(path)!r} is not a regular file, expected one with text")
         if path.is_file() and (size := path.stat().st_size) > most:
             raise DataError(
                 f"{str(path)!r} has {size / 2**20:.0f} MiB, expected a text of "
@@ -33,7 +33,8 @@ def read_text(path: str | Path, most: int = _MOST) -> str:
         raise DataError(describe_os_error(error)) from error
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{str(path)!r} is no UTF-8 text: byte {error.start} is {error.object[error.start]:#x}"
+            f"{str(path)!r} is not valid UTF-8: "
+            f"byte {error.start} is {error.object[error.start]:#x}"
         ) from error
 
 

@@ -33,7 +33,7 @@ def rows_of(file: Path) -> dict[str, list]:
 
 
 def grow_split(root: Path, images: Path, file: Path) -> Path:
-    """Grow a whole data set: a split file in `root`, and each of its images in `images`."""
+    """Grow a whole dataset: a split file in `root`, and each of its images in `images`."""
     rows = rows_of(file)
     grow(images, {row[0] for part in rows.values() for row in part})
     (root / file.name).write_bytes(file.read_bytes())

@@ -114,7 +114,7 @@ def test_variants_of_the_step_for_a_gpu_run_on_a_cpu(root):
     rows = table(root, "gpu_step.py", *shape, *flags, "--variants", *wanted)
     assert list(rows) == ["baseline", *wanted]
     for row in rows.values():
-        assert float(row["TFLOP a step"]) > 0
+        assert float(row["TFLOP per step"]) > 0
         assert float(row["share"].rstrip(" %")) > 0
         assert float(row["50 epochs min"]) > 0
         stages = ("image", "text", "local", "backward", "optimiser")

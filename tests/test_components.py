@@ -261,7 +261,7 @@ def test_aligner_contract(name, row):
 
 
 def branch_inputs():
-    """Return random features, a text a prompt and a map into the joint space."""
+    """Return random features, a text per prompt and a map into the joint space."""
     generator = torch.Generator().manual_seed(1)
     dense = {"toy": torch.randn(IMAGES, PATCHES, DENSE_DIM, generator=generator)}
     extra = {"tuner.tokens": torch.randn(IMAGES, 4, DENSE_DIM, generator=generator.clone_state())}
@@ -274,7 +274,7 @@ def branch_inputs():
 
 
 def build_branch(name, row):
-    """Build a branch and fit it, if it wants that, to two random images a class."""
+    """Build a branch and fit it, if it wants that, to two random images per class."""
     branch = build("branch", name, row, inputs=INPUTS, **INPUTS)
     if branch.needs_shots:
         pooled = torch.randn(1, 2 * NUM_CLASSES, EMBED_DIM)

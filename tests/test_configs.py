@@ -438,7 +438,7 @@ def test_config_trains_is_cut_off_resumes_and_predicts(path, tiny_options, few_p
 
 
 class NameOnly(DataSource):
-    """A data set that is known by name, and has no images."""
+    """A dataset that is known by name, and has no images."""
 
     def __init__(self, name):
         self.name = name
@@ -449,7 +449,7 @@ class NameOnly(DataSource):
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """Settle a config for a data set by name, without the data set."""
+    """Settle a config for a dataset by name, without the dataset."""
     monkeypatch.setattr(configs, "_source", lambda _, wanted, *__: NameOnly(wanted.dataset))
 
     def find(path, dataset="textile", shots=None):

@@ -1,4 +1,4 @@
-"""The ViT-B/16 configs carry the published constants, for every data set and number of shots."""
+"""The ViT-B/16 configs carry the published constants, for every dataset and number of shots."""
 
 import math
 from pathlib import Path
@@ -70,7 +70,7 @@ BATCH = {
 }
 
 
-SOTGLP = {  # learning rate, batch, local prompts a class: train_script/scripts/run_*.sh
+SOTGLP = {  # learning rate, batch, local prompts per class: train_script/scripts/run_*.sh
     "fgvc_aircraft": (0.01, 128, 2), "caltech101": (0.005, 32, 6), "stanford_cars": (0.005, 32, 4),
     "dtd": (0.002, 128, 4), "eurosat": (0.001, 10, 4), "oxford_flowers": (0.005, 32, 6),
     "food101": (0.005, 128, 6), "imagenet": (0.01, 256, 4), "oxford_pets": (0.005, 32, 6),
@@ -80,7 +80,7 @@ SOTGLP = {  # learning rate, batch, local prompts a class: train_script/scripts/
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """Return the config of a method for a data set by name, without the data set."""
+    """Return the config of a method for a dataset by name, without the dataset."""
     source = Textile()
 
     def named(_, wanted, *_options):

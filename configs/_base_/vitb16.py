@@ -1,6 +1,6 @@
 # Methods on OpenAI's CLIP ViT-B/16 by the recipe that CoOp set and others kept: SGD 0.002, momentum
 # 0.9, weight decay 5e-4, one warm-up epoch at 1e-5, then cosine; 50 epochs for one shot, 100 for
-# two to four, 200 for more. The reference takes the field's template of a data set.
+# two to four, 200 for more. The reference takes the field's template of a dataset.
 _base_ = ["runtime.py", "datasets/textile.py", "recipes/templates.py"]
 model = dict(
     type="PromptLearner",

@@ -1,5 +1,5 @@
 # Tip-Adapter: a cache of the shots beside the texts, nothing trained; its two constants are
-# searched on validation images. Start and range of the search by data set, as published.
+# searched on validation images. Start and range of the search by dataset, as published.
 #
 #   python tools/train.py configs/tip_adapter/vitb16_16shot.py
 _base_ = "../_base_/vitb16.py"

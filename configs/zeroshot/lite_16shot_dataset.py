@@ -1,4 +1,4 @@
-# As lite_16shot.py with the field's template of the data set, where it has one.
+# As lite_16shot.py with the field's template of the dataset, where it has one.
 #
 #   python tools/train.py configs/zeroshot/lite_16shot_dataset.py
 _base_ = ["lite_16shot.py", "../_base_/templates.py"]

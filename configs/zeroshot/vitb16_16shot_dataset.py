@@ -1,4 +1,4 @@
-# As vitb16_16shot.py with the field's template of the data set, where it has one.
+# As vitb16_16shot.py with the field's template of the dataset, where it has one.
 #
 #   python tools/train.py configs/zeroshot/vitb16_16shot_dataset.py
 _base_ = "vitb16_16shot.py"

@@ -4,7 +4,7 @@
 
 Seed 1, 16 shots. Rates are half a decade apart; three are tried around the config's own, and one
 more beyond as long as the best is the outermost. The best is the one with the most validation
-images right on all data sets together, with the last epoch's model; of several the one nearest to
+images right on all datasets together, with the last epoch's model; of several the one nearest to
 the config's. No test image has a say. Runs that are there already are not repeated.
 """
 
@@ -46,7 +46,7 @@ def best(found: dict[int, int]) -> int:
 
 
 def count_right(method: str, rate: float, datasets: list[str], out: Path) -> dict[str, int]:
-    """Return how many validation images a rate gets right, by data set; 0 for a run that fails."""
+    """Return how many validation images a rate gets right, by dataset; 0 for a run that fails."""
     folder = out / method / f"{rate:g}"
     subprocess.run(
         [

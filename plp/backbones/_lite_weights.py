@@ -40,7 +40,7 @@ class ImageTower(NamedTuple):
     Attributes:
         network: timm model without classifier, its batch norms folded into the convolutions;
             `forward_features` yields the map before pooling.
-        classifier: Weight of the ImageNet classifier, one row a class in the order of ILSVRC 2012.
+        classifier: Weight of the ImageNet classifier, a row per class in the order of ILSVRC 2012.
         expected: Mean of the map's channels that the last batch norm implies.
     """
 

@@ -93,7 +93,7 @@ class Branch(nn.Module):
 
         Args:
             shots: Training images.
-            val: Validation images, None if the data set has none.
+            val: Validation images, None if the dataset has none.
             text: As in `forward`, at the start of the training.
 
         Returns:

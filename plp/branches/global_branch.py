@@ -118,6 +118,6 @@ class GlobalBranch(Branch):
 def cosine(
     image: Float[Tensor, "B P E"], text: Float[Tensor, "C N E"] | Float[Tensor, "B C N E"]
 ) -> Float[Tensor, "B P C N"]:
-    """Products of normalised features with normalised texts, of all images or one set an image."""
+    """Products of normalised features with normalised texts, of all images or one set per image."""
     texts = "cne" if text.ndim == 3 else "bcne"
     return torch.einsum(f"bpe,{texts}->bpcn", image, text)

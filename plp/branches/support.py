@@ -45,7 +45,7 @@ def walk_classes(
 
     Args:
         patches: Patch features of length one.
-        text: Texts of length one, of all images or one set an image.
+        text: Texts of length one, of all images or one set per image.
         selector: Picks the support.
         chunk: Classes of a part; None: as many as keep its cosines within 8 MiB, on a
             GPU within 1 GiB.

@@ -215,5 +215,5 @@ def check_class_names(saved: tuple[str, ...], wanted: tuple[str, ...]) -> None:
         detail = f"same names in another order, first differences: {', '.join(moved[:5])}"
     raise CheckpointError(
         f"the checkpoint was trained for {len(saved)} other classes than the {len(wanted)} "
-        f"of this data set ({detail}). Give the --dataset, --data-root and --shots of its training"
+        f"of this dataset ({detail}). Give the --dataset, --data-root and --shots of its training"
     )

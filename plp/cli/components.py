@@ -27,7 +27,7 @@ def block(kind: str) -> str:
         selector
           AllPatches  Keeps all P patches (PLOT, Chen et al. 2023).
           PromptTopK  A support of its own for each prompt of a class, ... (GalLoP).
-          SharedTopK  One support of K patches a class, shared by its prompts (SOT-GLP).
+          SharedTopK  One support of K patches per class, shared by its prompts (SOT-GLP).
     """
     registry = COMPONENTS[kind]
     lines = _sources(registry) if kind == "dataset" else _components(registry)

@@ -1,4 +1,4 @@
-"""List, check and download the field's data sets: `plp data`."""
+"""List, check and download the field's datasets: `plp data`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse flags, do it.
 
     Raises:
-        SystemExit: with status 1 if something is wrong with a data set that was named, or nothing
+        SystemExit: with status 1 if something is wrong with a dataset that was named, or nothing
             is found where none was.
     """
     arguments = parser().parse_args(argv)
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def list_lines() -> list[str]:
-    """Return a line a data set."""
+    """Return a line per dataset."""
     rows = [("name", "folder", "classes", "train/val/test", "images from")]
     rows += [
         (name, _folder(one), str(one.classes), _counts(one), _origin(one))
@@ -44,7 +44,7 @@ def list_lines() -> list[str]:
 
 
 def check_lines(check: Check) -> list[str]:
-    """Return what was found of one data set: images that are there, of those expected."""
+    """Return what was found of one dataset: images that are there, of those expected."""
     counts = ", ".join(
         f"{part} {count}" + (f" of {check.expected[part]}" if part in check.expected else "")
         for part, count in check.counts.items()
@@ -54,7 +54,7 @@ def check_lines(check: Check) -> list[str]:
 
 
 def table_lines(checks: Sequence[Check], root: str) -> list[str]:
-    """Return a line a data set, other roots where sets lie, and what to ask next."""
+    """Return a line per dataset, other roots where sets lie, and what to ask next."""
     rows = [("name", "found", "images", "expected")]
     rows += [
         (one.name, one.found.value, _joined(one.counts) or "-", _joined(one.expected))
@@ -70,7 +70,7 @@ def table_lines(checks: Sequence[Check], root: str) -> list[str]:
 
 def _check(names: Sequence[str], root: str, read: bool) -> None:
     if not names and not Path(root).is_dir():
-        raise DataError(f"no such folder: {root!r}. Expected the folder above the data sets")
+        raise DataError(f"no such folder: {root!r}. Expected the folder above the datasets")
     every = names or [*BENCHMARKS, *OOD_BENCHMARKS]
     checks = [
         check_folder(root, read) if name == FOLDER else check_benchmark(name, root, read)

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "versions": version_lines,
         "devices": device_lines,
         "networks": lambda: network_lines(arguments.hub),
-        "data sets": lambda: data_lines(root),
+        "datasets": lambda: data_lines(root),
         "caches": cache_lines,
     }
     print("\n\n".join(section(name, look) for name, look in sections.items()))
@@ -133,7 +133,7 @@ def _hub_line() -> str:
 
 
 def data_lines(root: str | None) -> Iterator[str]:
-    """Data sets that can be opened: those that need no folder, then those under the data root."""
+    """Datasets that can be opened: those that need no folder, then those under the data root."""
     folder = None if root is None else Path(root)
     for name in source_names():
         splits = None if name in ("folder", "coop") else _opened(name, folder)
@@ -151,7 +151,7 @@ def data_lines(root: str | None) -> Iterator[str]:
 
 
 def _opened(name: str, folder: Path | None) -> Splits | None:
-    """Return what a data set holds, None if it is not here."""
+    """Return what a dataset holds, None if it is not here."""
     for root in (None, folder):
         try:
             return build_source(name, root).splits()

@@ -27,5 +27,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(classifier.rejection.describe())
     made = FORMATS[name](classifier, arguments.out, images, iterations=arguments.iterations)
     print(made.describe())
-    print(f"{made.description}: classes, preprocessing and threshold, for who has no plp")
+    print(f"{made.description}: classes, preprocessing and threshold, for use without plp")
     refuse_unreadable(made.unreadable, 0 if images is None else len(images))

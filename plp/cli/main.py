@@ -45,17 +45,17 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "train": Command("plp.cli.train", "train a classifier from a few images a class"),
-    "test": Command("plp.cli.test", "test a checkpoint on the test images of a data set"),
+    "train": Command("plp.cli.train", "train a classifier from a few images per class"),
+    "test": Command("plp.cli.test", "test a checkpoint on the test images of a dataset"),
     "predict": Command("plp.cli.predict", "classify images: files, folders, patterns", True),
     "visualize": Command("plp.cli.visualize", "draw which patches speak for a class"),
     "export": Command("plp.cli.export", "write a classifier as ONNX, to run it without plp"),
-    "compare": Command("plp.cli.compare", "run methods on data sets, shots and seeds; tables"),
+    "compare": Command("plp.cli.compare", "run methods on datasets, shots and seeds; tables"),
     "protocol": Command("plp.cli.protocol", "few-shot, base-to-new, cross-dataset and others"),
     "collect": Command("plp.cli.collect", "tables and a figure of finished runs"),
     "ood": Command("plp.cli.ood", "tell test images from images of other kinds; calibration"),
     "data": Command(
-        "plp.cli.data", "check, describe and download the field's data sets", long=False
+        "plp.cli.data", "check, describe and download the field's datasets", long=False
     ),
     "list": Command(
         "plp.cli.listing", "registered components, or backbones by name", True, long=False

@@ -72,7 +72,7 @@ def by_name(asked: Sequence[str], data_root: str | None = None) -> dict[str, str
 
     Args:
         asked: The sets.
-        data_root: The folder above the field's data sets.
+        data_root: The folder above the field's datasets.
 
     Raises:
         ConfigError: for a set without a folder, or a name given twice.

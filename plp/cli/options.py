@@ -24,10 +24,10 @@ _WORKER_DIED = re.compile(r"DataLoader worker .* (killed by signal|exited unexpe
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what differs from the config."""
     parser.add_argument(
-        "--dataset", help="data set, such as textile, folder, coop, dtd (all: tools/data.py list)"
+        "--dataset", help="dataset, such as textile, folder, coop, dtd (all: tools/data.py list)"
     )
     parser.add_argument(
-        "--data-root", help="folder of the data set; of the field's, such as dtd, the one above"
+        "--data-root", help="folder of the dataset; of the field's, such as dtd, the one above"
     )
     parser.add_argument("--shots", type=int, help="training images per class")
     parser.add_argument("--seed", type=int, help="seed of the draw, the start and the training")

@@ -61,5 +61,5 @@ def _refuse_foreign_flags(arguments: argparse.Namespace) -> None:
         if getattr(arguments, flag):
             raise ConfigError(
                 f"{FEW_SHOT} takes no --{flag}, got {', '.join(getattr(arguments, flag))}: it "
-                "tests on the data sets that it trains on"
+                "tests on the datasets that it trains on"
             )

@@ -31,7 +31,7 @@ class Rows(ABC):
         self.width = min(max(len(printable(readable(str(path)))) for path in paths), _WIDEST)
 
     def lines(self, found: Iterable[Prediction | Unreadable]) -> Iterator[str]:
-        """Yield the head, then a line an image."""
+        """Yield the head, then a line per image."""
         yield from self.head()
         for one in found:
             yield self.error(one) if isinstance(one, Unreadable) else self.row(one)
@@ -72,7 +72,7 @@ class TableRows(Rows):
 
 @final
 class CsvRows(Rows):
-    """CSV: a column a class rank; `accepted` is empty without a threshold."""
+    """CSV: a column per class rank; `accepted` is empty without a threshold."""
 
     def head(self) -> list[str]:
         """Return the header."""

@@ -1,4 +1,4 @@
-"""Test a checkpoint on the test images of a data set: `plp test`."""
+"""Test a checkpoint on the test images of a dataset: `plp test`."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train a classifier from a few images a class: `plp train`."""
+"""Train a classifier from a few images per class: `plp train`."""
 
 from collections.abc import Sequence
 

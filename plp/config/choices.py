@@ -32,11 +32,11 @@ class Choices(NamedTuple):
     Attributes:
         dataset: Data-set name, as `--dataset` takes it.
         data_root: Its folder.
-        shots: Training images a class.
+        shots: Training images per class.
         seed: Seed of the draw, the start and the training.
         amp: 'no', 'fp16' or 'bf16'.
         options: Dotted keys and values of `--cfg-options`; they win over everything.
-        recipe_of: Data set whose recipe is applied, by name; None for the data set's own. A shifted
+        recipe_of: Dataset whose recipe is applied, by name; None for the dataset's own. A shifted
             copy of a training set takes the recipe of the original.
         epochs: Epochs of the training.
         lr: Learning rate of the optimizer.

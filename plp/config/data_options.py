@@ -18,7 +18,7 @@ class DataOptions:
     """The `data` section of a config.
 
     Attributes:
-        shots: Training images a class.
+        shots: Training images per class.
         sampler: 'exact' (K of every class) or 'stratified' (published GalLoP and SOT-GLP).
         classes: 'all', or 'base' or 'new' for one half of them, see `take_classes`.
         batch_size: Training batch, of all processes together; cut to the number of shots where it
@@ -41,8 +41,8 @@ class DataOptions:
             on it.
         image_cache: Training images are decoded once, before training, and kept in memory up to
             so many MiB, which all worker processes share; the others are decoded in each epoch. An
-            image takes three bytes a pixel. 0 keeps none. A run of several processes, one a GPU,
-            keeps them in each. The numbers of a run do not depend on it.
+            image takes three bytes per pixel. 0 keeps none. Several processes, one per GPU, keep
+            them in each. The numbers of a run do not depend on it.
         augment: Where training images are resized: 'cpu' (by PIL, as published) or 'device' (the
             same crops of `FewShotTrain`, many at a time; see `Crops.resized`).
         train_transform: Config of the training transform.
@@ -55,7 +55,7 @@ class DataOptions:
         two_labels: At an image that stands in two classes, by content: 'refuse', or 'report' it and
             go on. The published lists of the field are never refused.
         exif: Turn images upright by their EXIF orientation. 'auto', None, or nothing in the config
-            of a run: for data sources of photographs (`folder`), not for the field's data sets,
+            of a run: for data sources of photographs (`folder`), not for the field's datasets,
             whose published numbers ignore it. What it stands for is kept in the checkpoint, and
             followed by all that uses it; a checkpoint without it means False.
         value_range: Black and white of images of more than 8 bits, such as [0, 4095] for 12 bits;

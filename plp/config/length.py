@@ -21,9 +21,7 @@ def check_length(section: Mapping[str, Any]) -> None:
     """
     steps = section.get("steps_per_shot")
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise ConfigError(
-            f"expected train_cfg.steps_per_shot to be a whole number from 1 up, got {steps!r}"
-        )
+        raise ConfigError(f"expected train_cfg.steps_per_shot to be an integer >= 1, got {steps!r}")
     shares = section.get("stages")
     if shares is None:
         return

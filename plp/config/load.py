@@ -79,7 +79,7 @@ def _check_keys(config: Config, where: str) -> None:
 
 
 def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[str, Any]]:
-    """Apply flags, the recipes of the shots and of the data set, and options, in this order.
+    """Apply flags, the recipes of the shots and of the dataset, and options, in this order.
 
     `recipes` has dotted keys and values by data-set name; `shot_recipes` has them by a number of
     shots as text, and holds for that number and those between it and the next smaller one:
@@ -90,8 +90,8 @@ def choose(config: Config, choices: Choices) -> tuple[Config, DataSource, dict[s
         The config of the run, the data source, and the recipe's entries that took effect.
 
     Raises:
-        ConfigError: for a value that fits nowhere, or an unknown data set.
-        DataError: if the data set is not where it should be.
+        ConfigError: for a value that fits nowhere, or an unknown dataset.
+        DataError: if the dataset is not where it should be.
     """
     config = Config(ConfigDict(config._cfg_dict.to_dict()), filename=config.filename)
     options = choices.entries()
@@ -168,7 +168,7 @@ def _refuse_training_flags(config: Config, choices: Choices) -> None:
 def _source(config: Config, choices: Choices, options: Mapping[str, Any]) -> DataSource:
     if choices.dataset is None and choices.data_root is None:
         if "dataset" not in config:
-            raise ConfigError("the config names no data set: give --dataset NAME [--data-root DIR]")
+            raise ConfigError("the config names no dataset: give --dataset NAME [--data-root DIR]")
         return DATASETS.build(config.dataset)
     if choices.dataset is None and "root" in (config.get("dataset") or {}):
         config.dataset.root = os.path.realpath(str(choices.data_root))
@@ -184,7 +184,7 @@ def _source(config: Config, choices: Choices, options: Mapping[str, Any]) -> Dat
     takes = inspect.signature(kind).parameters if kind else ()
     if choices.test_fraction is not None and kind and "test_fraction" not in takes:
         raise ConfigError(
-            f"--test-fraction: data set {choices.dataset!r} has a test split of its own. The flag "
+            f"--test-fraction: dataset {choices.dataset!r} has a test split of its own. The flag "
             "is for --dataset folder, where there is no test/"
         )
     source = source_config(choices.dataset, choices.data_root, **keywords)

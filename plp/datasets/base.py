@@ -49,7 +49,7 @@ class Splits(NamedTuple):
 
 
 class DataSource(ABC):
-    """A data set that can say which image files it consists of.
+    """A dataset that can say which image files it consists of.
 
     A concrete source is one class registered in `DATASETS`. Its class name in snake case is its
     name on the command line: `OxfordPets` is `--dataset oxford_pets`.

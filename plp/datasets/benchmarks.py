@@ -1,11 +1,11 @@
-"""The field's data sets: where each one lies under the data root, and what must be found there.
+"""The field's datasets: where each one lies under the data root, and what must be found there.
 
 Folders are those of CoOp's DATASETS.md, so that a disk laid out for CoOp or its relatives serves as
 it is. Whatever plp knows about a set stands in this table and nowhere else: the loaders, the
 templates of the configs, `tools/data.py` and its downloads read it.
 
 Counts: of the seven sets with a `digest` from the published split files themselves; of the others
-from the table of data sets in CoOp (Zhou et al., "Learning to Prompt for Vision-Language Models",
+from the table of datasets in CoOp (Zhou et al., "Learning to Prompt for Vision-Language Models",
 IJCV 2022) and from the sets' own papers.
 """
 
@@ -51,7 +51,7 @@ class Fetched(NamedTuple):
 
 
 class Benchmark(NamedTuple):
-    """What is known about a data set.
+    """What is known about a dataset.
 
     Attributes:
         name: As `--dataset`, recipes and result tables have it.
@@ -162,7 +162,7 @@ _BENCHMARKS = (
         "imagenet", "imagenet", "images", "ImageNet", 1000,
         Counts(1281167, None, 50000), "https://image-net.org",
         by_hand="it needs an account: extract ILSVRC2012's training images to images/train, one "
-                "folder a class, and the validation images to images/val",
+                "folder per class, and the validation images to images/val",
         terms=_IMAGENET_TERMS,
     ),
     Benchmark(
@@ -216,5 +216,5 @@ def find_benchmark(name: str, source: str) -> Benchmark:
     found = BENCHMARKS.get(name)
     if found is None or found.source != source:
         known = [one.name for one in BENCHMARKS.values() if one.source == source]
-        raise UnknownComponentError(f"expected a data set among {', '.join(known)}, got {name!r}")
+        raise UnknownComponentError(f"expected a dataset among {', '.join(known)}, got {name!r}")
     return found

@@ -15,7 +15,7 @@ from plp.registry import DATASETS
 def source_names() -> dict[str, type[DataSource]]:
     """Return the data sources by the name that `--dataset` takes.
 
-    The field's data sets (`BENCHMARKS`) go by their own names, several to a registered class. A
+    The field's datasets (`BENCHMARKS`) go by their own names, several to a registered class. A
     source of a user's own file is among them once that file is imported (`custom_imports`).
 
     Example:
@@ -44,8 +44,8 @@ def source_config(name: str, root: str | Path | None = None, /, **keywords: Any)
 
     Args:
         name: As `--dataset` takes it.
-        root: As `--data-root` takes it: of the field's data sets the folder above their folders,
-            else the data set's own; None for a source that needs none.
+        root: As `--data-root` takes it: of the field's datasets the folder above their folders,
+            else the dataset's own; None for a source that needs none.
         keywords: Further keywords of the source.
 
     Raises:
@@ -58,16 +58,16 @@ def source_config(name: str, root: str | Path | None = None, /, **keywords: Any)
         >>> source_config('folder')
         Traceback (most recent call last):
         ...
-        plp.errors.ConfigError: data set 'folder' needs the folder of its images: --data-root DIR.
+        plp.errors.ConfigError: dataset 'folder' needs the folder of its images: --data-root DIR.
     """
     sources = source_names()
     if name not in sources:
         raise UnknownComponentError(_unknown(str(name), sources))
     parameters = inspect.signature(sources[name]).parameters
     if root is None and needs_root(name):
-        raise ConfigError(f"data set {name!r} needs the folder of its images: --data-root DIR.")
+        raise ConfigError(f"dataset {name!r} needs the folder of its images: --data-root DIR.")
     if root is not None and "root" not in parameters:
-        raise ConfigError(f"data set {name!r} takes no --data-root, got {str(root)!r}.")
+        raise ConfigError(f"dataset {name!r} takes no --data-root, got {str(root)!r}.")
     config: dict[str, Any] = {"type": sources[name].__name__}
     if name in BENCHMARKS and "name" in parameters:
         config["name"] = name
@@ -95,6 +95,6 @@ def _unknown(name: str, known: Collection[str]) -> str:
     plain = normalise_dataset_name(name)
     hint = did_you_mean(plain if plain in known else name, known)
     return (
-        f"data set {name!r} is not known.{hint} Known: {', '.join(sorted(known))}. Images of "
-        "your own in one sub-folder a class: --dataset folder --data-root DIR."
+        f"dataset {name!r} is not known.{hint} Known: {', '.join(sorted(known))}. Images of "
+        "your own in one sub-folder per class: --dataset folder --data-root DIR."
     )

@@ -1,4 +1,4 @@
-"""Whether a data set is where plp looks for it, and whole."""
+"""Whether a dataset is where plp looks for it, and whole."""
 
 import os
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ PARTS = ("train", "val", "test")
 
 
 class Found(Enum):
-    """What there is of a data set."""
+    """What there is of a dataset."""
 
     WHOLE = "ok"
     OTHER = "not the published one"
@@ -33,7 +33,7 @@ class Found(Enum):
 
 
 class Check(NamedTuple):
-    """What was found of a data set.
+    """What was found of a dataset.
 
     Attributes:
         name: Its name.
@@ -54,7 +54,7 @@ class Check(NamedTuple):
 
 
 def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
-    """Look at one of the field's data sets.
+    """Look at one of the field's datasets.
 
     Args:
         name: As `--dataset` or `--ood` takes it.
@@ -68,7 +68,7 @@ def check_benchmark(name: str, root: str | Path, read: bool = False) -> Check:
         return _check_ood(name, root, read)
     if name not in BENCHMARKS:
         known = ", ".join([*BENCHMARKS, *OOD_BENCHMARKS])
-        raise UnknownComponentError(f"expected a data set among {known}, got {name!r}")
+        raise UnknownComponentError(f"expected a dataset among {known}, got {name!r}")
     facts = BENCHMARKS[name]
     expected = {part: size for part, size in facts.counts._asdict().items() if size is not None}
     try:

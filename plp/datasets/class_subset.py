@@ -24,7 +24,7 @@ def take_classes(few: FewShot, part: Part) -> FewShot:
             for the draw as it is.
 
     Returns:
-        The draw of the half; its name is that of the data set and the part, such as `dtd-base`.
+        The draw of the half; its name is that of the dataset and the part, such as `dtd-base`.
 
     Raises:
         ConfigError: for an unknown part.

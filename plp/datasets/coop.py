@@ -1,4 +1,4 @@
-"""Data sets in CoOp's layout: a split file and an image folder."""
+"""Datasets in CoOp's layout: a split file and an image folder."""
 
 from pathlib import Path
 from typing import final
@@ -22,7 +22,7 @@ class Coop(DataSource):
     "val" may be missing or empty. Labels are 0..C-1 and mean the same class in every part.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         split: The split file; a relative path is tried inside `root` first. None: the one
             `split_*.json` in `root`.
         image_dir: The image folder; a relative path is one inside `root`. None: `root` or the one
@@ -43,7 +43,7 @@ class Coop(DataSource):
     ) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
-            raise DataError(f"no such folder: {str(root)!r}. Expected a data set in CoOp's layout.")
+            raise DataError(f"no such folder: {str(root)!r}. Expected a dataset in CoOp's layout.")
         self.split = _find_split(self.root, split)
         self.image_dir = image_dir
         self.allow_outside = allow_outside

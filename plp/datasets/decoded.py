@@ -32,7 +32,7 @@ class _Place(NamedTuple):
 
 @final
 class DecodedImages(Mapping[int, Image.Image]):
-    """Images by their position in a data set, three bytes a pixel.
+    """Images by their position in a dataset, three bytes per pixel.
 
     All processes share the pixels, however they are started. One that is forked has the pages of
     its parent, and nobody writes to them; to one that is spawned torch's pickling of tensors hands

@@ -75,7 +75,9 @@ def decode_file(
         with quiet_pillow, open_image(path) as image:
             found = decode_image(image, exif, value_range)
     except Exception as error:  # decoders of damaged files raise whatever they like
-        raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
+        raise DataError(
+            f"{str(path)!r} cannot be read as an image: {_reason(path, error)}"
+        ) from error
     return found._replace(image=check_shape(repr(str(path)), found.image))
 
 
@@ -117,7 +119,9 @@ def glance(path: str | Path) -> Traits:
                 return decode_image(image, value_range=_ANY).traits
             return _traits(image, deep_colours=False)._replace(pages=_pages(image))
     except Exception as error:
-        raise DataError(f"{str(path)!r} is no readable image: {_reason(path, error)}") from error
+        raise DataError(
+            f"{str(path)!r} cannot be read as an image: {_reason(path, error)}"
+        ) from error
 
 
 def check_shape(name: str, image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Downloads by torchvision, arranged as CoOp lays the data sets out."""
+"""Downloads by torchvision, arranged as CoOp lays the datasets out."""
 
 import contextlib
 import shutil
@@ -19,7 +19,7 @@ class Downloaded(NamedTuple):
     """What a download left.
 
     Attributes:
-        folder: The data set's folder.
+        folder: The dataset's folder.
         entries: What was put there.
         missing: What plp needs besides, and where to get it; '' for nothing.
     """
@@ -30,7 +30,7 @@ class Downloaded(NamedTuple):
 
 
 def download(name: str, root: str | Path) -> Downloaded:
-    """Download the images of one of the field's data sets into its folder under the data root.
+    """Download the images of one of the field's datasets into its folder under the data root.
 
     Everything is fetched and extracted in a folder `.download_NAME` of the data root, and renamed
     into place when it is whole; that folder is removed again however it ends. What the user has is
@@ -75,7 +75,7 @@ def _facts(name: str) -> Benchmark:
         return BENCHMARKS[name]
     if name in OOD_BENCHMARKS:
         raise DataError(f"{name} cannot be downloaded by plp: {OOD_BENCHMARKS[name].by_hand}")
-    raise UnknownComponentError(f"expected a data set among {', '.join(BENCHMARKS)}, got {name!r}")
+    raise UnknownComponentError(f"expected a dataset among {', '.join(BENCHMARKS)}, got {name!r}")
 
 
 def _fetch(name: str, facts: Benchmark, fetched: Fetched, staging: Path) -> None:

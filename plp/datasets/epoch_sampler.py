@@ -23,7 +23,7 @@ class EpochSampler(Sampler[View]):
     evaluator counts on it and cuts the repeats off again).
 
     Args:
-        length: Images in the data set.
+        length: Images in the dataset.
         seed: Seed of the order.
         shuffle: New order each epoch; else the order of the list.
         views: 'epoch': another view each epoch. A number n: view `epoch % n`, so that the pixels

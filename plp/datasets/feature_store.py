@@ -188,7 +188,7 @@ class FeatureStore:
 
 @final
 class StoredRows(FeatureRows):
-    """Views of a data set whose features are read from a store when asked for.
+    """Views of a dataset whose features are read from a store when asked for.
 
     Args:
         store: The store; it holds all the keys.

@@ -64,7 +64,7 @@ class FeatureDataset(Dataset[View]):
     """Features of every image in n fixed views, in memory or on disk.
 
     Indexing returns the index itself; `collate` gathers a whole batch with one indexed read, which
-    is why a loader of this data set needs no workers.
+    is why a loader of this dataset needs no workers.
 
     Args:
         features: Features of V = views times images: view v of image i at v * I + i.

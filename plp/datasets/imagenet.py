@@ -19,7 +19,7 @@ from plp.registry import DATASETS
 class ImageNet(DataSource):
     """ImageNet-1k of ILSVRC 2012 (Russakovsky et al., IJCV 2015): shots from train/, test on val/.
 
-    In `imagenet/images/` (or `imagenet/` itself) it expects `train/` with one folder a class, and
+    In `imagenet/images/` (or `imagenet/` itself) it expects `train/` with one folder per class, and
     `val/` either so or flat, as the archive extracts, with a file of labels (see `list_val`).
     Labels are positions in the sorted synsets. As in all the published work val/ is the test set;
     validation images are drawn from training images that are no shots.

@@ -50,7 +50,7 @@ def class_names(wanted: str | Path, base: Path) -> tuple[str, ...]:
 
     Args:
         wanted: 'clip', or a file with a line `n01440764 tench` a class, relative to `base` or not.
-        base: Folder of the data set.
+        base: Folder of the dataset.
 
     Raises:
         DataError: if there is no such file, or it does not name every class once.

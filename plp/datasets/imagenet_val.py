@@ -30,7 +30,7 @@ def list_val(
     Args:
         folder: The folder val/.
         prefix: Put before each path.
-        base: Folder of the data set.
+        base: Folder of the dataset.
         labels: The file; a relative path is tried in `base` first. None: one of these names, in
             val/, above it, in `base`, or in a folder of the devkit in these.
         tally: Gets what is not read.

@@ -20,7 +20,7 @@ class View(NamedTuple):
     """One look at one image: a random transform gives each view other pixels.
 
     Attributes:
-        item: Position of the image in the data set.
+        item: Position of the image in the dataset.
         view: Number of the view; as a rule the epoch.
     """
 
@@ -29,7 +29,7 @@ class View(NamedTuple):
 
 
 class Sample(TypedDict):
-    """What a data set yields; a loader stacks each entry along a first axis B."""
+    """What a dataset yields; a loader stacks each entry along a first axis B."""
 
     images: UInt8[Tensor, "3 H X"]
     labels: int
@@ -135,7 +135,7 @@ class ImageDataset(Dataset[Sample]):
         return decode_file(self.root / self.items[index].path, *self.reading)
 
     def only(self, places: Sequence[int]) -> "ImageDataset":
-        """Return a data set of some of the images, which are read in the same way."""
+        """Return a dataset of some of the images, which are read in the same way."""
         return ImageDataset(
             [self.items[i] for i in places], self.root, self.transform, self.seed, self.exif,
             self.metainfo["classes"], self.value_range,

@@ -1,4 +1,4 @@
-"""Finding a data set's folder under the data root, and saying where it is instead."""
+"""Finding a dataset's folder under the data root, and saying where it is instead."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ def find_folder(name: str, root: str | Path, folder: str) -> Path:
     """Return `root/folder`.
 
     Args:
-        name: Name of the data set, for messages.
-        root: The data root: the folder above the data sets.
-        folder: The data set's folder, as CoOp calls it.
+        name: Name of the dataset, for messages.
+        root: The data root: the folder above the datasets.
+        folder: The dataset's folder, as CoOp calls it.
 
     Raises:
         DataError: if it is not there; a root one level too high or too low is named with the right
@@ -38,7 +38,7 @@ def find_folder(name: str, root: str | Path, folder: str) -> Path:
     raise DataError(
         f"{name}: no folder {folder}/ in the data root {str(root)!r}, which has "
         f"{some(there) or 'no folder'}. A link of that name to where it lies will do; the layout "
-        "of every data set is in docs/datasets.md"
+        "of every dataset is in docs/datasets.md"
     )
 
 
@@ -55,7 +55,7 @@ def right_roots(root: Path, folder: str) -> list[Path]:
 
 
 def find_images(name: str, base: Path, images: str) -> Path:
-    """Return the image folder of a data set.
+    """Return the image folder of a dataset.
 
     Raises:
         DataError: if it is not there, with what is.

@@ -1,4 +1,4 @@
-"""Batches: a torch DataLoader that is reproducible and copes with tiny data sets."""
+"""Batches: a torch DataLoader that is reproducible and copes with tiny datasets."""
 
 import warnings
 from math import ceil
@@ -34,9 +34,9 @@ def build_loader(
 ) -> Loading:
     """Build a loader whose batches depend on (seed, epoch) alone, not on workers or history.
 
-    A batch larger than the data set would, with `drop_last`, give no step at all: the published
+    A batch larger than the dataset would, with `drop_last`, give no step at all: the published
     EuroSAT runs of some methods suffered from that or nearly so. Here the batch is then cut down to
-    the data set, nothing is dropped, and a warning says so.
+    the dataset, nothing is dropped, and a warning says so.
 
     Args:
         dataset: Takes a `View` for an index and has a length.
@@ -55,7 +55,7 @@ def build_loader(
 
     Raises:
         ConfigError: for a batch size below 1 or a negative number of workers.
-        DataError: for an empty data set.
+        DataError: for an empty dataset.
 
     Example:
         >>> from plp.datasets import ImageDataset, Textile
@@ -78,15 +78,15 @@ def build_loader(
     notes: list[str] = []
     if batch_size > len(sampler):
         notes.append(
-            f"batch size {batch_size} is larger than the data set: cut down to {len(sampler)}, "
+            f"batch size {batch_size} is larger than the dataset: cut down to {len(sampler)}, "
             "and no image is dropped"
         )
         batch_size, drop_last = len(sampler), False
     steps = len(sampler) // batch_size if drop_last else ceil(len(sampler) / batch_size)
     if shuffle and steps < FEWEST_STEPS:
         notes.append(
-            f"fewer than {FEWEST_STEPS} steps an epoch: {steps} ({len(sampler)} images, batches of "
-            f"{batch_size}); results vary more between seeds, a smaller data.batch_size may help"
+            f"fewer than {FEWEST_STEPS} steps per epoch: {steps} ({len(sampler)} images, batches "
+            f"of {batch_size}); results vary more between seeds, a smaller data.batch_size may help"
         )
     if shuffle and (repeats := -length % sampler.world_size):
         notes.append(

@@ -1,8 +1,8 @@
-"""Names of data sets: one spelling each, whatever files, folders and papers call them."""
+"""Names of datasets: one spelling each, whatever files, folders and papers call them."""
 
 import re
 
-# The data sets of the field as CoOp names them, and their other spellings in papers, split files
+# The datasets of the field as CoOp names them, and their other spellings in papers, split files
 # and folders (lower case, letters and digits only).
 _SPELLINGS = {
     "caltech101": ("caltech",),
@@ -29,13 +29,13 @@ _NAMES = {
 
 
 def normalise_dataset_name(name: str) -> str:
-    """Return the name under which recipes and results of a data set are kept.
+    """Return the name under which recipes and results of a dataset are kept.
 
     Args:
         name: Any spelling: of a class, a folder, a paper.
 
     Returns:
-        CoOp's name for one of the field's data sets, else `name` in snake case.
+        CoOp's name for one of the field's datasets, else `name` in snake case.
 
     Example:
         >>> [normalise_dataset_name(n) for n in ('OxfordFlowers', 'oxford-flowers', 'flowers 102')]

@@ -1,4 +1,4 @@
-"""The data sets of which CoOp publishes a split file."""
+"""The datasets of which CoOp publishes a split file."""
 
 from pathlib import Path
 from typing import cast, final
@@ -15,7 +15,7 @@ from plp.registry import DATASETS
 @DATASETS.register_module()
 @final
 class PublishedSplit(DataSource):
-    """A data set of the field's, divided as CoOp's split file says.
+    """A dataset of the field's, divided as CoOp's split file says.
 
     Nine sets: Caltech101, Oxford Pets, Stanford Cars, Oxford Flowers, Food-101, SUN397, DTD,
     EuroSAT, UCF101. CoOp's code writes a split file of its own, by chance, where the published one

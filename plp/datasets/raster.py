@@ -41,7 +41,7 @@ def describe_raster(path: str | Path) -> str | None:
     return (
         f"a raster of {channels} channels ({named}), expected grey or RGB. Write the three to be "
         "seen as red, green and blue to 8-bit RGB images (of Sentinel-2 bands 4, 3 and 2; "
-        "docs/datasets.md shows how), or take the RGB version of the data set"
+        "docs/datasets.md shows how), or take the RGB version of the dataset"
     )
 
 

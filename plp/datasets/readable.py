@@ -44,7 +44,7 @@ def inspect_images(
         items: The images.
         root: The folder their paths are relative to.
         workers: Threads; decoders let go of Python's lock.
-        reading: As the data set will read them.
+        reading: As the dataset will read them.
     """
     return _inspect(items, root, workers, lambda path: decode_file(path, *reading).traits)
 
@@ -92,7 +92,7 @@ def find_unreadable(
         items: The images.
         root: The folder their paths are relative to.
         workers: Threads; decoders let go of Python's lock.
-        exif: As the data set will read them.
+        exif: As the dataset will read them.
         value_range: Likewise.
     """
     return inspect_images(items, root, workers, Reading(exif, value_range)).unreadable
@@ -111,7 +111,7 @@ def verify_images(
         items: The images.
         root: The folder their paths are relative to.
         workers: Threads; decoders let go of Python's lock.
-        exif: As the data set will read them.
+        exif: As the dataset will read them.
         value_range: Likewise.
 
     Raises:
@@ -148,7 +148,7 @@ def leave_out_unreadable(
         few: The draw.
         parts: Which of its parts to look at. Not `train`: its images are the draw.
         workers: Threads; decoders let go of Python's lock.
-        reading: As the data set will read them.
+        reading: As the dataset will read them.
 
     Raises:
         DataError: for a part of which no image can be read.

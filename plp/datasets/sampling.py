@@ -4,7 +4,7 @@ Two rules are in use, and they draw other images and other numbers of them:
 
 - *exact* (CoOp and most others): K images of every class.
 - *stratified* (GalLoP, SOT-GLP): K times C images, in proportion to class size. A large class gets
-  more than K, a small one fewer or none; on Caltech-101 16 "shots" are 6 to 155 images a class.
+  more than K, a small one fewer or none; on Caltech-101 16 "shots" are 6 to 155 images per class.
 
 Both are reproduced image by image. Generators are local: the global random state is neither read
 nor moved, and seed 0 is a seed like any other.
@@ -21,7 +21,7 @@ from plp.datasets.base import Item, Splits, check_splits, some
 from plp.errors import ConfigError, DataError
 from plp.seeds import check_seed
 
-MOST_VAL_SHOTS = 4  # CoOp: min(K, 4) validation images a class
+MOST_VAL_SHOTS = 4  # CoOp: min(K, 4) validation images per class
 
 
 class FewShot(NamedTuple):
@@ -162,7 +162,7 @@ def draw_stratified(items: Sequence[Item], size: int, seed: int) -> tuple[Item, 
 
 def _check(splits: Splits, shots: int) -> None:
     if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
-        raise ConfigError(f"expected shots to be a whole number from 1 up, got {shots!r}.")
+        raise ConfigError(f"expected shots to be an integer >= 1, got {shots!r}.")
     check_splits(splits)
 
 
@@ -186,7 +186,9 @@ def _few_shot(
             notes += (f"{splits.name}: {note}",)
             warnings.warn(notes[-1], stacklevel=3)
     if splits.train and val and not splits.val:
-        notes += (f"{splits.name}: validation images come from training images that are no shots",)
+        notes += (
+            f"{splits.name}: validation images are drawn from training images not used as shots",
+        )
     return FewShot(
         train=train,
         val=val,

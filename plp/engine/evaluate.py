@@ -33,7 +33,7 @@ def evaluate_checkpoint(
     out: str | Path | None = None,
     classes: Classes = "same",
 ) -> tuple[ClassificationReport, dict[str, Any]]:
-    """Test a checkpoint on the test images of a data set.
+    """Test a checkpoint on the test images of a dataset.
 
     Args:
         config: Config or config file the checkpoint was trained with.
@@ -41,8 +41,8 @@ def evaluate_checkpoint(
         choices: What differs from the config.
         device: Such as 'cpu' or 'cuda:1'.
         out: Where to write the result as JSON; nowhere if None.
-        classes: How the data set's classes relate to those of the training, see `restore_learner`.
-            With 'subset', an image is classified among the data set's classes only.
+        classes: How the dataset's classes relate to those of the training, see `restore_learner`.
+            With 'subset', an image is classified among the dataset's classes only.
 
     Raises:
         CheckpointError: if classes, their order, or the model differ from the checkpoint's.

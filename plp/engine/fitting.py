@@ -32,13 +32,13 @@ def tune(learner: PromptLearner, loaders: Loaders) -> list[str]:
     if not learner.needs_tuning:
         return []
     if loaders.val is None:
-        return _told(["nothing was tuned: the data set has no validation images"])
+        return _told(["nothing was tuned: the dataset has no validation images"])
     learner.eval()
     return _told(learner.tune(collect(learner, loaders.val)))
 
 
 def collect(learner: PromptLearner, loader: DataLoader) -> Shots:
-    """Encode all images of a loader's data set, in the order of the data set.
+    """Encode all images of a loader's dataset, in the order of the dataset.
 
     Raises:
         NotFiniteError: for features that are NaN or infinite.

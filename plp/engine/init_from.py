@@ -65,7 +65,7 @@ def started_from(run: Any, dataset: str, shots: int, seed: int) -> Path:
     Args:
         run: See `init_from`.
         dataset: Name of this run's data.
-        shots: Its training images a class.
+        shots: Its training images per class.
         seed: Its seed.
 
     Raises:

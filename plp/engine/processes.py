@@ -27,7 +27,7 @@ _STARTED_BY = {  # what a launcher sets in each process it starts
 def join(launcher: str, device: str | None = None) -> None:
     """Join the processes that a launcher has started; only the first goes on logging.
 
-    They talk by NCCL on GPUs (one a process), by gloo on CPUs, where torchrun must have started
+    They talk by NCCL on GPUs (one per process), by gloo on CPUs, where torchrun must have started
     them: mmengine joins those of slurm and mpi on GPUs only.
 
     Args:

@@ -30,11 +30,11 @@ class Restored(NamedTuple):
     """A trained learner and the decisions it is tested under.
 
     Attributes:
-        setup: Config, data set, device and options.
+        setup: Config, dataset, device and options.
         learner: The learner, on its device, in evaluation mode.
-        places: Of each class of the data set, its place among the learner's classes; None where
+        places: Of each class of the dataset, its place among the learner's classes; None where
             these are the same.
-        trained_on: Name of the data set it was trained on.
+        trained_on: Name of the dataset it was trained on.
         shots: Stamps of the shots it was trained on, as far as they are known.
     """
 
@@ -61,10 +61,10 @@ def restore_learner(
         checkpoint: Checkpoint file, or the work directory of its run.
         choices: What differs from the config.
         device: Such as 'cpu' or 'cuda:1'.
-        classes: How the classes of the data set relate to those of the training. 'same': they are
+        classes: How the classes of the dataset relate to those of the training. 'same': they are
             those, in the same order. 'subset': all of them are among those, in any order; the
             recipe of the training set applies, and every method can do it. 'new': the learner takes
-            their names in place of its own, with the data set's recipe (its templates).
+            their names in place of its own, with the dataset's recipe (its templates).
 
     Raises:
         CheckpointError: if classes, their order, or the model differ from the checkpoint's, or
@@ -159,7 +159,7 @@ def places_of(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | N
     places = places_among(names, known)
     if unknown := [spaced(n) for n, place in zip(names, places, strict=True) if place is None]:
         raise CheckpointError(
-            f"{len(unknown)} of {len(names)} classes of this data set are not among the "
+            f"{len(unknown)} of {len(names)} classes of this dataset are not among the "
             f"{len(known)} that the checkpoint was trained for: {some(unknown)}. Test it as one of "
             "new classes, if its method can take them"
         )

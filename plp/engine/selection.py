@@ -20,7 +20,7 @@ def selection_of(config: Config, has_val: bool) -> str:
     if select not in ("last", "val"):
         raise ConfigError(f"expected selection 'last' or 'val', got {select!r}")
     if select == "val" and not has_val:
-        raise ConfigError("selection='val' needs validation images, and this data set has none")
+        raise ConfigError("selection='val' needs validation images, and this dataset has none")
     section = config.get("train_cfg") or {}
     epochs, first = section.get("max_epochs", 0), section.get("val_begin", 1)
     if select == "val" and 0 < epochs < first:

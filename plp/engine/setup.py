@@ -1,4 +1,4 @@
-"""What every tool does first: settle config, data set, shots and device."""
+"""What every tool does first: settle config, dataset, shots and device."""
 
 from collections.abc import Mapping
 from pathlib import Path

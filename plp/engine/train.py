@@ -108,7 +108,7 @@ def train(
         config: Config, config file, or method such as 'sotglp'.
         choices: What differs from the config.
         work_dir: Where to write; by default a folder under `work_dirs` named after the config, the
-            data set, the shots and the seed.
+            dataset, the shots and the seed.
         resume: Continue an interrupted run in its work directory.
         device: Such as 'cpu' or 'cuda:1'; by default a GPU if there is one.
         launcher: 'none', or 'pytorch' under torchrun: this process is one of several, of which the

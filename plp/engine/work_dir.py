@@ -30,7 +30,7 @@ _WHAT, _FLAG = "run", "--work-dir"
 def default_work_dir(
     config: Config, few: FewShot, seed: int, backbone: Named | None = None
 ) -> Path:
-    """Return `work_dirs/<method>/<config>/<data set>_<shots>shot_seed<seed>`.
+    """Return `work_dirs/<method>/<config>/<dataset>_<shots>shot_seed<seed>`.
 
     With `--backbone`, `<config>@<backbone>`, unless that is the config's own.
     """

@@ -19,7 +19,7 @@ LogitsToScore = Callable[[Float[Tensor, "I C"]], Float[Tensor, " I"]]
 
 
 class Outcomes(NamedTuple):
-    """Predictions held against the truth: a few numbers an image, however many classes there are.
+    """Predictions held against the truth: a few numbers per image, however many classes there are.
 
     Attributes:
         labels: True classes.
@@ -178,8 +178,8 @@ def stacked(
 class ClassificationMetric(BaseMetric):
     """Judges the rows of `PromptLearner.predict` as they come; no image counts twice.
 
-    It keeps a few numbers an image, not logits: memory, and what the processes of a distributed run
-    send each other, do not grow with the number of classes. All processes report the same.
+    It keeps a few numbers per image, not logits: memory, and what the processes of a distributed
+    run send each other, do not grow with the number of classes. All processes report the same.
 
     Args:
         class_names: Names in label order.

@@ -71,7 +71,7 @@ class CachedViews(NamedTuple):
         return list(dict.fromkeys(i for i, key in pairs if key is None or key not in self.store))
 
     def dataset(self) -> FeatureDataset | FrozenBeside:
-        """Return a data set that reads the features from the store; none may be missing."""
+        """Return a dataset that reads the features from the store; none may be missing."""
         keys = [key for key in self.keys if key is not None]
         return features_of(self.images, StoredRows(self.store, keys), self.beside)
 

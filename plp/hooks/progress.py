@@ -1,4 +1,4 @@
-"""Progress of training: one line an epoch, or every few seconds of a long one."""
+"""Progress of training: one line per epoch, or every few seconds of a long one."""
 
 import logging
 import math
@@ -129,7 +129,7 @@ class ProgressHook(Hook):
         self._shown = time.monotonic()
         timed = done - self._first_step
         rate = (self._shown - self._begin) / max(timed, 1)
-        left = f"  {rate:.2f} s a step  {duration(rate * (runner.max_iters - done))} left"
+        left = f"  {rate:.2f} s per step  {duration(rate * (runner.max_iters - done))} left"
         losses = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         logger.info(
             "epoch %d/%d %s %s  lr %s%s",

@@ -144,7 +144,7 @@ def explain(
 def _convergence(
     solved: Sequence[tuple[Tensor, Tensor]], label: int, num_classes: int
 ) -> dict[str, Any]:
-    """Return what a solver said about the plan of a class; nothing where it is not one a class."""
+    """Return what a solver said about the plan of a class; nothing unless it is one per class."""
     columns = [torch.cat([part.flatten() for part in parts]) for parts in zip(*solved, strict=True)]
     if not columns or len(columns[0]) != num_classes:
         return {}

@@ -117,7 +117,7 @@ def _check_file(path: Path) -> None:
             f"sorted(Path({str(path)!r}).glob('*.jpg')); `plp predict` takes folders"
         )
     if path.exists() and not path.is_file():  # a pipe would be waited for without end
-        raise DataError(f"{str(path)!r} is no regular file, expected an image")
+        raise DataError(f"{str(path)!r} is not a regular file, expected an image")
 
 
 def _from_array(image: np.ndarray | torch.Tensor, value_range: ValueRange | None) -> Image.Image:

@@ -122,4 +122,4 @@ def check_counts(**numbers: object) -> None:
     """
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"expected {name} to be a whole number from 1 up, got {value!r}")
+            raise ConfigError(f"expected {name} to be an integer >= 1, got {value!r}")

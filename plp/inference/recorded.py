@@ -24,7 +24,7 @@ def recorded_config(
     trust_code: bool = False,
     trust_header: bool = False,
 ) -> Config:
-    """Return what a run was trained with: config with flags and recipes applied, data set, seed.
+    """Return what a run was trained with: config with flags and recipes applied, dataset, seed.
 
     Args:
         checkpoint: The work directory of a run, or its `model.safetensors`.
@@ -36,7 +36,7 @@ def recorded_config(
 
     Raises:
         CheckpointError: if there is no checkpoint, or it names code and is not trusted.
-        ConfigError: for another data set, whose recipe only the config file has.
+        ConfigError: for another dataset, whose recipe only the config file has.
         DataError: if the images of the training are no longer there.
     """
     saved = load_checkpoint(checkpoint)
@@ -44,7 +44,7 @@ def recorded_config(
     config = Config(config_of(saved)._cfg_dict.to_dict(), filename=stated)
     if not isinstance(config.get("dataset"), dict):
         raise CheckpointError(
-            f"{checkpoint} does not record its data set: give the config of its training before it"
+            f"{checkpoint} does not record its dataset: give the config of its training before it"
         )
     if trust_code:
         import_recorded_modules(config)
@@ -60,15 +60,15 @@ def recorded_config(
 
 
 def _check_dataset(section: Any, choices: Choices, classes: Classes) -> None:
-    """Refuse another data set, unless the recipe of the training is what it takes."""
+    """Refuse another dataset, unless the recipe of the training is what it takes."""
     name = str(choices.dataset)
     kind = source_names().get(name)
-    if kind is None:  # reported where data sets are built
+    if kind is None:  # reported where datasets are built
         return
     same = kind.__name__ == section.get("type") and section.get("name", name) in (name, None)
     if not same and classes != "subset":
         raise ConfigError(
-            f"--dataset {choices.dataset}: the run was trained on another data set, and its record "
+            f"--dataset {choices.dataset}: the run was trained on another dataset, and its record "
             "does not say what its config has for this one, such as templates. Give the config "
             "too: CONFIG RUN"
         )

@@ -116,7 +116,7 @@ class ClassTexts(Trained):
         warn_of_shortened(self.shortened)
 
     def describe(self) -> list[str]:
-        """Return the prompts as text, a line a prompt, with how they start."""
+        """Return the prompts as text, a line per prompt, with how they start."""
         lines = []
         for name, prompt in self.branches.prompts.items():
             for n, text in enumerate(prompt.describe()):

@@ -130,7 +130,7 @@ class PromptLearner(ClassImages):
             images: uint8 pixels, normalised float images, crops that are still to be resized,
                 features of the backbone, or what `keep_image` returned.
             labels: Class indices; needed for 'loss', carried along by 'predict'.
-            indices: Positions of the images in their data set; carried along by 'predict'.
+            indices: Positions of the images in their dataset; carried along by 'predict'.
             mode: 'tensor' returns `logits` [B, C] (fused, temperature applied) and one [B, C] entry
                 a branch (its logits); 'loss' returns one loss a branch; 'predict' returns one
                 dict an image, see `predict`.

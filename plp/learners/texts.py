@@ -23,7 +23,7 @@ from plp.structures import NameTokens, PromptTokens
 from plp.towers.points import TowerPoints
 from plp.towers.weights_state import parameter_states, tensor_state
 
-_TEXTS_AT_ONCE = 1024  # of prompts that see images: one set an image
+_TEXTS_AT_ONCE = 1024  # of prompts that see images: one set per image
 # Texts of a call without gradient: 0.3 MiB each in ViT-B/16, and attention's kernels on CUDA take
 # at most 65,535.
 _MOST_TEXTS = 4096

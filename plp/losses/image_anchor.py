@@ -21,7 +21,7 @@ class ImageAnchor(LossTerm):
     PromptSRC, equation 3.
 
     Args:
-        weight: Published with MMRL from 0.01 to 7 by data set, with PromptSRC 10.
+        weight: Published with MMRL from 0.01 to 7 by dataset, with PromptSRC 10.
         distance: 'cosine', or 'l1', the mean over the entries of the features too.
     """
 

@@ -52,7 +52,7 @@ def read_ood_file(path: str | Path, root: str | Path | None = None) -> Listed:
     """Read a file of sets, such as `configs/_base_/ood/imagenet.py`.
 
     It has one entry, `ood`, a dict of `near` and `far`, each a dict of folders by the name of the
-    set. A relative folder is one in the data root, beside it (where that is the data set's own
+    set. A relative folder is one in the data root, beside it (where that is the dataset's own
     folder), or in the current folder; the first that is there is taken. None stands for one of the
     field's sets, by its name.
 

@@ -23,7 +23,7 @@ class Unreadable(NamedTuple):
 
 
 class Readable(Dataset[Any]):
-    """Images of a data set, or in their place the reason why one cannot be read.
+    """Images of a dataset, or in their place the reason why one cannot be read.
 
     An exception in a worker process would reach the user wrapped in that process's traceback.
 

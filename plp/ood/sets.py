@@ -71,7 +71,7 @@ def list_ood_set(name: str, root: str | Path) -> OODSet:
     if not root.is_dir():
         raise DataError(
             f"{name}: no such folder: {str(root)!r}. Expected images, in sub-folders or not, or a "
-            "data set in CoOp's layout"
+            "dataset in CoOp's layout"
         )
     splits = sorted(root.glob("split_*.json"))
     if len(splits) > 1:

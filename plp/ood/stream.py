@@ -204,7 +204,7 @@ def _logits(learner: PromptLearner, found: Evidences) -> dict[str, Float[Tensor,
 def _report(one: Unreadable, total: int, on_error: OnError) -> None:
     if on_error == "stop":
         raise DataError(
-            f"{one.reason}. It is image {one.place + 1} of {total}; mend or remove it, or leave "
+            f"{one.reason}. It is image {one.place + 1} of {total}; fix or remove it, or leave "
             "unreadable images out with --on-error skip"
         )
     logger.warning("left out: %s", one.reason)

@@ -46,7 +46,7 @@ class ProjectedUpdate(OptimWrapper):
 
     Args:
         guide: Name of the loss term in `model.losses` whose gradient is the guide.
-        strength: lambda, see `project`; published 1, and 0.8 for some data sets.
+        strength: lambda, see `project`; published 1, and 0.8 for some datasets.
         keywords: Of mmengine's wrapper: `optimizer`, `accumulative_counts`, `clip_grad` (acts on
             the projected gradient).
     """

@@ -13,7 +13,7 @@ from plp.registry import PROJECTIONS
 @final
 @PROJECTIONS.register_module()
 class ClassResidual(Projection):
-    """`t_c + scale * r_c` before normalisation: one learned vector a class, starting at zero.
+    """`t_c + scale * r_c` before normalisation: one learned vector per class, starting at zero.
 
     Yu et al. 2023, Task residual for tuning vision-language models, equation 4. For the texts of a
     global branch; bound to the classes it was trained with.

@@ -19,7 +19,7 @@ class ResidualAdapter(Projection):
 
     Args:
         reduction: Width over hidden width; published 4.
-        ratio: Share of the new features; published 0.2 on most data sets.
+        ratio: Share of the new features; published 0.2 on most datasets.
         width: W; supplied by the branch.
     """
 

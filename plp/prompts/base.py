@@ -31,7 +31,7 @@ class PromptPart(NamedTuple):
 
 
 class Prompt(nn.Module):
-    """N prompts a class, learned or fixed.
+    """N prompts per class, learned or fixed.
 
     Attributes:
         num_prompts: N.

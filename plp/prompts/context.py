@@ -1,4 +1,4 @@
-"""Learned context: shared by all classes, or one set a class."""
+"""Learned context: shared by all classes, or one set per class."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ from plp.results.run import Run
 from plp.results.write import FIGURE, PLANE, all_tables, entry_of, write_outputs
 
 _FIRST = 60  # runs listed unfolded
-_HEADER = ("method", "data set", "shots", "seed", "accuracy,\xa0%", "training,\xa0s", "folder")
+_HEADER = ("method", "dataset", "shots", "seed", "accuracy,\xa0%", "training,\xa0s", "folder")
 _CAPTIONS = {
     FIGURE: "Test accuracy over shots: means over seeds, bars are sample standard deviations.",
     PLANE: "Accuracy against robustness: detection of out-of-distribution images over accuracy.",
@@ -85,7 +85,7 @@ def compare_report(
         Section("reproduce", "How to reproduce", _command(extra)),
     ]
     methods, datasets = (len({getattr(row, key) for row in rows}) for key in ("method", "dataset"))
-    lead = paragraphs(f"Methods: {methods}. Data sets: {datasets}. Runs: {len(rows)}.")
+    lead = paragraphs(f"Methods: {methods}. Datasets: {datasets}. Runs: {len(rows)}.")
     author = f"Written by plp {extra.get('environment', {}).get('plp', '')}".rstrip()
     foot = f"{author}. Links lead to the folders of the runs, as they lay then."
     return page(title, lead, sections, foot)

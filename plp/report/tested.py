@@ -1,4 +1,4 @@
-"""What a report keeps of a test: a few numbers an image, never features."""
+"""What a report keeps of a test: a few numbers per image, never features."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -25,8 +25,8 @@ class Collection(NamedTuple):
     """The runs of a tree.
 
     Attributes:
-        runs: Rows, sorted by method, data set, shots, seed; none is there twice. The test of a
-            checkpoint elsewhere has for its data set where it was trained, an arrow, and where it
+        runs: Rows, sorted by method, dataset, shots, seed; none is there twice. The test of a
+            checkpoint elsewhere has for its dataset where it was trained, an arrow, and where it
             was tested.
         ood: Tests of out-of-distribution detection as rows, sorted likewise.
         notes: What a reader of their table must know: runs left out, settings that differ.
@@ -41,7 +41,7 @@ def collect_runs(roots: Sequence[str | Path], score: str | None = None) -> Colle
     """Read every `result.json` and `ood.json` below some folders.
 
     A method that was run with different settings is there under a name for each of them: no mean is
-    ever of runs that were set differently. Of runs of equal settings, data set, shots and seed the
+    ever of runs that were set differently. Of runs of equal settings, dataset, shots and seed the
     newest counts, and likewise of tests. Damaged results, results of another version of the schema,
     older runs, settings, folders and versions that differ are told in the notes.
 
@@ -83,7 +83,7 @@ def _cell(row: Run | OODRun) -> tuple[Any, ...]:
 def _newest(
     rows: Sequence[Run | OODRun], ages: Mapping[str, float]
 ) -> tuple[list[Run | OODRun], list[str]]:
-    """Return the newest row of each method, data set, shots and seed, and a note on each other."""
+    """Return the newest row of each method, dataset, shots and seed, and a note on each other."""
     newest: dict[tuple[Any, ...], Run | OODRun] = {}
     notes = []
     for row in rows:
@@ -130,7 +130,7 @@ def _results(roots: Sequence[str | Path]) -> Iterator[Path]:
 
 
 def _names(folder: Path) -> tuple[str | None, str | None]:
-    """Return what a comparison called method and data set; None for a run of none.
+    """Return what a comparison called method and dataset; None for a run of none.
 
     `tools/ood.py` writes to a folder within that of the run.
 

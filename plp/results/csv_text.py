@@ -12,7 +12,7 @@ from plp.results.summary import in_order, summarise
 
 
 def runs_to_csv(runs: Sequence[Run]) -> str:
-    """Write the long format, a line a run; accuracies and durations by name, in full precision."""
+    """Write the long format, a line per run; accuracies and durations by name, unrounded."""
     lines = sorted({name for run in runs for name in run.accuracy}, key=lambda n: (n != "fused", n))
     stages = in_order(name for run in runs for name in run.seconds)
     plain = ("method", "dataset", "shots", "seed", "selection", "epochs", "learned", "device")
@@ -33,7 +33,7 @@ def runs_to_csv(runs: Sequence[Run]) -> str:
 
 
 def summary_to_csv(runs: Sequence[Run], line: str = "fused") -> str:
-    """Write mean and sample deviation over seeds, a line for each method, data set and shots.
+    """Write mean and sample deviation over seeds, a line for each method, dataset and shots.
 
     Numbers of test images and digests of settings stand behind, where any are known.
     """

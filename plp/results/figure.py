@@ -30,7 +30,7 @@ def draw_accuracy_over_shots(
     datasets: Sequence[str] | None = None,
     line: str = "fused",
 ) -> Any:
-    """Draw a panel for each data set, and one for their average if there are several.
+    """Draw a panel for each dataset, and one for their average if there are several.
 
     Points are means over seeds, bars sample standard deviations; methods stand side by side at each
     number of shots so that bars do not hide each other.
@@ -69,7 +69,7 @@ def draw_accuracy_over_shots(
         if i % columns == 0:
             axis.set_ylabel("test accuracy, %")
         if i + columns >= len(panels):
-            axis.set_xlabel("shots a class")
+            axis.set_xlabel("shots per class")
     _add_legend(figure, methods, columns)
     return literal(figure)
 

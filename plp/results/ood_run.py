@@ -29,7 +29,7 @@ def read_ood_run(
     Args:
         path: The file, or the folder it is in.
         method: Name of the method; by default folder/stem of the config file.
-        dataset: Name of the data set; by default the one in the result.
+        dataset: Name of the dataset; by default the one in the result.
         score: Which score; by default the first of `USUAL` that the test has: GL-MCM where a branch
             looks at patches, else MCM; MSP of a backbone without texts, which has no other.
         other_code: See `OODRun`.

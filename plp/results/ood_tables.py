@@ -40,12 +40,12 @@ def ood_tables(
     datasets: Sequence[str] | None = None,
     sets: Sequence[str] | None = None,
 ) -> list[Table]:
-    """Return, for each data set and shots, a table of FPR95 and one of AUROC.
+    """Return, for each dataset and shots, a table of FPR95 and one of AUROC.
 
     Args:
-        runs: Rows, one a method, score and seed.
+        runs: Rows, one per method, score and seed.
         methods: Methods in the order of the rows; by default those of the runs.
-        datasets: In-distribution data sets; by default those of the runs.
+        datasets: In-distribution datasets; by default those of the runs.
         sets: Out-of-distribution sets in the order of the columns; by default those of the runs.
 
     Returns:

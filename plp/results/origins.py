@@ -31,7 +31,7 @@ def origin_of(result: Mapping[str, Any]) -> Origin:
 
 
 def notes_on_folders(rows: Sequence[Run | OODRun]) -> list[str]:
-    """Return a note on each data set whose runs were made from several folders."""
+    """Return a note on each dataset whose runs were made from several folders."""
     roots: dict[str, Counter[str]] = {}
     for row in rows:
         if row.origin and row.origin.root:

@@ -15,12 +15,12 @@ _BETTER = {FPR95: "better: down and right", AUROC: "better: up and right"}
 def draw_plane(
     runs: Sequence[OODRun], methods: Sequence[str] | None = None, group: str = ALL_SETS
 ) -> Any:
-    """Draw accuracy against FPR95 (ID) and against AUROC, a row of panels for each data set.
+    """Draw accuracy against FPR95 (ID) and against AUROC, a row of panels for each dataset.
 
     Large marks are means over seeds with sample standard deviations, small ones the single seeds.
 
     Args:
-        runs: Rows, one a method, score and seed.
+        runs: Rows, one per method, score and seed.
         methods: Which, in which order; by default those of the runs. Colour and mark go by the
             place in this list.
         group: Out-of-distribution sets averaged over: 'near', 'far' or 'all'.

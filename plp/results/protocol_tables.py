@@ -1,4 +1,4 @@
-"""Tables of the protocols: new classes, other data sets, shifts."""
+"""Tables of the protocols: new classes, other datasets, shifts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
@@ -33,14 +33,14 @@ def harmonic_mean(one: float, other: float) -> float:
 def base_to_new_tables(
     runs: Sequence[Run], methods: Sequence[str], datasets: Sequence[str], line: str = "fused"
 ) -> list[Table]:
-    """Return a table of base, new and harmonic mean for each data set and shots.
+    """Return a table of base, new and harmonic mean for each dataset and shots.
 
-    With several data sets the first table is that of their average, of methods that have them all.
+    With several datasets the first table is that of their average, of methods that have them all.
 
     Args:
-        runs: Rows whose data sets are called `NAME-base` and `NAME-new`.
+        runs: Rows whose datasets are called `NAME-base` and `NAME-new`.
         methods: Methods in the order of the rows.
-        datasets: Data sets by NAME.
+        datasets: Datasets by NAME.
         line: Line of evidence whose accuracy is shown.
     """
     tables = []
@@ -48,7 +48,7 @@ def base_to_new_tables(
         rows = _with_harmonic_means(runs, methods, datasets, shots, line)
         names = ([AVERAGE] if len(datasets) > 1 else []) + list(datasets)
         for name in names:
-            title = f"{AVERAGE} of {len(datasets)} data sets" if name == AVERAGE else name
+            title = f"{AVERAGE} of {len(datasets)} datasets" if name == AVERAGE else name
             tables.append(_base_to_new_table(rows, methods, name, shots, title))
     return tables
 
@@ -67,7 +67,7 @@ def transfer_tables(
         sources: Training set of each row, by the row's folder.
         methods: Methods in the order of the rows.
         datasets: Training sets.
-        targets: Data sets tested.
+        targets: Datasets tested.
     """
     tables = []
     for shots in sorted({run.shots for run in runs}):
@@ -84,7 +84,7 @@ def transfer_tables(
 def _with_harmonic_means(
     runs: Sequence[Run], methods: Iterable[str], datasets: Sequence[str], shots: int, line: str
 ) -> list[Run]:
-    """Return rows of base, new and their harmonic mean, and of the average over data sets."""
+    """Return rows of base, new and their harmonic mean, and of the average over datasets."""
     found = {
         (run.method, run.dataset, run.seed): run
         for run in runs

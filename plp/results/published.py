@@ -26,10 +26,10 @@ def published() -> Mapping[str, Any]:
 
 
 def published_accuracy(datasets: Sequence[str]) -> list[Table]:
-    """Return the 16-shot accuracies on some data sets, with the average over eleven.
+    """Return the 16-shot accuracies on some datasets, with the average over eleven.
 
     Args:
-        datasets: Data sets of our table; none of the field's eleven among them gives no table.
+        datasets: Datasets of our table; none of the field's eleven among them gives no table.
 
     Example:
         >>> (table,) = published_accuracy(['dtd', 'textile'])

@@ -12,7 +12,7 @@ class Origin(NamedTuple):
     """Where a run comes from.
 
     Attributes:
-        root: Folder of its data set; '' where it is not known.
+        root: Folder of its dataset; '' where it is not known.
         made_by: Versions of plp and torch, and the commit of plp where it is known.
     """
 
@@ -25,8 +25,8 @@ class Run(NamedTuple):
 
     Attributes:
         method: Name of the method, as it stands in tables.
-        dataset: Name of the data set, as it stands in tables.
-        shots: Training images a class.
+        dataset: Name of the dataset, as it stands in tables.
+        shots: Training images per class.
         seed: Seed of draw, start and training.
         accuracy: Test accuracy in percent by line of evidence; `fused` is the method's prediction.
         seconds: Duration by stage; `train` is the training.
@@ -40,7 +40,7 @@ class Run(NamedTuple):
         key: Content hash of what the run depends on, if it was run by a comparison.
         other_code: Whether it was run by another state of plp's code than the rest.
         kind: 'run' for a training and its test, 'test' for the test of a checkpoint.
-        trained_on: Data set of the training, of a 'test'.
+        trained_on: Dataset of the training, of a 'test'.
         validation: Accuracy on validation images as `accuracy`, where there are such images.
         backbone: Architecture, or class of the backbone.
         test_images: Number of images tested; None where it is not known.
@@ -88,8 +88,8 @@ class OODRun(NamedTuple):
 
     Attributes:
         method: Name of the method, as it stands in tables.
-        dataset: Name of the in-distribution data set.
-        shots: Training images a class.
+        dataset: Name of the in-distribution dataset.
+        shots: Training images per class.
         seed: Seed of the training.
         score: The score.
         accuracy: Test accuracy of the prediction in percent.

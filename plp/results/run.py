@@ -59,7 +59,7 @@ def read_run(
     Args:
         path: The file, or the folder it is in.
         method: Name of the method; by default folder/stem of the config file.
-        dataset: Name of the data set; by default the one in the result.
+        dataset: Name of the dataset; by default the one in the result.
         key: Content hash of the run.
         other_code: Whether another state of the code ran it.
 

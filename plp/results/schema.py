@@ -108,9 +108,9 @@ _COMMON = (
     Entry("config_file", "text or null", _or_null(_is_text), "config file it was started from"),
     Entry("config", "object", _is_object, "config with flags, recipe and options applied"),
     Entry("recipe", "object", _is_object, "entries of the recipe that took effect"),
-    Entry("dataset", "text", _is_text, "data set; `NAME-base`, `NAME-new` for half its classes"),
+    Entry("dataset", "text", _is_text, "dataset; `NAME-base`, `NAME-new` for half its classes"),
     Entry("class_names", "list of texts", _list_of(_is_text), "classes tested, in label order"),
-    Entry("shots", "count", _is_count, "training images a class, as asked for"),
+    Entry("shots", "count", _is_count, "training images per class, as asked for"),
     Entry("sampler", "text", _is_text, "'exact' or 'stratified'"),
     Entry("split_hash", "text", _is_text, "SHA-256 of the paths of the shots, in order"),
     Entry("images", "counts `train`, `val`, `test`", _object_of(_is_count, "train", "val", "test"),
@@ -146,7 +146,7 @@ _TESTED = (
 )  # fmt: skip
 _CHECKPOINT = (
     Entry("checkpoint", "text", _is_text, "what was tested"),
-    Entry("trained_on", "text or null", _or_null(_is_text), "data set of its training"),
+    Entry("trained_on", "text or null", _or_null(_is_text), "dataset of its training"),
 )
 _OWN = {
     "run": (

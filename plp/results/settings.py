@@ -17,7 +17,7 @@ _LEFT_OUT = (
     "dataset.root", "work_dir", "save_seconds", "report", "selection", "model.precision",
     "model.backbone.pretrained",
 )  # fmt: skip
-# Entries that name the data set itself.
+# Entries that name the dataset itself.
 _OF_DATASET = ("dataset", "classes", "classes tested", "data.classes")
 # What an entry of the `data` section is where it is not set: older configs lack newer entries.
 _UNSET = {
@@ -32,7 +32,7 @@ class Settings(NamedTuple):
     Attributes:
         digest: Of the values, eight hexadecimal digits: equal settings have equal ones.
         values: Entries of the config by dotted key, and what only the result knows.
-        recipe: Keys that a recipe of the data set or of the number of shots has set.
+        recipe: Keys that a recipe of the dataset or of the number of shots has set.
         backbone: What the backbone is called; '' where it is not known.
     """
 
@@ -82,7 +82,7 @@ def unexplained(
 ) -> list[str]:
     """Return the keys that keep two runs of a method out of one row.
 
-    Between data sets, what names them and their recipes may differ; between numbers of shots, the
+    Between datasets, what names them and their recipes may differ; between numbers of shots, the
     recipes.
     """
     keys = differing(one, other)

@@ -10,7 +10,7 @@ from plp.results.settings import require_equal
 from plp.wording import count
 
 T = TypeVar("T")
-Key = tuple[str, str, int]  # method, data set, shots
+Key = tuple[str, str, int]  # method, dataset, shots
 
 
 class Summary(NamedTuple):
@@ -30,14 +30,14 @@ class Summary(NamedTuple):
 
 
 def summarise(runs: Iterable[Run], line: str = "fused") -> dict[Key, Summary]:
-    """Return mean and deviation over seeds by (method, data set, shots).
+    """Return mean and deviation over seeds by (method, dataset, shots).
 
     Args:
-        runs: Rows, one a seed; a row that lacks the line of evidence is passed over.
+        runs: Rows, one per seed; a row that lacks the line of evidence is passed over.
         line: Line of evidence, such as `fused` or `zero_shot`.
 
     Raises:
-        DataError: if two rows are of the same method, data set, shots and seed, or rows of one cell
+        DataError: if two rows are of the same method, dataset, shots and seed, or rows of one cell
             were run with different settings.
 
     Example:
@@ -70,10 +70,10 @@ def summarise(runs: Iterable[Run], line: str = "fused") -> dict[Key, Summary]:
 def average_over_datasets(
     runs: Sequence[Run], method: str, shots: int, datasets: Sequence[str], line: str = "fused"
 ) -> Summary | None:
-    """Return the average over data sets, each counting the same; None if one of them is missing.
+    """Return the average over datasets, each counting the same; None if one of them is missing.
 
-    The mean is the mean of the data sets' means. The deviation is the one over seeds of the average
-    of each seed; it exists only if all data sets have the same seeds, as do the seeds returned.
+    The mean is the mean of the datasets' means. The deviation is the one over seeds of the average
+    of each seed; it exists only if all datasets have the same seeds, as do the seeds returned.
     """
     rows = [run for run in runs if (run.method, run.shots) == (method, shots)]
     cells = summarise(rows, line)

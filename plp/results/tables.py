@@ -1,6 +1,6 @@
 """Tables as data: what stands in each cell, whatever it is written as.
 
-A table of published numbers is another `Table`, with its sources as notes, put behind ours; the two
+A table of published numbers is another `Table`, with its sources as notes, put after ours; the two
 never share a mean.
 """
 
@@ -35,18 +35,18 @@ def accuracy_table(
     line: str = "fused",
     apart: Sequence[str] = (),
 ) -> Table:
-    """Return the accuracies at one number of shots: rows are methods, columns data sets.
+    """Return the accuracies at one number of shots: rows are methods, columns datasets.
 
     Args:
         runs: Rows; those of other shots are passed over.
-        shots: Training images a class.
+        shots: Training images per class.
         methods: Which, in which order; by default those of the runs in order of appearance.
         datasets: Likewise.
         line: Line of evidence whose accuracy is shown.
-        apart: Data sets shown in front of the others and left out of the average.
+        apart: Datasets shown in front of the others and left out of the average.
 
     Returns:
-        Mean ± sample standard deviation over seeds in percent; the average over data sets, if there
+        Mean ± sample standard deviation over seeds in percent; the average over datasets, if there
         are several, of methods that have them all; learned parameters and median training time.
     """
     methods = in_order(run.method for run in runs) if methods is None else tuple(methods)
@@ -164,11 +164,11 @@ def _notes(
     notes += notes_on_images(columns)
     if datasets > 1:
         notes.append(
-            "The average counts each data set the same and its deviation is over seeds; it is left "
-            "out where a data set is missing."
+            "The average counts each dataset the same and its deviation is over seeds; it is left "
+            "out where a dataset is missing."
         )
     notes.append(
-        "Learned parameters: those learned by gradient, least and most over the data sets; what is "
+        "Learned parameters: those learned by gradient, least and most over the datasets; what is "
         "fitted otherwise or stored is not counted. Training: median seconds of a run, without "
         "encoding images ahead of it and without the test."
     )

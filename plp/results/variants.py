@@ -31,7 +31,7 @@ def tell_apart(rows: Sequence[Run | OODRun]) -> Apart:
     """Give the runs of a method a name for each of its settings, where it has several.
 
     Runs of one name may be averaged: within a cell their settings are equal, elsewhere they differ
-    by recipes of data set and shots only. Trainings, tests of checkpoints and tests of
+    by recipes of dataset and shots only. Trainings, tests of checkpoints and tests of
     out-of-distribution detection are looked at each by themselves: the config of a test says what
     the test was called with.
     """

@@ -46,7 +46,7 @@ def write_outputs(
         datasets: Likewise.
         extra: Further entries of results.json, such as the environment; what `remarks_on` names
             stands in front of the tables too.
-        more_tables: Tables put behind ours, such as published numbers with their sources.
+        more_tables: Tables put after ours, such as published numbers with their sources.
         notes: Sentences put in front of the tables.
         ood: Rows of out-of-distribution detection.
 

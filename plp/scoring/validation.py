@@ -64,7 +64,7 @@ def score_batch(
 def validation_scores(
     learner: PromptLearner, loader: DataLoader, places: Sequence[int] | None = None
 ) -> dict[str, Float[Tensor, " I"]]:
-    """Score images of a loader, in the order of its data set, by every score that fits.
+    """Score images of a loader, in the order of its dataset, by every score that fits.
 
     Args:
         learner: The trained learner; it is put into evaluation mode.

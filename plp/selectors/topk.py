@@ -14,7 +14,7 @@ from plp.structures import Support
 @final
 @SELECTORS.register_module()
 class SharedTopK(Selector):
-    """One support of K patches a class, shared by its prompts (SOT-GLP).
+    """One support of K patches per class, shared by its prompts (SOT-GLP).
 
     Patches are ranked by their cosine averaged over the prompts of the class.
 
@@ -49,7 +49,7 @@ class PromptTopK(Selector):
     """A support of its own for each prompt of a class, of one size or of growing sizes (GalLoP).
 
     Args:
-        k: Patches kept: one number for all prompts, or one a prompt, such as (5, 10, 15, 20).
+        k: Patches kept: one number for all prompts, or one per prompt, such as (5, 10, 15, 20).
             An image with fewer patches keeps them all.
     """
 
@@ -58,7 +58,7 @@ class PromptTopK(Selector):
         self.k = tuple(k) if isinstance(k, Sequence) else (k,)
         if not self.k or any(not isinstance(size, int) or size < 1 for size in self.k):
             raise ValueError(
-                f"expected a whole number k >= 1, or one such number a prompt, got {k!r}"
+                f"expected a whole number k >= 1, or one such number per prompt, got {k!r}"
             )
 
     def forward(self, similarity: Float[Tensor, "B P C N"]) -> Support:

@@ -62,5 +62,5 @@ def require(holds: object, message: str) -> None:
 
 
 def require_close(actual: Tensor, expected: Tensor, rtol: float = 0.0, atol: float = 0.0) -> None:
-    """Raise AssertionError unless two tensors agree, to the bit where no tolerance is given."""
+    """Raise AssertionError unless two tensors agree, bit for bit where no tolerance is given."""
     torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol)

@@ -93,7 +93,7 @@ class TimmViT(ImageTower):
             return [None] * len(network.blocks)
         fixed = hasattr(rope, "feat_shape") and not network.dynamic_img_size
         embedding = rope.get_embed() if fixed else rope.get_embed(shape=self.grid)
-        if getattr(network, "rope_mixed", False):  # one a block
+        if getattr(network, "rope_mixed", False):  # one per block
             return list(embedding)
         return [embedding] * len(network.blocks)
 

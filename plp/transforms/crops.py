@@ -68,7 +68,7 @@ class Crops(NamedTuple):
 
         The size is a side, or height and width.
 
-        Rows are resized first, then columns, to the bit as PIL does it. (PIL 13 begins with the
+        Rows are resized first, then columns, bit for bit as PIL does it. (PIL 13 begins with the
         columns at some sizes. This is then off from it wherever the first pass overshoots and is
         clipped: at sharp edges by 17 of 255 and more, see docs/performance.md.)
         """

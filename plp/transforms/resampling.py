@@ -5,7 +5,7 @@ counts k((j + 1/2 - c) / s) for the output i whose centre is c = (i + 1/2) size 
 the sum over the pixels whose centres lie within s times the kernel's radius of c. The kernels are
 the triangle and Keys' cubic convolution (1981, a = -1/2), as in PIL. Between the two passes PIL
 rounds to whole numbers, clips, and takes 22 bits of each weight; so does this. Sums are then exact
-in float64, whatever their order: an image is the same to the bit in any batch and on any device.
+in float64, whatever their order: an image is the same bit for bit in any batch and on any device.
 """
 
 from collections.abc import Callable

@@ -121,7 +121,7 @@ class Tuners(nn.ModuleDict):
         return [p for _, tuner in self.named() if tuner.acts_on_texts for p in tuner.parameters()]
 
     def describe(self) -> list[str]:
-        """Return a line a tuner: its settings, the towers it acts on, how much it learns."""
+        """Return a line per tuner: its settings, the towers it acts on, how much it learns."""
         return [f"{name}: {tuner.describe()}, {_extent(tuner)}" for name, tuner in self.named()]
 
     def _joined(self, acting: Mapping[str, TowerPoints]) -> TowerPoints | None:

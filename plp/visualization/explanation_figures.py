@@ -70,7 +70,7 @@ def draw_explanation(shown: Explained) -> Any:
 
 
 def draw_class_comparison(shown: Sequence[Explained]) -> Any:
-    """Draw a row a class: the cosines of the prompts' mean and of each prompt, on one scale.
+    """Draw a row per class: the cosines of the prompts' mean and of each prompt, on one scale.
 
     Frames and numbers mark the three patches a prompt's plan sends most mass to.
 
@@ -103,7 +103,7 @@ def draw_class_comparison(shown: Sequence[Explained]) -> Any:
 
 
 def draw_plan_matrices(shown: Sequence[Explained]) -> Any:
-    """Draw plans as matrices, a row a patch of the support and a column a prompt.
+    """Draw plans as matrices, a row a patch of the support and a column per prompt.
 
     Numbers are factors of the uniform plan. Rows are named by the place of the patch in the grid,
     row and column from 1; where each prompt has a support of its own, by their rank in it.
@@ -142,7 +142,7 @@ def draw_plan_matrices(shown: Sequence[Explained]) -> Any:
 
 
 def draw_sheet(shown: Sequence[Explained]) -> Any:
-    """Draw a row an image: its support, the cosines of the prompts' mean, the plan of each prompt.
+    """Draw a row per image: its support, the cosines of the prompts' mean, the plan of each prompt.
 
     Cosines share one scale, and plans another.
 

@@ -68,7 +68,7 @@ def images():
 
 @pytest.fixture
 def prompts(backbone, assemble):
-    """Learned context of 3 tokens before four names, two prompts a class."""
+    """Learned context of 3 tokens before four names, two prompts per class."""
     context = torch.randn(4, 2, 3, 384, generator=torch.Generator().manual_seed(0)) * 0.05
     return assemble(backbone.embed_words(NAMES), context)
 

@@ -1,4 +1,4 @@
-"""The field's data sets by name, in every tool: recipes, roots, keywords, broken images."""
+"""The field's datasets by name, in every tool: recipes, roots, keywords, broken images."""
 
 import json
 
@@ -98,7 +98,7 @@ def test_comparisons_by_name(data, tmp_path):
     ]
     assert [tuple(one) for one in find_datasets([f"eurosat={own}"])] == [
         ("eurosat", "coop", str(own))
-    ], "the data set's own folder, as with any other name"
+    ], "the dataset's own folder, as with any other name"
     (tmp_path / "imagenetv2").mkdir()
     with pytest.raises(ConfigError, match=r"'imagenetv2' is for testing only.*compare on imagenet"):
         find_datasets([f"imagenetv2={tmp_path}"])
@@ -119,7 +119,7 @@ def test_the_recipe_of_a_shifted_copy_is_that_of_the_original(root, tmp_path):
 
 @pytest.fixture
 def broken(tmp_path):
-    """A data set of which a test image in the middle is cut off."""
+    """A dataset of which a test image in the middle is cut off."""
     data = make_root(tmp_path / "data", per_class=9, tests=5)
     victim = data / "eurosat/2750" / CLASSES[1] / "3.jpg"
     victim.write_bytes(victim.read_bytes()[:100])

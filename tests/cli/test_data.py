@@ -91,7 +91,7 @@ def test_images_are_read_on_demand(run, root):
     assert run("check", "eurosat", "--root", root)[0] == 0
     status, out, _ = run("check", "eurosat", "--read", "--root", root)
     assert status == 1
-    assert "3.jpg' is no readable image: the file is empty" in out
+    assert "3.jpg' cannot be read as an image: the file is empty" in out
 
 
 def test_all_kinds_of_faults_are_told_at_once(run, root):
@@ -171,7 +171,7 @@ def test_what_cannot_be_downloaded_keeps_nothing_from_the_rest(run, tmp_path, mo
 def test_an_unknown_name(run, tmp_path, command):
     status, _, err = run(command, "eurosatt", "--root", tmp_path)
     assert status == 2
-    assert "expected a data set among caltech101" in err
+    assert "expected a dataset among caltech101" in err
 
 
 @pytest.mark.slow

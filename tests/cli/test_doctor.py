@@ -26,7 +26,7 @@ def test_what_it_says(asked, tmp_path, monkeypatch):
     (tmp_path / "data" / "mine" / "split_zhou_Mine.json").write_text("{}")
     said = asked("--data-root", tmp_path / "data")
     heads = [line for line in said.splitlines() if line and not line.startswith(" ")]
-    assert heads == ["versions", "devices", "networks", "data sets", "caches"]
+    assert heads == ["versions", "devices", "networks", "datasets", "caches"]
     for part in ("torch ", "cpu: ", "lite: ", "--dataset textile: 3 classes, 400 images to draw"):
         assert part in said
     assert f"--dataset coop --data-root {tmp_path / 'data' / 'mine'}: split_zhou_Mine.json" in said

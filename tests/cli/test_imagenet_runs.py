@@ -16,7 +16,7 @@ TWO_HUNDRED = tuple(range(3, 1000, 5))
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """ImageNet, V2 and A: one image a class, and all images alike."""
+    """ImageNet, V2 and A: one image per class, and all images alike."""
     root = tmp_path_factory.mktemp("data")
     shown = [(one, part) for one in synsets() for part in ("train/{}/0", "train/{}/1", "val/{}/0")]
     grow(root / "imagenet/images", [f"{part.format(one)}.JPEG" for one, part in shown])

@@ -220,7 +220,7 @@ def with_corrupt(tmp_path):
 def test_a_corrupt_image_stops_the_run_and_is_named(ood, with_corrupt, tmp_path, workers):
     options = ("--cfg-options", f"data.num_workers={workers}", "data.eval_batch_size=2")
     message = ood("--scores", "MCM", *options, sets={"noise": with_corrupt}).told()
-    assert "noise03.png' is no readable image: not an image that PIL knows" in message
+    assert "noise03.png' cannot be read as an image: not an image that PIL knows" in message
     assert "image 4 of 7" in message
     assert "--on-error skip" in message
     assert not (tmp_path / "out" / "ood.json").exists()

@@ -152,10 +152,10 @@ def test_names_that_are_no_text(predict, photos, tmp_path):
     [
         (("nothing*.png",), "no file matches the pattern"),
         (("x.png", "--recall", "1"), "expected a recall between 0 and 1"),
-        (("x.png", "--top-k", "0"), "expected top_k to be a whole number from 1 up"),
+        (("x.png", "--top-k", "0"), "expected top_k to be an integer >= 1"),
         (("x.png", "--score", "MCMM"), "expected a score among"),
         (("x.png", "--pretrained", "no.pt"), "no.pt"),
-        (("x.png", "--calibrate", "no"), "'no' is no readable image: no such file"),
+        (("x.png", "--calibrate", "no"), "'no' cannot be read as an image: no such file"),
     ],
 )
 def test_wrong_flags(predict, flags, part):

@@ -75,7 +75,7 @@ def test_the_first_estimate_of_training_is_without_the_first_step(monkeypatch, s
         runner.iter += 1
     (line,) = said()  # 1.2 s after the first step
     assert "step 3" in line
-    assert "0.60 s a step" in line
+    assert "0.60 s per step" in line
     assert "9 min 58 s left" in line  # with the first step among them: 2 h 52 min
 
 

@@ -120,7 +120,7 @@ def test_a_shift_must_have_the_classes_of_the_training(run, tiny_config, animals
         "--targets", f"zoo={animals}", *QUICK,
     )  # fmt: skip
     assert status == 2
-    assert "2 of 5 classes of this data set are not among the 3" in said
+    assert "2 of 5 classes of this dataset are not among the 3" in said
     assert "'dog', 'elk'" in said
 
 

@@ -36,7 +36,7 @@ def takes_new_classes():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A data set of five classes, one of three of them, one of other classes."""
+    """A dataset of five classes, one of three of them, one of other classes."""
     root = tmp_path_factory.mktemp("data")
     five = ("ant", "bee", "cat", "dog", "elk")
     make_photos(root / "animals", dict.fromkeys(five, 10))

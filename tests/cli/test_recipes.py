@@ -1,4 +1,4 @@
-"""Recipes by data set and by number of shots are applied and told; options win over them."""
+"""Recipes by dataset and by number of shots are applied and told; options win over them."""
 
 import json
 
@@ -15,7 +15,7 @@ DTD = {
 
 @pytest.fixture(scope="module")
 def textures(tmp_path_factory):
-    """A data set in CoOp's layout that calls itself the Describable Textures."""
+    """A dataset in CoOp's layout that calls itself the Describable Textures."""
     root = tmp_path_factory.mktemp("coop")
     make_photos(root / "images", dict.fromkeys(CLASSES, 6))
     rows = [[f"{name}/{i:03d}.png", c, name] for c, name in enumerate(CLASSES) for i in range(6)]

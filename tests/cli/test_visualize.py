@@ -1,4 +1,4 @@
-"""`plp visualize`: a picture an image, whole or not at all, and clear words where there is none."""
+"""`plp visualize`: a picture per image, whole or not at all, clear words where there is none."""
 
 import shutil
 from pathlib import Path

@@ -219,7 +219,7 @@ def test_more_shots_than_images_is_told(train_tool, tmp_path):
 def test_batch_larger_than_the_data_is_told(train_tool, tmp_path):
     ended = train_tool(*options(**{"data.batch_size": 500, "data.drop_last": True}))
     assert ended.status == 0, ended.err
-    assert "batch size 500 is larger than the data set: cut down to 12" in ended.out
+    assert "batch size 500 is larger than the dataset: cut down to 12" in ended.out
     assert read_result(tmp_path / "work")["steps"] == 4
 
 

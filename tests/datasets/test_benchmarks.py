@@ -1,4 +1,4 @@
-"""The field's data sets with split files: whole generated trees, and what can be wrong with one."""
+"""The field's datasets with split files: whole generated trees, and what can be wrong with one."""
 
 import shutil
 
@@ -45,7 +45,7 @@ def test_a_whole_tree_of_each_published_split(facts, tmp_path):
 
 
 def small(tmp_path, facts=BENCHMARKS["eurosat"], classes=("Forest", "River")):
-    """A data set in CoOp's layout of a few images."""
+    """A dataset in CoOp's layout of a few images."""
     base = tmp_path / facts.folder
     write_split(base / facts.split.file, classes)
     grow(base / facts.images, [f"{name}/{i}.jpg" for name in classes for i in range(4)])
@@ -148,7 +148,7 @@ def test_a_name_that_is_not_the_source_s(tmp_path):
 def test_one_spelling(name):
     assert normalise_dataset_name(name) == name
     assert BENCHMARKS[name].name == name
-    with pytest.raises(ConfigError, match=f"data set {name!r} needs the folder.*--data-root"):
+    with pytest.raises(ConfigError, match=f"dataset {name!r} needs the folder.*--data-root"):
         build_source(name)
 
 

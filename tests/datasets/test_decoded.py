@@ -80,7 +80,7 @@ def test_a_data_set_reads_what_is_not_kept_and_names_what_cannot_be(noise_items,
         (tmp_path / f"{i}.png").unlink()
     for i in set(range(10)) - {1}:
         assert torch.equal(images[View(i, 1)]["images"], expected[i])
-    with pytest.raises(DataError, match=r"1.png' is no readable image: the file is empty"):
+    with pytest.raises(DataError, match=r"1.png' cannot be read as an image: the file is empty"):
         images[1]
 
 

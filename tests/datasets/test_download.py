@@ -126,7 +126,7 @@ def test_what_torchvision_cannot_get(name, message, tmp_path):
 
 
 def test_an_unknown_name(tmp_path):
-    with pytest.raises(UnknownComponentError, match="expected a data set among caltech101"):
+    with pytest.raises(UnknownComponentError, match="expected a dataset among caltech101"):
         download("cifar10", tmp_path)
 
 

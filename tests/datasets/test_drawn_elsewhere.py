@@ -48,7 +48,7 @@ def digest(splits, seed):
 
 
 def of_equal_classes(name, sizes, classes):
-    """A data set of which nothing is known but its sizes."""
+    """A dataset of which nothing is known but its sizes."""
     parts = (
         tuple(Item(f"{part}/{i}.jpg", i * classes // size) for i in range(size))
         for part, size in zip(("train", "val", "test"), sizes, strict=True)

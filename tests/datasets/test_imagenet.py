@@ -18,7 +18,7 @@ SYNSETS = synsets()
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A data root with two training images and one validation image a class."""
+    """A data root with two training images and one validation image per class."""
     root = tmp_path_factory.mktemp("data")
     train = [f"train/{one}/{one}_{i}.JPEG" for one in SYNSETS for i in (10, 9)]
     grow(root / "imagenet/images", train)

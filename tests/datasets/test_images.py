@@ -90,7 +90,9 @@ class TestImageDataset:
 
     def test_an_unreadable_image_is_named(self, dataset, tmp_path):
         (tmp_path / "2.png").write_bytes(b"")
-        with pytest.raises(DataError, match=r"2.png' is no readable image: the file is empty"):
+        with pytest.raises(
+            DataError, match=r"2.png' cannot be read as an image: the file is empty"
+        ):
             dataset[2]
 
 

@@ -103,7 +103,7 @@ class TestBuildLoader:
         assert len(notes) == 2
 
     def test_few_steps_are_warned_about_in_training_only(self):
-        with pytest.warns(UserWarning, match="fewer than 5 steps an epoch: 2"):
+        with pytest.warns(UserWarning, match="fewer than 5 steps per epoch: 2"):
             _, notes = build_loader(Numbers(48), 20, shuffle=True, drop_last=True)
         assert len(notes) == 1
         assert build_loader(Numbers(48), 20, shuffle=False).notes == ()

@@ -15,7 +15,7 @@ FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/split_*.json"))
 
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif(not FOLDERS, reason="no data sets in CoOp's layout (PLP_DATA_ROOT)"),
+    pytest.mark.skipif(not FOLDERS, reason="no datasets in CoOp's layout (PLP_DATA_ROOT)"),
 ]
 
 

@@ -64,7 +64,7 @@ def test_all_is_counted(messy):
         "1 image outside the class folders ('cover.jpg')", "11 folders of tools (",
         "2 annotation folders inside folders of images ('cat/masks', 'dog/masks')",
         "4 hidden files or folders ('", "3 links that lead back",
-        "1 thing that is no regular file ('cat/pipe.jpg')",
+        "1 thing that is not a regular file ('cat/pipe.jpg')",
     ):  # fmt: skip
         assert part in left, part
     assert "install pillow-heif, or convert" in heif

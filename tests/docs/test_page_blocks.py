@@ -3,12 +3,12 @@
 import pytest
 from page_blocks import blocks_of, require_printed
 
-PRINTED = "epoch 3: loss 0.412\ntest accuracy 91.7 % of 12 images\n9.5 images a second\n"
+PRINTED = "epoch 3: loss 0.412\ntest accuracy 91.7 % of 12 images\n9.5 images per second\n"
 
 
 def test_shown_lines_are_found():
     require_printed("...\ntest   accuracy 91.6 % of 12 images\n", PRINTED, numbers=0.01)
-    require_printed("2.0 images a second", PRINTED, numbers=0.01)  # another machine
+    require_printed("2.0 images per second", PRINTED, numbers=0.01)  # another machine
 
 
 @pytest.mark.parametrize(

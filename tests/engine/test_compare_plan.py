@@ -1,4 +1,4 @@
-"""From flags to jobs: methods, data sets, numbers, what they are called, where they run."""
+"""From flags to jobs: methods, datasets, numbers, what they are called, where they run."""
 
 import errno
 import json
@@ -31,7 +31,7 @@ def configs(tmp_path):
 
 @pytest.fixture(scope="module")
 def textures(tmp_path_factory):
-    """A data set in CoOp's layout."""
+    """A dataset in CoOp's layout."""
     root = tmp_path_factory.mktemp("textures")
     make_photos(root / "images", dict.fromkeys(CLASSES, 6))
     rows = [[f"{name}/{i:03d}.png", c, name] for c, name in enumerate(CLASSES) for i in range(6)]
@@ -161,7 +161,7 @@ def test_data_sets(photos, textures):
         (
             ["dtdd", "textile", "mine=nowhere"],
             ConfigError,
-            "2 data sets do not fit:\n  --datasets: 'dtdd' is not registered",
+            "2 datasets do not fit:\n  --datasets: 'dtdd' is not registered",
         ),
         (["dtdd", "mine=nowhere"], ConfigError, "\n  no such folder: 'nowhere'"),
         (["textile=."], ConfigError, "takes no --data-root"),
@@ -326,7 +326,7 @@ def test_what_the_user_says_about_the_cache_holds(wanted, said):
 def test_classes_with_fewer_images_than_shots_are_told_once(wanted, tiny_config):
     assert make_plan(wanted()).notes == ()
     told = "3 of 3 classes with fewer than {} training images: "
-    found = make_plan(wanted(shots=[1, 7, 16])).notes  # of six images a class, for two seeds
+    found = make_plan(wanted(shots=[1, 7, 16])).notes  # of six images per class, for two seeds
     assert [note.partition("images: ")[0] + "images: " for note in found] == [
         f"mine, 16 shots: {told.format(16)}",
         f"mine, 7 shots: {told.format(7)}",

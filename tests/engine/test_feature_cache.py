@@ -47,7 +47,7 @@ def told(out):
 
 
 def assert_same_numbers(folder, other, exact=True):
-    """Compare to the bit, or to the rounding of a tower that met its images in other batches."""
+    """Compare bit for bit, or to the rounding of a tower that met its images in other batches."""
     one, two = load_checkpoint(folder).state, load_checkpoint(other).state
     tolerance = 0.0 if exact else 1e-5
     torch.testing.assert_close(one, two, rtol=tolerance, atol=tolerance)

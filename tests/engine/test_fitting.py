@@ -104,7 +104,10 @@ def test_what_was_fitted_and_tuned_is_told(run, caplog):
     assert tuned.startswith("cache: alpha ")
     assert {fitted, tuned} <= {record.message for record in caplog.records}
     assert (result["epochs"], result["steps"]) == (0, 0)
-    for said in ("batch size", "steps an epoch"):  # six images are few for it, but no step is taken
+    for said in (
+        "batch size",
+        "steps per epoch",
+    ):  # six images are few for it, but no step is taken
         assert not any(said in note for note in result["notes"])
 
 
@@ -150,7 +153,7 @@ def test_without_validation_images(run, method, log, monkeypatch, tmp_path):
     (_, (_, saw_val)), *_ = log
     assert not saw_val
     if method == "tip_adapter":
-        assert "nothing was tuned: the data set has no validation images" in result["fitted"]
+        assert "nothing was tuned: the dataset has no validation images" in result["fitted"]
         saved = load_checkpoint(tmp_path / "work").state
         assert (saved["branches.cache.alpha"], saved["branches.cache.beta"]) == (1.0, 5.5)
     else:

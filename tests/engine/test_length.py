@@ -46,7 +46,7 @@ def test_stages_are_shares_of_the_steps():
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (dict(steps_per_shot=0), "steps_per_shot to be a whole number from 1 up, got 0"),
+        (dict(steps_per_shot=0), "steps_per_shot to be an integer >= 1, got 0"),
         (dict(steps_per_shot=True), "steps_per_shot"),
         (dict(stages=(0.6, 0.5)), r"add up to 1, such as \(0.6, 0.4\), got \(0.6, 0.5\)"),
         (dict(stages=0.6), "shares of the stages"),

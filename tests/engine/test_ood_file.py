@@ -23,7 +23,7 @@ def write(tmp_path, text):
 
 @pytest.mark.parametrize("inner", ["", "imagenette"])
 def test_the_sets_of_the_results_page(root, data, inner):
-    """Under the data root, or beside it where it is the data set's own folder."""
+    """Under the data root, or beside it where it is the dataset's own folder."""
     found = read_ood_file(root / "configs/_base_/ood/imagenette.py", data / inner)
     assert found.near == ("imagewoof",)
     assert by_name(found.sets) == {

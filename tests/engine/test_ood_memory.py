@@ -88,7 +88,7 @@ def noisy_learner(config_file, keep):
 
 
 def growth(config_file, count, labelled, keep=False):
-    """Return bytes an image by which memory grew, from the fifth of the batches on."""
+    """Return bytes per image by which memory grew, from the fifth of the batches on."""
     learner, seen = noisy_learner(config_file, keep)
     found = score_images(
         learner, choose_scores(learner), Blank(count), batch_size=BATCH, num_workers=0,
@@ -109,7 +109,7 @@ def test_ninety_thousand_images(tiny_config):
         name: growth_in_a_new_process(tiny_config, size, name == "id")
         for name, size in SIZES.items()
     }
-    print({name: f"{value:.0f} bytes an image" for name, value in grown.items()})
+    print({name: f"{value:.0f} bytes per image" for name, value in grown.items()})
     assert max(grown.values()) < PER_IMAGE, grown
 
 

@@ -22,7 +22,7 @@ def coop(root, tiny_backbone, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory):
-    """A data root with ImageNet, V2 and A, an image a class and part."""
+    """A data root with ImageNet, V2 and A, an image per class and part."""
     root = tmp_path_factory.mktemp("data")
     shown = [f"{part}/{one}/0.JPEG" for one in synsets() for part in ("train", "val")]
     grow(root / "imagenet/images", shown)
@@ -91,7 +91,7 @@ def test_what_was_trained_on_is_no_target(coop, animals, photos, tmp_path):
     sources = {job.folder: job.dataset for job in plan.trainings.jobs}
     found = [(sources[job.task.trained], job.dataset) for job in plan.tests]
     assert found == [("zoo", "bugs"), ("bugs", "zoo")]
-    with pytest.raises(ConfigError, match="'zoo' is another data set than the one trained on"):
+    with pytest.raises(ConfigError, match="'zoo' is another dataset than the one trained on"):
         planned("cross-dataset", coop, sets[:1], tmp_path / "out", targets=[f"zoo={photos}"])
 
 

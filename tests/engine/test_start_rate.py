@@ -41,7 +41,7 @@ def test_every_config_warms_up_at_the_published_rate(root):
                 assert "start_rate" not in schedule
                 if schedule["type"] == "ConstantLR":
                     rate = config.optim_wrapper.optimizer.lr
-                    assert schedule["factor"] == FACTORS[rate], (path, name)  # to the bit
+                    assert schedule["factor"] == FACTORS[rate], (path, name)  # bit for bit
                     warm += 1
     assert warm > 100
 

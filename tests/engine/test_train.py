@@ -29,7 +29,7 @@ def test_result_has_all_that_is_needed_to_compare_runs(trained, photos, root):
     assert result["peak_memory"]["process_mib"] > 100
     assert set(result["accuracy"]) == {"fused", "global", "local", "zero_shot"}
     assert set(result["per_class_accuracy"]) == set(CLASSES)
-    mean = sum(result["per_class_accuracy"].values()) / len(CLASSES)  # six test images a class
+    mean = sum(result["per_class_accuracy"].values()) / len(CLASSES)  # six test images per class
     assert abs(mean - result["accuracy"]["fused"]) < 1e-3
     assert (result["epochs"], result["steps"], result["resumed"]) == (4, 12, False)
     assert result["validation"]["num_images"] == 6

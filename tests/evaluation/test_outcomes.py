@@ -1,4 +1,4 @@
-"""What is kept of a test: a few numbers an image, in any batches, in any order."""
+"""What is kept of a test: a few numbers per image, in any batches, in any order."""
 
 import pytest
 import torch

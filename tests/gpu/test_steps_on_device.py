@@ -71,7 +71,7 @@ def test_texts_by_parts_change_nothing_on_a_device(root, tiny_options, device, p
 
 
 def test_crops_are_resized_alike(root, tiny_options, device):
-    """On a device to the bit, and features of crops are those of their pixels."""
+    """On a device bit for bit, and features of crops are those of their pixels."""
     generator = torch.Generator().manual_seed(0)
     sides = [(40, 70), (96, 96), (130, 51)]
     make = partial(torch.randint, 0, 256, dtype=torch.uint8, generator=generator)

@@ -123,7 +123,7 @@ def bad_files(tmp_path, pixels):
         ("text.png", "not an image that PIL knows"),
         ("folder.png", "is a folder, expected an image"),
         ("cut.png", "truncated"),
-        ("pipe.png", "is no regular file"),
+        ("pipe.png", "is not a regular file"),
     ],
 )
 def test_files_that_are_no_image_are_named(bad_files, name, message):

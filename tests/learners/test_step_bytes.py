@@ -38,7 +38,7 @@ def test_memory_of_a_step_hardly_grows_with_the_classes(root, tiny_options):
     few, many = peaks(20)
     whole_few, whole_many = peaks(None)
     assert whole_many > 3.5 * whole_few
-    grown = (many - few) / 120  # bytes a class: texts, evidence on the support, gradients
+    grown = (many - few) / 120  # bytes per class: texts, evidence on the support, gradients
     assert grown < 0.1 * (whole_many - whole_few) / 120
     assert many < 1.5 * few
 

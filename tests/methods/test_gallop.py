@@ -13,7 +13,7 @@ KEPT = (5, 10, 15, 20)
 
 
 def texts_of(clip, contexts):
-    """Texts of shared prompts: a list of classes a prompt. No full stop, as published."""
+    """Texts of shared prompts: a list of classes per prompt. No full stop, as published."""
     return [[clip.text(context, clip.words(name)) for name in NAMES] for context in contexts]
 
 

@@ -11,7 +11,7 @@ SOLVED = dict(atol=5e-3, rtol=5e-3)  # scikit-learn stops at a gradient of 1e-4
 
 
 def draw_shots(noise):
-    """Two views of three noisy shots a class, and validation images."""
+    """Two views of three noisy shots per class, and validation images."""
     generator = torch.Generator().manual_seed(5)
     centres = torch.randn(4, 64, generator=generator, dtype=torch.float64)
 

@@ -17,7 +17,7 @@ VIEWS, SHOTS = 3, 8
 
 @pytest.fixture
 def shots():
-    """Views of two shots a class, in no order of classes, and validation images like them."""
+    """Views of two shots per class, in no order of classes, and validation images like them."""
     generator = torch.Generator().manual_seed(4)
     centres = torch.randn(4, 64, generator=generator, dtype=torch.float64)
     order = torch.tensor([3, 0, 1, 2, 2, 0, 3, 1])

@@ -190,7 +190,7 @@ def test_a_method_without_texts_runs_from_end_to_end(method, choices, root, tmp_
     assert any("no text tower, left out: the reference 'zero_shot'" in n for n in result["notes"])
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "no text tower, left out" in page
-    assert "points to zero-shot" not in page
+    assert "points over zero-shot" not in page
     assert "zero-shot</td>" not in page
     again = train(config, choices, work_dir=tmp_path / "again", device="cpu").result
     assert again["accuracy"] == result["accuracy"]

@@ -133,7 +133,7 @@ def test_outputs_with_ood(runs, tmp_path):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A run with its OOD test, as tools/ood.py leaves it, and a test on another data set."""
+    """A run with its OOD test, as tools/ood.py leaves it, and a test on another dataset."""
     compared = '{"method": "CoOp", "dataset": "textures"}'
     write_result(tmp_path / "tree/a")
     (tmp_path / "tree/a/compare.json").write_text(compared)

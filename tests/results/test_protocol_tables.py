@@ -32,7 +32,7 @@ def test_base_to_new_by_hand():
     first, second = harmonic_mean(80.0, 40.0), harmonic_mean(60.0, 60.0)
     wanted = [70, 50, round((first + second) / 2, 4)]
     assert cells(dtd) == {"coop": wanted, "kgcoop": [70, 70, 70]}
-    # of the average: base (85, 75), new (65, 75) by seed; kgcoop lacks a data set
+    # of the average: base (85, 75), new (65, 75) by seed; kgcoop lacks a dataset
     mean = round((harmonic_mean(85.0, 65.0) + 75) / 2, 4)
     assert cells(average) == {"coop": [80, 70, mean], "kgcoop": [None, None, None]}
     assert cells(pets)["kgcoop"] == [None, None, None]

@@ -76,7 +76,7 @@ def test_k_is_a_whole_number_above_zero(kind, k):
 
 @pytest.mark.parametrize("k", [(), (5, 0), (1, 2.5)])
 def test_every_prompt_keeps_a_patch(k):
-    with as_installed(), pytest.raises(ValueError, match="or one such number a prompt, got"):
+    with as_installed(), pytest.raises(ValueError, match="or one such number per prompt, got"):
         PromptTopK(k)
 
 

@@ -50,7 +50,7 @@ def build(name, backbone, **keywords):
 
 
 def texts_of(backbone):
-    """Return prompts `a photo of a {}.`, one a class."""
+    """Return prompts `a photo of a {}.`, one per class."""
     prompt = SharedContext(
         words="a photo of a", suffix=".", embed_words=backbone.embed_words,
         num_classes=len(NAMES), token_dim=backbone.token_dim,

@@ -1,4 +1,4 @@
-# Published recipe of MMRL by data set, taken as `_base_._mmrl_recipes`: the template of the learned
+# Published recipe of MMRL by dataset, taken as `_base_._mmrl_recipes`: the template of the learned
 # texts (the frozen ones have it already), the weight lambda of the two cosine terms, ImageNet's
 # epochs, EuroSAT's width.
 _base_ = []  # comes first: with an import above it, mmengine reads a file as another kind of config

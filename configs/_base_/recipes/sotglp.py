@@ -1,6 +1,6 @@
-# Published recipe of SOT-GLP by data set: learning rate, batch, local prompts a class; 200 epochs,
-# 50 on ImageNet. Applied when the data set has the name, printed at start, and overridden by
-# --cfg-options. Data sets not listed here train with what the config says. The zero-shot reference
+# Published recipe of SOT-GLP by dataset: learning rate, batch, local prompts per class; 200 epochs,
+# 50 on ImageNet. Applied when the dataset has the name, printed at start, and overridden by
+# --cfg-options. Datasets not listed here train with what the config says. The zero-shot reference
 # takes the field's templates, as beside the other methods.
 _base_ = "templates.py"
 _lr = "optim_wrapper.optimizer.lr"

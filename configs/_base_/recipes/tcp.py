@@ -1,4 +1,4 @@
-# Published texts of TCP by data set, taken as `_base_._tcp_recipes`: what stands behind the name in
+# Published texts of TCP by dataset, taken as `_base_._tcp_recipes`: what stands behind the name in
 # the learned texts, and the template of the frozen ones, which tokens are made of. Data
 # sets not listed: "." and "a photo of a {}.".
 _tcp_recipes = {

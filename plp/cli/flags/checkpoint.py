@@ -19,7 +19,7 @@ def add_run(flags: argparse.ArgumentParser) -> None:
     """Add a trained run with or without its config, and what a run without one needs."""
     flags.add_argument(
         "run", nargs="+", metavar="[CONFIG] RUN",
-        help="work directory of a run, or its model.safetensors: config, data set, shots, seed and "
+        help="work directory of a run, or its model.safetensors: config, dataset, shots, seed and "
         "classes are those of its training; or a config or method, then the run, and flags",
     )  # fmt: skip
     add_trust(flags)

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument(
         "--published", action=argparse.BooleanOptionalAction,
-        help="tables of published numbers behind ours; default: if a run is of their backbone, "
+        help="tables of published numbers after ours; default: if a run is of their backbone, "
         "CLIP ViT-B/16",
     )  # fmt: skip
     return flags

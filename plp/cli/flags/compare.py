@@ -34,10 +34,10 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
     )  # fmt: skip
     parser.add_argument(
         "--datasets", nargs="+", required=True, metavar="NAME[=ROOT]",
-        help="registered data set, or a name of your own and its folder (one sub-folder a class, "
+        help="registered dataset, or a name of your own and its folder (one sub-folder per class, "
         f"or a split file in CoOp's layout); or all of a group: {', '.join(GROUPS)}",
     )  # fmt: skip
-    parser.add_argument("--data-root", metavar="ROOT", help="of all data sets given without one")
+    parser.add_argument("--data-root", metavar="ROOT", help="of all datasets given without one")
     parser.add_argument("--shots", nargs="+", type=int, required=not default_shots, metavar="K")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="S")
     parser.add_argument(
@@ -48,7 +48,7 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
     parser.add_argument("--out", default=out, help="folder of runs and tables")
     parser.add_argument(
         "--jobs", type=int, metavar="N",
-        help="worker processes; default: one a CPU core, or one with a GPU. 0: none, for debugging",
+        help="worker processes; default: one per CPU core; one with a GPU. 0: none, to debug",
     )  # fmt: skip
     add_training(parser)
     add_test_fraction(parser)
@@ -57,7 +57,7 @@ def add_comparison(parser: argparse.ArgumentParser, out: str, default_shots: boo
     parser.add_argument("--table-only", action="store_true", help="write tables of what is done")
     parser.add_argument(
         "--published", action="store_true",
-        help="put tables of published numbers (CLIP ViT-B/16) behind ours",
+        help="put tables of published numbers (CLIP ViT-B/16) after ours",
     )  # fmt: skip
     parser.add_argument(
         "--read-all-images", action="store_true",

@@ -1,4 +1,4 @@
-"""List, check and download the field's data sets, in the folders that CoOp gives them."""
+"""List, check and download the field's datasets, in the folders that CoOp gives them."""
 
 import argparse
 

@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     add_choices(flags)
     flags.add_argument(
         "--ood", nargs="+", required=True, metavar="NAME[=ROOT]|FILE",
-        help="out-of-distribution sets: a folder of images (in sub-folders or not), or a data set "
+        help="out-of-distribution sets: a folder of images (in sub-folders or not), or a dataset "
         "in CoOp's layout, of which the test images are taken; without ROOT: one of the field's, "
         f"{', '.join(OOD_SETS)}; or a file that says which are near and which far, such as "
         "configs/_base_/ood/imagenet.py",

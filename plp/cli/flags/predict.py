@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--format", choices=ROWS, default="table")
     flags.add_argument("--out", metavar="FILE", help="write here; default: standard output")
-    flags.add_argument("--top-k", type=int, default=3, metavar="K", help="classes an image")
+    flags.add_argument("--top-k", type=int, default=3, metavar="K", help="classes per image")
     flags.add_argument("--batch-size", type=int, default=64, metavar="B")
     flags.add_argument("--workers", type=int, default=2, metavar="W", help="threads that decode")
     return flags

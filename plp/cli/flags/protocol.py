@@ -1,9 +1,9 @@
 """Run a protocol: train what is missing, test it elsewhere, write tables.
 
-few-shot        accuracy over numbers of shots, data sets and their average
+few-shot        accuracy over numbers of shots, datasets and their average
 base-to-new     train on the first half of the classes, test both halves, each among its own
-cross-dataset   train on one data set, test on others by their class names and templates
-domain          train on one data set, test on shifted copies of it (the same classes, or some)
+cross-dataset   train on one dataset, test on others by their class names and templates
+domain          train on one dataset, test on shifted copies of it (the same classes, or some)
 ood             train, then tell test images from those of other sets
 
 Runs are those of tools/compare.py and count as done by the same rules: the same command goes on
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add_comparison(flags, out="work_dirs/protocol", default_shots=True)
     flags.add_argument(
         "--targets", nargs="+", default=(), metavar="NAME[=ROOT]",
-        help="cross-dataset, domain: data sets to test on, as --datasets",
+        help="cross-dataset, domain: datasets to test on, as --datasets",
     )  # fmt: skip
     flags.add_argument(
         "--ood", nargs="+", default=(), metavar="NAME[=ROOT]|FILE",

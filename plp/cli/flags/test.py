@@ -1,4 +1,4 @@
-"""Test a checkpoint on the test images of a data set."""
+"""Test a checkpoint on the test images of a dataset."""
 
 import argparse
 
@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     add_choices(flags)
     flags.add_argument(
         "--classes", choices=CLASSES, default="same",
-        help="how the classes of the data set relate to those of the training: the same; all among "
+        help="how the classes of the dataset relate to those of the training: the same; all among "
         "them, in any order; or new ones, whose names the learner takes in place of its own",
     )  # fmt: skip
     flags.add_argument("--out", help="write the result as JSON to this file")

@@ -1,4 +1,4 @@
-"""Train a classifier from a few images a class."""
+"""Train a classifier from a few images per class."""
 
 import argparse
 

@@ -2,7 +2,7 @@
 
 For each image: NAME.png (support, plan and similarities of each prompt), NAME_classes.png (the
 class beside its strongest rival), NAME_plans.png (the plans of both as matrices); sheet.png with a
-row an image. Only methods with a LocalBranch compare patches, such as sotglp, gallop and plot.
+row per image. Only methods with a LocalBranch compare patches, such as sotglp, gallop and plot.
 """
 
 import argparse

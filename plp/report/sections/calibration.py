@@ -16,10 +16,7 @@ def calibration(report: CalibrationReport, probability: str = "softmax") -> Sect
         probability: What probabilities are of: a 'softmax', or a 'sigmoid'.
     """
     sigmoid = probability == "sigmoid"
-    if report.confidence > report.accuracy:
-        lean = "surer than it is right"
-    else:
-        lean = "right more often than it says"
+    lean = "overconfident" if report.confidence > report.accuracy else "underconfident"
     told = (
         f"On average the prediction is {report.confidence:.1f} % sure and {report.accuracy:.1f} % "
         f"right: it is {lean}. Probabilities are those of training, with no temperature fitted "

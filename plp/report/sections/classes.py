@@ -10,11 +10,11 @@ from plp.report.tables import bar, grid, number
 from plp.report.tested import Tested
 
 _FIRST = 30  # classes shown unfolded
-_HEADER = ("class", "right, %", "", "95 % interval", "right", "images", "most often taken for")
+_HEADER = ("class", "right, %", "", "95 % interval", "right", "images", "most often confused with")
 
 
 def classes(tested: Tested) -> Section:
-    """Return a row a class, sorted by accuracy."""
+    """Return a row per class, sorted by accuracy."""
     confusion = tested.confusion
     right, total = confusion.diagonal().tolist(), confusion.sum(1).tolist()
     order = sorted(
@@ -27,7 +27,7 @@ def classes(tested: Tested) -> Section:
     if len(rows) > _FIRST:
         body.append(folded(f"The other {len(rows) - _FIRST} classes", grid(_HEADER, rows[_FIRST:])))
     note = (
-        "Few images a class make wide intervals: neighbours in this order may well change places."
+        "Few images per class make wide intervals: neighbours in this order may well change places."
     )
     return Section(
         "classes", "Classes, the worst first", join(tag("p", note, class_="faint"), body)

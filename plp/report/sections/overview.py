@@ -17,13 +17,13 @@ def lead(result: Mapping[str, Any], calibration: CalibrationReport) -> Html:
     numbers = [(f"{accuracy['fused']:.1f} %", "test accuracy")]
     if "zero_shot" in accuracy:
         gain = accuracy["fused"] - accuracy["zero_shot"]
-        numbers.append((f"{gain:+.1f}", f"points to zero-shot ({accuracy['zero_shot']:.1f} %)"))
+        numbers.append((f"{gain:+.1f}", f"points over zero-shot ({accuracy['zero_shot']:.1f} %)"))
     numbers.append((f"{calibration.ece:.1f} %", "calibration error (ECE)"))
     seconds = sum(result["seconds"].get(stage, 0.0) for stage in ("fit", "train", "tune"))
     since = " since it was resumed" if result["resumed"] else ""
     numbers.append((f"{seconds:.0f} s", f"training{since}"))
     line = (
-        f"{len(result['class_names'])} classes, {result['shots']} shots a class, seed "
+        f"{len(result['class_names'])} classes, {result['shots']} shots per class, seed "
         f"{result['seed']}; {result['num_test_images']} test images; {result['device']}."
     )
     return join(paragraphs(line), cards(numbers))

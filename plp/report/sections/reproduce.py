@@ -23,7 +23,7 @@ def reproduce(result: Mapping[str, Any]) -> Section:
     ]
     told = (
         "The seed decides the draw of the shots, the start and the order of training. With the "
-        "same versions, machine and number of threads a CPU gives the same numbers to the bit; "
+        "same versions, machine and number of threads a CPU gives the same numbers bit for bit; "
         "elsewhere sums are rounded differently. Another commit or backbone may give others."
     )
     first = (

@@ -21,9 +21,9 @@ def settings(result: Mapping[str, Any]) -> Section:
     images = result["images"]
     rows: list[tuple[str, Child]] = [
         ("config", tag("code", result["config_file"] or "from Python")),
-        ("data set", f"{result['dataset']}: {images['train']} images to train, {images['val']} to "
+        ("dataset", f"{result['dataset']}: {images['train']} images to train, {images['val']} to "
                      f"validate, {images['test']} to test"),
-        ("draw", f"{result['shots']} shots a class, {result['sampler']} sampler, seed "
+        ("draw", f"{result['shots']} shots per class, {result['sampler']} sampler, seed "
                  f"{result['seed']}, split hash {result['split_hash'][:12]}"),
         ("backbone", f"{_backbone(config)}, fingerprint {result['backbone_fingerprint'][:12]}, "
                      f"{result['precision']}"),

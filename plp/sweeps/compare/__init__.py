@@ -1,4 +1,4 @@
-"""Methods, data sets, shots and seeds against each other; `tools/compare.py` is the door to it.
+"""Methods, datasets, shots and seeds against each other; `tools/compare.py` is the door to it.
 
 Whatever stands in this folder starts runs and reads their results; nothing in it enters a number.
 """

@@ -42,7 +42,7 @@ def compare(
             a GPU.
         reuse_other_code: Let a run count that differs in nothing but plp's own code; it is marked.
         table_only: Run nothing.
-        published: Put a table of published numbers behind ours.
+        published: Put a table of published numbers after ours.
         command: The command line that asked for it, for the report.
 
     Raises:

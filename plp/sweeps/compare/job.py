@@ -18,7 +18,7 @@ class Task(NamedTuple):
         title: What is done, in words.
         parts: What the run depends on, as `Job.parts`.
         classes: How the classes tested relate to those trained, see `restore_learner`.
-        recipe_of: Data set whose recipe is applied; None for that of the data set tested.
+        recipe_of: Dataset whose recipe is applied; None for that of the dataset tested.
         ood: Folders of out-of-distribution sets by name; empty for a test of accuracy.
         near: Names of the sets that are near-OOD.
     """
@@ -33,15 +33,15 @@ class Task(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A method on a data set with a number of shots and a seed.
+    """A method on a dataset with a number of shots and a seed.
 
     Attributes:
         method: Name of the method in tables.
-        dataset: Name of the data set in tables.
-        shots: Training images a class.
+        dataset: Name of the dataset in tables.
+        shots: Training images per class.
         seed: Seed of the run.
         config: Config file.
-        source: Data set as `--dataset` takes it.
+        source: Dataset as `--dataset` takes it.
         root: Its folder.
         amp: As `--amp` takes it.
         options: As `--cfg-options` takes them.

@@ -90,7 +90,7 @@ class _Data(NamedTuple):
 
 
 class Keys:
-    """Settles jobs; reads each config, each data set and each large file only once.
+    """Settles jobs; reads each config, each dataset and each large file only once.
 
     Args:
         read_all: Read every image, see `Contents`.
@@ -168,7 +168,7 @@ class Keys:
         return self._ood[name, root]
 
     def splits(self, job: Job) -> Splits:
-        """Return the lists of the data set of a job that has been settled."""
+        """Return the lists of the dataset of a job that has been settled."""
         return self._sources[job.source, job.root].splits()
 
     def remember(self) -> None:

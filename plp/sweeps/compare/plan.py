@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
     Attributes:
         methods: See `find_methods`.
         datasets: See `find_datasets`.
-        shots: Training images a class.
+        shots: Training images per class.
         seeds: Seeds of the runs.
         variant: Which config of a method's folder; None: see `find_methods`.
         out: Folder of the comparison.
@@ -64,14 +64,14 @@ class Plan(NamedTuple):
 
     Attributes:
         jobs: Each with the digests of what it depends on; seed by seed, so that the first tables
-            are whole early; data sets in turn, so that workers do not begin with the same images.
+            are whole early; datasets in turn, so that workers do not begin with the same images.
         methods: Names in the order asked for.
         datasets: Likewise.
         device: Where the jobs run.
         out: Folder of the comparison.
         notes: What a reader of the tables must know: methods that run without options of the call,
-            classes with fewer images than shots, once for each data set and number of shots, and
-            what stands twice in a data set.
+            classes with fewer images than shots, once for each dataset and number of shots, and
+            what stands twice in a dataset.
         options: As text, what was asked for that may differ from the configs.
         listings: What the data sources say about their lists, such as what was not read, once each.
     """
@@ -99,7 +99,7 @@ def make_plan(wanted: Wanted, keys: Keys | None = None) -> Plan:
         check_seed(seed, "--seeds")
     out = check_folder_target(wanted.out, "--out")
     methods = find_methods(wanted.methods, wanted.variant, wanted.configs)
-    configs = [keys.load(method.config) for method in methods]  # may register data sets
+    configs = [keys.load(method.config) for method in methods]  # may register datasets
     datasets = find_datasets(wanted.datasets)
     for place in datasets:
         check_texts({"dataset": {"root": place.root}})

@@ -1,4 +1,4 @@
-"""Which data sets a comparison is about."""
+"""Which datasets a comparison is about."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ GROUPS = {  # ImageNet first, as in published tables
 
 
 class DataChoice(NamedTuple):
-    """A data set of a comparison.
+    """A dataset of a comparison.
 
     Attributes:
         name: As it stands in tables.
@@ -31,17 +31,17 @@ class DataChoice(NamedTuple):
 
 
 def find_datasets(asked: Sequence[str], flag: str = "--datasets") -> list[DataChoice]:
-    """Find data sets.
+    """Find datasets.
 
     Args:
-        asked: Each NAME, NAME=ROOT or KIND=ROOT. ROOT of one of the field's data sets is the data
-            root, the folder above. A NAME that is not registered is what the data set is to be
+        asked: Each NAME, NAME=ROOT or KIND=ROOT. ROOT of one of the field's datasets is the data
+            root, the folder above. A NAME that is not registered is what the dataset is to be
             called, and ROOT says what it is: one with a split file in CoOp's layout, or else a
-            folder of images. A ROOT with a split file in it is that data set, whatever the NAME.
+            folder of images. A ROOT with a split file in it is that dataset, whatever the NAME.
         flag: What they were given to, for messages; `--targets` may be sets for testing only.
 
     Raises:
-        ConfigError: for an unknown name without a root, two data sets of one name, one that
+        ConfigError: for an unknown name without a root, two datasets of one name, one that
             nothing can be trained on, or several that do not fit, all of which it names.
         DataError: if a root is not there.
     """
@@ -54,7 +54,7 @@ def find_datasets(asked: Sequence[str], flag: str = "--datasets") -> list[DataCh
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise ConfigError("\n  ".join([f"{len(errors)} data sets do not fit:", *map(str, errors)]))
+        raise ConfigError("\n  ".join([f"{len(errors)} datasets do not fit:", *map(str, errors)]))
     names = [choice.name for choice in found]
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -66,10 +66,10 @@ def find_datasets(asked: Sequence[str], flag: str = "--datasets") -> list[DataCh
 
 
 def expand(asked: Sequence[str], root: str | None = None) -> list[str]:
-    """Write groups out, and give data sets without a root the one that all have.
+    """Write groups out, and give datasets without a root the one that all have.
 
     Args:
-        asked: Data sets as `find_datasets` takes them, and names of `GROUPS`.
+        asked: Datasets as `find_datasets` takes them, and names of `GROUPS`.
         root: The data root.
 
     Example:
@@ -88,7 +88,7 @@ def _find(asked: str, flag: str) -> DataChoice:
     if name in source_names() and not (name in BENCHMARKS and _has_split(root)):
         if root is None and needs_root(name):
             raise ConfigError(
-                f"{flag}: {name!r} needs {_places(name)}, or --data-root ROOT for all data sets"
+                f"{flag}: {name!r} needs {_places(name)}, or --data-root ROOT for all datasets"
             )
         source = build_source(name, root)
         if source.test_only and flag == "--datasets":
@@ -110,7 +110,7 @@ def _find(asked: str, flag: str) -> DataChoice:
 
 
 def _places(name: str) -> str:
-    """Say what may be given as the root of a registered data set."""
+    """Say what may be given as the root of a registered dataset."""
     if name not in BENCHMARKS:
         return f"the folder of its images: {name}=ROOT"
     folder = BENCHMARKS[name].folder
@@ -121,7 +121,7 @@ def _places(name: str) -> str:
 
 
 def _has_split(root: str | None) -> bool:
-    """Whether a folder is itself a data set in CoOp's layout."""
+    """Whether a folder is itself a dataset in CoOp's layout."""
     return root is not None and any(Path(root).glob("split_*.json"))
 
 
@@ -131,7 +131,7 @@ def _call(name: str) -> str:
 
 def _require_folder(root: str) -> None:
     if not Path(root).is_dir():
-        raise DataError(f"no such folder: {root!r}. Expected the images of a data set")
+        raise DataError(f"no such folder: {root!r}. Expected the images of a dataset")
 
 
 def _checked(name: str) -> str:
@@ -143,5 +143,5 @@ def _checked(name: str) -> str:
 
 
 def open_source(choice: DataChoice) -> DataSource:
-    """Build the source of a data set."""
+    """Build the source of a dataset."""
     return build_source(choice.dataset, choice.root)

@@ -48,7 +48,7 @@ def write_tables(
         plan: What was asked for.
         failures: What went wrong, by the title of the job.
         reuse_other_code: Whether a run counts that differs in nothing but plp's own code.
-        published: Put a table of published numbers behind ours.
+        published: Put a table of published numbers after ours.
         command: The command line that asked for it, for the report.
     """
     runs, missing = [], []

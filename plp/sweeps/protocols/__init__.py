@@ -1,4 +1,4 @@
-"""Protocols beyond one data set: new classes, other data sets, shifts, out-of-distribution.
+"""Protocols beyond one dataset: new classes, other datasets, shifts, out-of-distribution.
 
 Each is a comparison (`plp.sweeps.compare`) whose trained runs are tested again elsewhere; what is
 done is skipped and an interrupted protocol goes on, by the same rules.

@@ -30,7 +30,7 @@ class Asked(NamedTuple):
     Attributes:
         protocol: One of `PROTOCOLS`.
         wanted: Methods, training sets, shots, seeds and the rest, as for a comparison.
-        targets: Data sets to test on (cross-dataset, domain), see `find_datasets`.
+        targets: Datasets to test on (cross-dataset, domain), see `find_datasets`.
         ood: Folders of out-of-distribution sets by name (ood).
         near: Names of the sets that are near-OOD (ood).
     """
@@ -47,7 +47,7 @@ class ProtocolPlan(NamedTuple):
 
     Attributes:
         protocol: One of `PROTOCOLS`.
-        trainings: Trainings, each tested on the data set it was trained on.
+        trainings: Trainings, each tested on the dataset it was trained on.
         tests: Tests of what they trained, elsewhere.
         datasets: Training sets by the names that were given.
         targets: Names of what is tested, in the order asked for.
@@ -185,7 +185,7 @@ def _told_of_sets(asked: Asked, jobs: Sequence[Job], keys: Keys) -> Iterator[str
 def _check_same(choice: DataChoice, job: Job) -> None:
     if (choice.dataset, choice.root) != (job.source, job.root):
         raise ConfigError(
-            f"--targets: {choice.name!r} is another data set than the one trained on, which has "
+            f"--targets: {choice.name!r} is another dataset than the one trained on, which has "
             "the same name. Call it something else: NAME=ROOT"
         )
 

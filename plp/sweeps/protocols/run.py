@@ -68,7 +68,7 @@ def run_protocol(
         jobs: Worker processes, see `compare`.
         reuse_other_code: Let runs count that differ in nothing but plp's own code; they are marked.
         table_only: Run nothing.
-        published: Put tables of published numbers behind ours.
+        published: Put tables of published numbers after ours.
         command: The command line that asked for it, for the report.
 
     Raises:
