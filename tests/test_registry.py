@@ -113,7 +113,7 @@ def test_a_refused_value_keeps_the_message_of_the_component(toys):
     with pytest.raises(ConfigError, match=r"^toy Toy: expected a list$"):
         toys.build(dict(type="Toy", size=1, width=1, mode="wrong type"))
     with pytest.raises(
-        ConfigError, match=r"^selector SharedTopK: expected a whole number k >= 1, got 0$"
+        ConfigError, match=r"^selector SharedTopK: expected k to be an integer >= 1, got 0$"
     ):
         SELECTORS.build(dict(type="SharedTopK", k=0))
 

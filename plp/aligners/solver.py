@@ -21,6 +21,7 @@ from plp.aligners._problem import Problem, Solution, check_costs, make_problem
 from plp.aligners._solution import SinkhornResult
 from plp.aligners.base import Aligner, PairMask, Pairs, require_tensor
 from plp.aligners.convergence import is_heard, tell
+from plp.checks import check_choice, check_integer, check_number
 from plp.errors import ConfigError
 
 Gradient = Literal["detach", "envelope", "unroll", "implicit"]
@@ -76,10 +77,8 @@ class Sinkhorn:
                 f"expected epsilon > 0, got {self.epsilon!r}; cosines are usually aligned with "
                 "0.01 to 0.1"
             )
-        if self.max_iterations < 1:
-            raise ConfigError(f"expected max_iterations >= 1, got {self.max_iterations!r}")
-        if not 0 <= self.tolerance < math.inf:
-            raise ConfigError(f"expected tolerance >= 0, got {self.tolerance!r}")
+        check_integer("max_iterations", self.max_iterations)
+        check_number("tolerance", self.tolerance)
         _check_choices(self.gradient, self.implementation)
 
     def __call__(
@@ -244,6 +243,4 @@ def _check_choices(gradient: str, implementation: str) -> None:
         )
     choices = ("gradient", gradient, Gradient), ("implementation", implementation, Implementation)
     for name, value, kind in choices:
-        if value not in get_args(kind):
-            known = ", ".join(map(repr, get_args(kind)))
-            raise ConfigError(f"expected {name} to be one of {known}, got {value!r}")
+        check_choice(name, value, get_args(kind))

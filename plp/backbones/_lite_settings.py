@@ -7,6 +7,7 @@ from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 from torch import Tensor
 
 from plp.backbones._lite_joint import FIT_VERSION
+from plp.checks import check_number
 from plp.errors import ConfigError
 
 TEMPLATE = "a photo of a {}."
@@ -28,9 +29,7 @@ def check_side(what: str, side: object) -> None:
 def check_positive(**constants: object) -> None:
     """Refuse a constant that is not above 0, by its name."""
     for name, value in constants.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and 0 < value < float("inf")):  # type: ignore[operator]
-            raise ConfigError(f"expected a positive, finite {name}, got {value!r}")
+        check_number(name, value, above=True)
 
 
 def check_lengths(lengths: Int[Tensor, " M"], most: int, given: int) -> int:

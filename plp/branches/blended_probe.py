@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.class_places import ClassPlaces
 from plp.branches.text_probe import averaged, frozen_prompt
+from plp.checks import check_integer
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES
 from plp.structures import Evidence, ImageFeatures, Shots
@@ -80,8 +81,7 @@ class BlendedProbe(Branch):
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"expected steps to be an integer >= 1, got {steps!r}")
+        check_integer("steps", steps)
         self.prompt = frozen_prompt(prompt, inputs)
         self.steps = steps
         self.logit_scale = logit_scale

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.global_branch import cosine
 from plp.branches.quality import quality
+from plp.checks import check_number
 from plp.evaluation.finite import PREDICTION, check_logits, not_finite
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
@@ -72,9 +73,8 @@ class CacheBranch(Branch):
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"expected {name} from 0 up, got {value}")
+        check_number("alpha", alpha)
+        check_number("beta", beta)
         self.prompt = PROMPTS.build_if_config(prompt, **inputs or {})
         self.alpha_grid = _grid("alpha_grid", alpha_grid)
         self.beta_grid = _grid("beta_grid", beta_grid)

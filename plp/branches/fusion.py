@@ -1,6 +1,5 @@
 """Several lines of evidence as one."""
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -8,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from plp.checks import check_number
 from plp.errors import ConfigError
 from plp.structures import Evidence
 
@@ -37,9 +37,7 @@ def checked_fusion(fusion: Any, branches: Collection[str]) -> Fusion:
             f"{', '.join(map(str, fusion)) or 'none'}"
         )
     for name, weight in fusion.items():
-        number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not number or not 0 <= weight < math.inf:
-            raise ConfigError(f"expected fusion weights from 0 up, got {weight!r} for {name!r}")
+        check_number(f"the fusion weight of {name!r}", weight)
     if not any(fusion.values()):
         raise ConfigError("expected a fusion weight above 0, got 0 for every branch")
     return {name: float(weight) for name, weight in fusion.items()}

@@ -15,6 +15,7 @@ from plp.branches.global_branch import cosine
 from plp.branches.losses import LossKind, class_loss
 from plp.branches.plan_check import check_plan, needs_check
 from plp.branches.support import Supported, join, support_mask, walk_classes
+from plp.checks import check_choice, check_integer
 from plp.projections.base import Projection
 from plp.prompts.base import Prompt
 from plp.registry import ALIGNERS, BRANCHES, PROJECTIONS, PROMPTS, SELECTORS
@@ -68,16 +69,10 @@ class LocalBranch(Branch):
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if score_scale not in ("paper", "published_code"):
-            raise ValueError(
-                f"expected score_scale 'paper' or 'published_code', got {score_scale!r}"
-            )
-        if loss not in ("mean", "per_prompt"):
-            raise ValueError(f"expected loss 'mean' or 'per_prompt', got {loss!r}")
-        if class_chunk is not None and (isinstance(class_chunk, bool) or class_chunk < 1):
-            raise ValueError(
-                f"expected class_chunk to be a number from 1 up or None, got {class_chunk!r}"
-            )
+        check_choice("score_scale", score_scale, ("paper", "published_code"))
+        check_choice("loss", loss, ("mean", "per_prompt"))
+        if class_chunk is not None:
+            check_integer("class_chunk", class_chunk, other="None")
         inputs = dict(inputs or {}, width=dense_dim)
         projection = dict(type="IdentityProjection") if projection is None else projection
         self.stream = stream

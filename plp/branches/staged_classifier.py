@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.class_places import ClassPlaces
 from plp.branches.global_branch import cosine
+from plp.checks import check_integer
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
 from plp.structures import Evidence, ImageFeatures
@@ -48,8 +49,7 @@ class StagedClassifier(Branch):
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(stage, bool) or not isinstance(stage, int) or stage < 0:
-            raise ValueError(f"expected stage to be a whole number from 0 up, got {stage!r}")
+        check_integer("stage", stage, least=0)
         self.prompt = PROMPTS.build_if_config(prompt, **inputs or {})
         self.stage = stage
         self.classifier = nn.Parameter(torch.zeros(num_classes, embed_dim))

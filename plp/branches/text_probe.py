@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from plp.branches.base import Branch, ProjectDense
 from plp.branches.class_places import ClassPlaces
 from plp.branches.losses import class_loss
+from plp.checks import check_number
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import BRANCHES, PROMPTS
@@ -63,8 +64,7 @@ class TextStartedProbe(Branch):
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= penalty < float("inf"):
-            raise ValueError(f"expected a finite penalty >= 0, got {penalty}")
+        check_number("penalty", penalty)
         self.prompt = frozen_prompt(prompt, inputs)
         self.penalty = penalty
         self.has_own_loss = penalty > 0

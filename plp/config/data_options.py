@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 from mmengine.config import Config
 
+from plp.checks import check_choice, check_integer
 from plp.config.pixel_options import check_pixel_options
 from plp.datasets.class_subset import PARTS, Part
 from plp.datasets.names_file import Pairs, check_pairs, read_names
@@ -121,6 +122,10 @@ _LEAST = {
     "shots": 1, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0, "prefix_cache": 0,
     "image_cache": 0,
 }  # fmt: skip
+_CHOICES = {  # the first is the default
+    "classes": tuple(PARTS), "on_error": ("stop", "skip"), "two_labels": ("refuse", "report"),
+    "augment": ("cpu", "device"),
+}  # fmt: skip
 
 
 def settle_class_names(config: Config) -> None:
@@ -140,28 +145,12 @@ def _pairs(named: Any) -> Pairs:
 
 def _check_values(given: Mapping[str, Any]) -> None:
     for key, least in _LEAST.items():
-        value = given.get(key, least)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(
-                f"expected data.{key} to be a whole number from {least} up, got {value!r}"
-            )
+        check_integer(f"data.{key}", given.get(key, least), least)
     for key in ("drop_last", "cache_features", "verify"):
         if not isinstance(given.get(key, False), bool):
             raise ConfigError(f"expected data.{key} to be True or False, got {given[key]!r}")
-    if given.get("classes", "all") not in PARTS:
-        raise ConfigError(
-            f"expected data.classes among {', '.join(PARTS)}, got {given['classes']!r}"
-        )
-    if given.get("on_error", "stop") not in ("stop", "skip"):
-        raise ConfigError(f"expected data.on_error 'stop' or 'skip', got {given['on_error']!r}")
-    if given.get("two_labels", "refuse") not in ("refuse", "report"):
-        raise ConfigError(
-            f"expected data.two_labels 'refuse' or 'report', got {given['two_labels']!r}"
-        )
-    if given.get("augment", "cpu") not in ("cpu", "device"):
-        raise ConfigError(
-            f"expected data.augment to be 'cpu' or 'device', got {given['augment']!r}"
-        )
+    for key, choices in _CHOICES.items():
+        check_choice(f"data.{key}", given.get(key, choices[0]), choices)
     check_pixel_options(given)
     folder = given.get("feature_cache")
     if not isinstance(folder, str | bool | None) or folder == "":
@@ -169,5 +158,5 @@ def _check_values(given: Mapping[str, Any]) -> None:
             f"expected data.feature_cache to be a folder, True, False or None, got {folder!r}"
         )
     views = given.get("views", "epoch")
-    if views != "epoch" and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
-        raise ConfigError(f"expected data.views to be 'epoch' or a number from 1 up, got {views!r}")
+    if views != "epoch":
+        check_integer("data.views", views, other="'epoch'")

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import get_world_size
 
+from plp.checks import check_integer, is_number
 from plp.errors import ConfigError
 
 _LOOKS = 10  # at validation images, in a run whose length is given in steps
@@ -20,16 +21,13 @@ def check_length(section: Mapping[str, Any]) -> None:
         ConfigError: naming the key.
     """
     steps = section.get("steps_per_shot")
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise ConfigError(f"expected train_cfg.steps_per_shot to be an integer >= 1, got {steps!r}")
+    if steps is not None:
+        check_integer("train_cfg.steps_per_shot", steps)
     shares = section.get("stages")
     if shares is None:
         return
     numbers = isinstance(shares, Sequence) and not isinstance(shares, str) and bool(shares)
-    numbers = numbers and all(
-        isinstance(share, int | float) and not isinstance(share, bool) and share > 0
-        for share in shares
-    )
+    numbers = numbers and all(is_number(share) and share > 0 for share in shares)
     if not numbers or abs(sum(shares) - 1) > 1e-6:
         raise ConfigError(
             "expected train_cfg.stages to be the shares of the stages in the steps of a run, which "

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.optim.scheduler import ConstantParamScheduler, LinearParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 
+from plp.checks import check_number
 from plp.config.start_rate import rate_of, with_factor
 from plp.errors import ConfigError
 from plp.registry import PARAM_SCHEDULERS
@@ -26,12 +27,7 @@ def schedulers_of(config: Config) -> list[dict[str, Any]]:
     for one in listed:
         if not isinstance(one, Mapping):
             raise ConfigError(f"expected param_scheduler to be dicts with a type, got {one!r}")
-        begin = one.get("begin", 0)
-        if isinstance(begin, bool) or not isinstance(begin, int | float) or not begin >= 0:
-            raise ConfigError(
-                f"expected begin of {one.get('type')} in param_scheduler to be a number from 0 up, "
-                f"got {begin!r}"
-            )
+        check_number(f"begin of {one.get('type')} in param_scheduler", one.get("begin", 0))
     rate = rate_of(config)
     return [with_factor(one, rate) for one in listed]
 

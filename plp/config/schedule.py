@@ -1,12 +1,13 @@
 """How a run trains: `train_cfg` and the optimizer, looked at before anything is built."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 
+from plp.checks import check_integer, check_number
 from plp.config.length import check_length
-from plp.config.values import is_number
 from plp.errors import ConfigError, did_you_mean
 
 # What mmengine's EpochBasedTrainLoop takes, what says that it is that loop, and what `with_length`
@@ -39,10 +40,7 @@ def check_train_cfg(config: Config) -> None:
         value = section.get(key, least)
         if key == "max_epochs" and value is None and "steps_per_shot" in section:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(
-                f"expected train_cfg.{key} to be a whole number from {least} up, got {value!r}"
-            )
+        check_integer(f"train_cfg.{key}", value, least)
     if not own_loop:
         check_length(section)
     if section.get("by_epoch", True) is not True and not own_loop:
@@ -62,11 +60,7 @@ def check_optimizer(config: Config) -> None:
     if section is not None and not isinstance(section, Mapping):
         raise ConfigError(f"expected optim_wrapper.optimizer to be a dict, got {section!r}")
     for key in _OF_OPTIMIZER:
-        value = (section or {}).get(key, 0)
-        if not is_number(value):
-            raise ConfigError(
-                f"expected optim_wrapper.optimizer.{key} to be a number from 0 up, got {value!r}"
-            )
+        check_number(f"optim_wrapper.optimizer.{key}", (section or {}).get(key, 0))
 
 
 def most_epochs(config: Config) -> int:
@@ -90,9 +84,9 @@ def save_seconds(config: Config) -> float:
     """Return the least seconds between two states that are written.
 
     Raises:
-        ConfigError: for no number from 0 up.
+        ConfigError: for anything but a number >= 0.
     """
     seconds = config.get("save_seconds", 10.0)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise ConfigError(f"expected save_seconds to be a number from 0 up, got {seconds!r}")
+    if seconds != math.inf:
+        check_number("save_seconds", seconds)
     return float(seconds)

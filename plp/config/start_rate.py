@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from plp.config.values import is_number
+from plp.checks import is_number
 from plp.errors import ConfigError
 
 START_RATE = "start_rate"  # of a warm-up, where mmengine has a factor of this name:

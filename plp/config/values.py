@@ -1,6 +1,5 @@
 """Values of config entries as text: read, and written so that they are read back the same."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,12 +56,6 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
         else:
             words.append(f"{key}={_written(value)}")
     return words
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number of at least 0; true and false are none."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf
 
 
 def _atom(text: str) -> Any:

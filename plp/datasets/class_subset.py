@@ -3,9 +3,10 @@
 from math import ceil
 from typing import Literal
 
+from plp.checks import check_choice
 from plp.datasets.base import Item
 from plp.datasets.sampling import FewShot, split_hash
-from plp.errors import ConfigError, DataError
+from plp.errors import DataError
 
 Part = Literal["all", "base", "new"]
 PARTS: tuple[Part, ...] = ("all", "base", "new")
@@ -39,8 +40,7 @@ def take_classes(few: FewShot, part: Part) -> FewShot:
         >>> new.name, new.class_names, new.test
         ('letters-new', ('d', 'e'), (Item(path='3.png', label=0), Item(path='4.png', label=1)))
     """
-    if part not in PARTS:
-        raise ConfigError(f"expected data.classes among {', '.join(PARTS)}, got {part!r}")
+    check_choice("data.classes", part, PARTS)
     if part == "all":
         return few
     count = len(few.class_names)

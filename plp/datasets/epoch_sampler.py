@@ -8,8 +8,8 @@ import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
+from plp.checks import check_integer
 from plp.datasets.images import View, mix_seed
-from plp.errors import ConfigError
 
 
 class EpochSampler(Sampler[View]):
@@ -47,10 +47,8 @@ class EpochSampler(Sampler[View]):
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
-        if views != "epoch" and (
-            isinstance(views, bool) or not isinstance(views, int) or views < 1
-        ):
-            raise ConfigError(f"expected views to be 'epoch' or a number from 1 up, got {views!r}.")
+        if views != "epoch":
+            check_integer("views", views, other="'epoch'")
         here, processes = get_dist_info()
         self.length = length
         self.seed = seed

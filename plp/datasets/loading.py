@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from plp.checks import check_integer
 from plp.datasets.decoders import decoders, start_method
 from plp.datasets.epoch_sampler import EpochSampler
-from plp.errors import ConfigError, DataError
+from plp.errors import DataError
 
 FEWEST_STEPS = 5  # below that, EuroSAT in the published comparisons went astray by 30 points
 
@@ -66,11 +67,8 @@ def build_loader(
         >>> batch['images'].shape, batch['labels'].shape
         (torch.Size([4, 3, 32, 32]), torch.Size([4]))
     """
-    if batch_size < 1 or num_workers < 0:
-        raise ConfigError(
-            f"expected batch_size from 1 and num_workers from 0 up, got {batch_size} and "
-            f"{num_workers}."
-        )
+    check_integer("batch_size", batch_size)
+    check_integer("num_workers", num_workers, least=0)
     length = len(dataset)  # type: ignore[arg-type]
     if length == 0:
         raise DataError("expected images to load, got an empty list.")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from plp.checks import check_integer
 from plp.datasets.base import Item, Splits, check_splits, some
 from plp.errors import ConfigError, DataError
 from plp.seeds import check_seed
@@ -161,8 +162,7 @@ def draw_stratified(items: Sequence[Item], size: int, seed: int) -> tuple[Item, 
 
 
 def _check(splits: Splits, shots: int) -> None:
-    if isinstance(shots, bool) or not isinstance(shots, int) or shots < 1:
-        raise ConfigError(f"expected shots to be an integer >= 1, got {shots!r}.")
+    check_integer("shots", shots)
     check_splits(splits)
 
 

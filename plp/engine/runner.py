@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from plp.checks import check_integer
 from plp.config.rates import settled_schedulers
 from plp.engine.data import Loaders
 from plp.engine.processes import DataParallelLearner, environment
@@ -194,10 +195,7 @@ def check_schedule(config: Config, learner: PromptLearner) -> int:
     if "train_cfg" not in config:
         raise ConfigError("expected a config with a key 'train_cfg'")
     epochs = config.train_cfg.get("max_epochs")
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
-        raise ConfigError(
-            f"expected train_cfg.max_epochs to be a whole number from 0 up, got {epochs!r}"
-        )
+    check_integer("train_cfg.max_epochs", epochs, least=0)
     if epochs and "optim_wrapper" not in config:
         raise ConfigError("expected a config with a key 'optim_wrapper'")
     if epochs and not any(p.requires_grad for p in learner.parameters()):

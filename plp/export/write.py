@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch.export import ExportedProgram
 
+from plp.checks import check_integer
 from plp.datasets.base import some
 from plp.errors import ConfigError, DataError
 from plp.export.check import Check, Run, check
@@ -204,6 +205,5 @@ def _sorted_out(classifier: Classifier, images: Any) -> tuple[list[Any], list[Un
 
 
 def _check_iterations(iterations: int | None) -> None:
-    whole = isinstance(iterations, int) and not isinstance(iterations, bool)
-    if iterations is not None and not (whole and iterations >= 1):
-        raise ConfigError(f"expected iterations to be a number from 1 up, got {iterations!r}")
+    if iterations is not None:
+        check_integer("iterations", iterations)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from plp.checks import check_number
 from plp.errors import CheckpointError, ConfigError
 from plp.registry import HOOKS
 
@@ -35,8 +36,7 @@ class PromptAggregationHook(Hook):
     """
 
     def __init__(self, mean: int | float, std: int | float) -> None:
-        if not std > 0:
-            raise ConfigError(f"expected std > 0 (in epochs), got {std}")
+        check_number("std (in epochs)", std, above=True)
         self.mean, self.std = mean, std
         self._sum: dict[str, Tensor] | None = None
 

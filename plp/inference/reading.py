@@ -10,9 +10,10 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from plp.checks import check_integer
 from plp.datasets.decoding import PLAIN, Traits
 from plp.datasets.pixel_notes import later_notes
-from plp.errors import ConfigError, DataError
+from plp.errors import DataError
 from plp.inference.images import Named, look_at
 from plp.inference.prediction import Unreadable
 from plp.transforms import Transform
@@ -121,5 +122,4 @@ def check_counts(**numbers: object) -> None:
         ConfigError: naming the argument.
     """
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"expected {name} to be an integer >= 1, got {value!r}")
+        check_integer(name, value)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
-from plp.errors import ConfigError
+from plp.checks import check_integer
 from plp.learners.acting import NOTHING, Acting
 from plp.learners.length_order import by_length, in_order, part_sizes
 from plp.learners.recompute import recomputed
@@ -55,10 +55,8 @@ class Texts:
     """
 
     def __init__(self, backbone: Backbone, autocast: Context, chunk: int | None = None) -> None:
-        if chunk is not None and (isinstance(chunk, bool) or chunk < 1):
-            raise ConfigError(
-                f"expected text_chunk to be a number from 1 up or None, got {chunk!r}"
-            )
+        if chunk is not None:
+            check_integer("text_chunk", chunk, other="None")
         self.backbone = backbone
         self.autocast = autocast
         self.chunk = chunk

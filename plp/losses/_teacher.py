@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from plp.errors import ConfigError
+from plp.checks import check_number
 from plp.losses.base import LossInputs, LossTerm, named
 
 
@@ -24,10 +24,8 @@ class TeacherTerm(LossTerm):
 
     def __init__(self, branch: str, teacher: str, temperature: float, weight: float) -> None:
         super().__init__()
-        if temperature <= 0 or weight < 0:
-            raise ConfigError(
-                f"expected temperature > 0 and weight >= 0, got {temperature} and {weight}"
-            )
+        check_number("temperature", temperature, above=True)
+        check_number("weight", weight)
         self.branch = branch
         self.teacher = teacher
         self.temperature = temperature

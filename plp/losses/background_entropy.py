@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
+from plp.checks import check_number
 from plp.losses.base import LossInputs, LossTerm, named
 from plp.registry import LOSSES
 
@@ -42,10 +43,8 @@ class BackgroundEntropy(LossTerm):
         super().__init__()
         if isinstance(top, bool) or top <= 0 or (top >= 1 and top != int(top)):
             raise ValueError(f"expected top to be a number of classes or a share, got {top!r}")
-        if weight < 0 or temperature <= 0:
-            raise ValueError(
-                f"expected weight >= 0 and temperature > 0, got {weight} and {temperature}"
-            )
+        check_number("weight", weight)
+        check_number("temperature", temperature, above=True)
         self.top = top
         self.weight = weight
         self.temperature = temperature

@@ -6,17 +6,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from plp.errors import ConfigError
+from plp.checks import check_choice, check_number
 
 Distance = Literal["cosine", "l1"]
 
 
 def check_anchor(weight: float, distance: str) -> None:
     """Refuse a weight or distance that there is not."""
-    if weight < 0:
-        raise ConfigError(f"expected a weight from 0 up, got {weight}")
-    if distance not in ("cosine", "l1"):
-        raise ConfigError(f"expected distance 'cosine' or 'l1', got {distance!r}")
+    check_number("weight", weight)
+    check_choice("distance", distance, ("cosine", "l1"))
 
 
 def distance(

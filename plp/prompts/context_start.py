@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from plp.checks import check_choice, check_integer, check_number
 from plp.prompts.around_name import check_position
 from plp.prompts.base import EmbedWords
 from plp.prompts.names_in_text import embed_part
@@ -13,8 +14,7 @@ from plp.prompts.names_in_text import embed_part
 
 def check_layout(num_prompts: int, prompts_a_step: int | None, position: str) -> None:
     """Refuse numbers of prompts and places of the class name that there cannot be."""
-    if num_prompts < 1:
-        raise ValueError(f"expected num_prompts >= 1, got {num_prompts}")
+    check_integer("num_prompts", num_prompts)
     if prompts_a_step is not None and not 1 <= prompts_a_step <= num_prompts:
         raise ValueError(
             f"expected prompts_a_step from 1 to {num_prompts} (num_prompts) or None, "
@@ -30,10 +30,9 @@ def check_start(words: str | Sequence[str] | None, num_tokens: int | None, fill:
             "expected words= (context starts as these words), num_tokens= (context of so many "
             "random tokens) or both (so many of the words' tokens are learned), got neither"
         )
-    if num_tokens is not None and num_tokens < 1:
-        raise ValueError(f"expected num_tokens >= 1, got {num_tokens}")
-    if fill not in ("zeros", "end_token"):
-        raise ValueError(f"expected fill 'zeros' or 'end_token', got {fill!r}")
+    if num_tokens is not None:
+        check_integer("num_tokens", num_tokens)
+    check_choice("fill", fill, ("zeros", "end_token"))
 
 
 def check_partly_learned(
@@ -95,8 +94,7 @@ def random_(context: nn.Parameter, init: str, std: float | None) -> str:
     """Fill `context` at random in place; return what was done, with its scale."""
     if init == "normal":
         std = 0.02 if std is None else std
-        if std < 0:
-            raise ValueError(f"expected std >= 0, got {std}")
+        check_number("std", std)
         nn.init.normal_(context, std=std)
         return f"normal, standard deviation {std:g}"
     if init == "xavier_uniform":

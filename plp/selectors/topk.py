@@ -6,6 +6,8 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from plp.checks import check_integer, is_integer
+from plp.errors import ConfigError
 from plp.registry import SELECTORS
 from plp.selectors.base import Selector
 from plp.structures import Support
@@ -29,8 +31,7 @@ class SharedTopK(Selector):
 
     def __init__(self, k: int = 10) -> None:
         super().__init__()
-        if not isinstance(k, int) or k < 1:
-            raise ValueError(f"expected a whole number k >= 1, got {k!r}")
+        check_integer("k", k)
         self.k = k
 
     def forward(self, similarity: Float[Tensor, "B P C N"]) -> Support:
@@ -56,10 +57,8 @@ class PromptTopK(Selector):
     def __init__(self, k: int | Sequence[int] = (5, 10, 15, 20)) -> None:
         super().__init__()
         self.k = tuple(k) if isinstance(k, Sequence) else (k,)
-        if not self.k or any(not isinstance(size, int) or size < 1 for size in self.k):
-            raise ValueError(
-                f"expected a whole number k >= 1, or one such number per prompt, got {k!r}"
-            )
+        if not self.k or not all(is_integer(size, 1) for size in self.k):
+            raise ConfigError(f"expected k to be an integer >= 1, or one per prompt, got {k!r}")
 
     def forward(self, similarity: Float[Tensor, "B P C N"]) -> Support:
         """Select by each prompt's own cosine; indices are [B, C, max K, N]."""

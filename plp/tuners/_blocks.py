@@ -76,7 +76,7 @@ def block_tower(backbone: Backbone, side: Side) -> ImageTower | TextBlocks:
 def _checked(backbone: Backbone, side: Side, blocks: Any) -> tuple[int, ...]:
     numbers = isinstance(blocks, Sequence | range) and not isinstance(blocks, str)
     if not numbers or any(isinstance(b, bool) or not isinstance(b, int) for b in blocks):
-        raise ConfigError(f"expected blocks as a list of numbers from 0 up, got {blocks!r}")
+        raise ConfigError(f"expected blocks as a list of integers >= 0, got {blocks!r}")
     if not blocks:
         return ()
     count = len(block_tower(backbone, side).layers())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
+from plp.checks import check_integer
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import TUNERS
@@ -60,9 +61,8 @@ class ClassAwareTokens(Tuner):
     ) -> None:
         super().__init__()
         hidden = max(backbone.embed_dim // 4, 1) if hidden is None else hidden
-        for name, number in (("num_tokens", num_tokens), ("hidden", hidden)):
-            if isinstance(number, bool) or number < 1:
-                raise ConfigError(f"expected {name} from 1 up, got {number!r}")
+        check_integer("num_tokens", num_tokens)
+        check_integer("hidden", hidden)
         tower = block_tower(backbone, "text")
         count = len(tower.layers())
         if block is not None and not 0 <= block < count:

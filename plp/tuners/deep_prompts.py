@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from plp.backbones.base import Backbone
+from plp.checks import check_choice, check_integer, check_number
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import TUNERS
@@ -160,11 +161,7 @@ def _check(
 ) -> None:
     """Refuse numbers and words that mean nothing, before a tower is looked at."""
     for key, length in (("image_length", image_length), ("text_length", text_length or 0)):
-        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise ConfigError(f"expected {key} to be a number of tokens >= 0, got {length!r}")
-    if text_tokens not in ("context", "extra"):
-        raise ConfigError(f"expected text_tokens 'context' or 'extra', got {text_tokens!r}")
-    if deeper not in ("replace", "add"):
-        raise ConfigError(f"expected deeper 'replace' or 'add', got {deeper!r}")
-    if std < 0:
-        raise ConfigError(f"expected std >= 0, got {std}")
+        check_integer(key, length, least=0)
+    check_choice("text_tokens", text_tokens, ("context", "extra"))
+    check_choice("deeper", deeper, ("replace", "add"))
+    check_number("std", std)

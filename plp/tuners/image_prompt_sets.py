@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from plp.backbones.base import Backbone
-from plp.errors import ConfigError
+from plp.checks import check_integer, check_number
 from plp.registry import TUNERS
 from plp.towers.points import ExtraTokens, TowerPoints
 from plp.tuners.base import Tuner
@@ -44,11 +44,9 @@ class ImagePromptSets(Tuner):
         self, num_sets: int = 4, num_tokens: int = 2, std: float = 0.02, *, backbone: Backbone
     ) -> None:
         super().__init__()
-        for name, value in (("num_sets", num_sets), ("num_tokens", num_tokens)):
-            if isinstance(value, bool) or value < 1:
-                raise ConfigError(f"expected {name} to be an integer >= 1, got {value!r}")
-        if std < 0:
-            raise ConfigError(f"expected std >= 0, got {std}")
+        check_integer("num_sets", num_sets)
+        check_integer("num_tokens", num_tokens)
+        check_number("std", std)
         width = token_width(backbone, "image")
         self.context = nn.Parameter(torch.empty(num_sets, num_tokens, width))
         nn.init.normal_(self.context, std=std)

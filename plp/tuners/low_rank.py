@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from plp.backbones.base import Backbone
+from plp.checks import check_choice, check_integer, is_number
 from plp.errors import ConfigError
 from plp.registry import TUNERS
 from plp.towers.low_rank import LowRankUpdate, MergedWeights
@@ -152,12 +153,10 @@ def _scale(r: int, alpha: float, scaling: Scaling) -> float:
     return alpha / (r if scaling == "alpha/r" else math.sqrt(r))
 
 
-def _check(r: object, alpha: object, scaling: object, dropout: object) -> None:
-    if isinstance(r, bool) or not isinstance(r, int) or r < 0:
-        raise ConfigError(f"expected r, the rank, to be a whole number from 0 up, got {r!r}")
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+def _check(r: object, alpha: object, scaling: object, dropout: float) -> None:
+    check_integer("r, the rank,", r, least=0)
+    if not is_number(alpha, -math.inf) or alpha == -math.inf:
         raise ConfigError(f"expected alpha to be a finite number, got {alpha!r}")
-    if scaling not in ("alpha/r", "alpha/sqrt(r)"):
-        raise ConfigError(f"expected scaling 'alpha/r' or 'alpha/sqrt(r)', got {scaling!r}")
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise ConfigError(f"expected dropout from 0 up and below 1, got {dropout!r}")
+    check_choice("scaling", scaling, ("alpha/r", "alpha/sqrt(r)"))
+    if not is_number(dropout) or dropout >= 1:
+        raise ConfigError(f"expected dropout to be a number >= 0 and < 1, got {dropout!r}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from plp.backbones.base import Backbone
-from plp.errors import ConfigError
+from plp.checks import check_integer
 from plp.registry import TUNERS
 from plp.towers.points import ExtraTokens, TowerPoints
 from plp.tuners._blocks import SIDES, Side, block_pairs, block_tower
@@ -50,9 +50,8 @@ class RepresentationTokens(Tuner):
         width: int = 512,
     ) -> None:
         super().__init__()
-        for name, number in (("num_tokens", num_tokens), ("width", width)):
-            if isinstance(number, bool) or number < 1:
-                raise ConfigError(f"expected {name} from 1 up, got {number!r}")
+        check_integer("num_tokens", num_tokens)
+        check_integer("width", width)
         self.blocks = block_pairs(backbone, blocks)
         self.acts_on_images = self.acts_on_texts = len(self.blocks.image) > 0
         self.tokens = nn.Parameter(0.02 * torch.randn(num_tokens, width))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
+from plp.checks import check_integer
 from plp.errors import ConfigError
 from plp.registry import TUNERS
 from plp.towers.points import TowerPoints
@@ -57,8 +58,7 @@ class ResidualAdapters(Tuner):
         divide_gradients_by_scale: bool = False,
     ) -> None:
         super().__init__()
-        if width < 1:
-            raise ConfigError(f"expected an inner width from 1 up, got {width}")
+        check_integer("width", width)
         if divide_gradients_by_scale and scale == 0:
             raise ConfigError("divide_gradients_by_scale=True needs a scale other than 0")
         self.blocks = block_pairs(backbone, blocks)

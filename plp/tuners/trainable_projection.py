@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
+from plp.checks import check_number
 from plp.errors import ConfigError
 from plp.registry import TUNERS
 from plp.structures import ImageFeatures
@@ -50,8 +51,7 @@ class TrainableProjection(Tuner):
 
     def __init__(self, penalty: float = 1.0, *, backbone: Backbone) -> None:
         super().__init__()
-        if not 0 <= penalty < float("inf"):
-            raise ConfigError(f"expected a finite penalty >= 0, got {penalty}")
+        check_number("penalty", penalty)
         self.penalty = penalty
         self.acts_on_features = backbone.unprojected
         self.acts_on_images = not backbone.unprojected

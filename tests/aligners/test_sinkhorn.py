@@ -199,8 +199,8 @@ def test_inputs_stay_as_they_were(count, K, N):
     [
         ({"epsilon": 0.0}, "expected epsilon > 0, got 0.0"),
         ({"epsilon": float("nan")}, "expected epsilon > 0, got nan"),
-        ({"max_iterations": 0}, "expected max_iterations >= 1, got 0"),
-        ({"tolerance": -1.0}, "expected tolerance >= 0, got -1.0"),
+        ({"max_iterations": 0}, "expected max_iterations to be an integer >= 1, got 0"),
+        ({"tolerance": -1.0}, "expected tolerance to be a finite number >= 0, got -1.0"),
     ],
 )
 def test_settings_out_of_range(keywords, message):

@@ -153,7 +153,7 @@ def test_patch_scores_carry_no_gradient(seen):
     ("build", "message"),
     [
         (lambda: local(score_scale="half"), "'paper' or 'published_code', got 'half'"),
-        (lambda: local(loss="sum"), "expected loss 'mean' or 'per_prompt', got 'sum'"),
+        (lambda: local(loss="sum"), "expected loss to be 'mean' or 'per_prompt', got 'sum'"),
         (lambda: GlobalBranch(**GLOBAL, loss="sum", inputs=INPUTS), "'per_prompt', got 'sum'"),
         (
             lambda: GlobalBranch(**GLOBAL, loss="per_prompt", dropout=0.5, inputs=INPUTS),

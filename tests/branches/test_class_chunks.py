@@ -183,5 +183,5 @@ def test_parts_are_as_large_as_the_limit_allows(monkeypatch):
 
 @pytest.mark.parametrize("chunk", [0, -3, True])
 def test_chunks_refused(chunk):
-    with pytest.raises(ValueError, match="class_chunk to be a number from 1 up or None, got"):
+    with pytest.raises(ValueError, match="class_chunk to be an integer >= 1 or None, got"):
         branch_of("plot", chunk)

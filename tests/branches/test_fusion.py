@@ -64,9 +64,9 @@ def test_weights_are_plain_floats():
     [
         ("max", "expected fusion 'mean' or 'sum', or weights by branch"),
         ({"a": 1.0}, r"a fusion weight for each branch \(a, b\), got weights for a"),
-        ({"a": 1.0, "b": -0.5}, "fusion weights from 0 up, got -0.5 for 'b'"),
-        ({"a": 1.0, "b": float("inf")}, "fusion weights from 0 up, got inf"),
-        ({"a": 1.0, "b": True}, "fusion weights from 0 up, got True"),
+        ({"a": 1.0, "b": -0.5}, "the fusion weight of 'b' to be a finite number >= 0, got -0.5"),
+        ({"a": 1.0, "b": float("inf")}, "fusion weight of 'b' to be a finite number >= 0, got inf"),
+        ({"a": 1.0, "b": True}, "fusion weight of 'b' to be a finite number >= 0, got True"),
         ({"a": 0, "b": 0}, "a fusion weight above 0"),
     ],
 )

@@ -106,8 +106,8 @@ def test_a_config_that_is_nearly_named(tool, tmp_path, monkeypatch, root):
         ("train_cfg.max_epoch=3", "train_cfg: unknown key 'max_epoch'. Did you mean 'max_epochs'?"),
         ("train_cfg.val_intervall=3", "Did you mean 'val_interval'?"),
         ("train_cfg.by_epoch=False", "plp trains by epochs, got False: leave it out"),
-        ("optim_wrapper.optimizer.lr=nan", "lr to be a number from 0 up, got nan"),
-        ("optim_wrapper.optimizer.weight_decay=-1", "weight_decay to be a number from 0 up"),
+        ("optim_wrapper.optimizer.lr=nan", "lr to be a finite number >= 0, got nan"),
+        ("optim_wrapper.optimizer.weight_decay=-1", "weight_decay to be a finite number >= 0"),
         ("optim_wrapper.optimizer=SGD", "optim_wrapper.optimizer to be a dict, got 'SGD'"),
     ],
 )

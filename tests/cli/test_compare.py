@@ -357,8 +357,8 @@ def test_the_users_log_comes_back(compared):
 @pytest.mark.parametrize(
     ("flags", "part"),
     [
-        (("--jobs", "-1"), "--jobs: expected a whole number from 0 up, got -1"),
-        (("--shots", "0"), "--shots: expected whole numbers from 1 up"),
+        (("--jobs", "-1"), "expected --jobs to be an integer >= 0, got -1"),
+        (("--shots", "0"), "expected --shots to be an integer >= 1"),
         (("--seeds", "1", "1"), "each once, got [1, 1]"),
         (("--methods", "no_such"), "method 'no_such' is not known"),
         (("--datasets", "no_such"), "'no_such' is not registered"),

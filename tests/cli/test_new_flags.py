@@ -58,7 +58,7 @@ def test_two_flags_for_one_entry(tool):
     ("flags", "said"),
     [
         (("--epochs", -1), "train_cfg.max_epochs"),
-        (("--lr", "nan"), "optim_wrapper.optimizer.lr to be a number from 0 up, got nan"),
+        (("--lr", "nan"), "optim_wrapper.optimizer.lr to be a finite number >= 0, got nan"),
         (
             ("--dataset", "dtd", "--data-root", ".", "--test-fraction", 0.3),
             "has a test split of its own",

@@ -50,5 +50,8 @@ def test_shots_are_those_of_the_whole_draw_in_its_order():
 def test_what_cannot_be_halved():
     with pytest.raises(DataError, match="needs 4 classes or more"):
         take_classes(sample(splits(3), 1, 1), "new")
-    with as_installed(), pytest.raises(ConfigError, match=r"data\.classes among all, base, new"):
+    with (
+        as_installed(),
+        pytest.raises(ConfigError, match=r"data\.classes to be 'all', 'base' or 'new'"),
+    ):
         take_classes(sample(splits(4), 1, 1), "old")

@@ -60,7 +60,7 @@ class TestEpochSampler:
 
     @pytest.mark.parametrize("views", [0, -1, True])
     def test_wrong_views(self, views):
-        with pytest.raises(ConfigError, match="views to be 'epoch' or a number from 1 up"):
+        with pytest.raises(ConfigError, match="views to be an integer >= 1 or 'epoch'"):
             EpochSampler(2, seed=0, shuffle=True, views=views)
 
     @pytest.mark.parametrize("length", [1, 2, 7, 8, 9])
@@ -123,7 +123,7 @@ class TestBuildLoader:
         assert torch.equal(torch.rand(2), expected)
 
     def test_wrong_settings(self):
-        with pytest.raises(ConfigError, match=r"batch_size from 1.*got 0 and 0"):
+        with pytest.raises(ConfigError, match=r"batch_size to be an integer >= 1, got 0"):
             build_loader(Numbers(4), 0, shuffle=True)
         with pytest.raises(ConfigError, match="got 4 and -1"):
             build_loader(Numbers(4), 4, shuffle=True, num_workers=-1)

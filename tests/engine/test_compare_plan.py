@@ -230,10 +230,10 @@ def test_jobs_of_a_plan(wanted, tiny_config):
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"shots": [0]}, "--shots: expected whole numbers from 1 up, got 0"),
+        ({"shots": [0]}, "expected --shots to be an integer >= 1, got 0"),
         ({"shots": []}, "--shots: expected one number or more, each once, got []"),
         ({"shots": [1, 1]}, "--shots: expected one number or more, each once, got [1, 1]"),
-        ({"seeds": [-1]}, "--seeds: expected whole numbers from 0 up, got -1"),
+        ({"seeds": [-1]}, "expected --seeds to be an integer >= 0, got -1"),
         ({"seeds": [3, 3]}, "--seeds: expected one number or more, each once, got [3, 3]"),
         ({"device": "cuda:77"}, "'cuda:77' is not there"),
         ({"amp": "fp16"}, "fp16 needs a GPU"),

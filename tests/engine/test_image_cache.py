@@ -142,7 +142,7 @@ def test_bad_options_are_refused():
 
     for options, message in (
         (dict(augment="gpu"), "data.augment to be 'cpu' or 'device', got 'gpu'"),
-        (dict(image_cache=-1), "data.image_cache to be a whole number from 0 up, got -1"),
+        (dict(image_cache=-1), "data.image_cache to be an integer >= 0, got -1"),
     ):
         with pytest.raises(ConfigError, match=message):
             DataOptions.of(Config(dict(data=options)))

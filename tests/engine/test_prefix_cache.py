@@ -182,6 +182,6 @@ def test_ood_scores_are_those_of_images(lines, config_with, photos, tmp_path, ca
 def test_room_is_a_whole_number(config_with):
     config = load_config(config_with())
     config.data["prefix_cache"] = -1
-    with pytest.raises(ConfigError, match=r"data.prefix_cache to be a whole number from 0 up"):
+    with pytest.raises(ConfigError, match=r"data.prefix_cache to be an integer >= 0"):
         DataOptions.of(config)
     assert OwnTuner.acts_on_images

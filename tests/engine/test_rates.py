@@ -128,8 +128,8 @@ def test_refused_before_anything_is_read(train_tool, config_with, tmp_path):
     [
         ("ConstantLR", "expected param_scheduler to be dicts with a type, got 'ConstantLR'"),
         ([3], "expected param_scheduler to be dicts with a type, got 3"),
-        ([dict(type="LinearLR", begin=-1, end=1)], "begin of LinearLR .* from 0 up, got -1"),
-        ([dict(type="LinearLR", begin="1")], "begin of LinearLR .* from 0 up, got '1'"),
+        ([dict(type="LinearLR", begin=-1, end=1)], "begin of LinearLR .* number >= 0, got -1"),
+        ([dict(type="LinearLR", begin="1")], "begin of LinearLR .* number >= 0, got '1'"),
     ],
 )
 def test_what_is_no_schedule_is_refused_before_anything_is_built(schedulers, words):

@@ -66,5 +66,5 @@ def test_weights_far_from_the_mean_do_not_vanish():
 
 
 def test_a_width_of_nothing_is_refused(run, tmp_path):
-    with pytest.raises(ConfigError, match="std > 0"):
+    with pytest.raises(ConfigError, match=r"std \(in epochs\) to be a finite number > 0"):
         run(tmp_path, {"hooks.aggregation.std": 0})

@@ -119,7 +119,7 @@ def test_a_stream_may_be_left(clf, paths):
 @pytest.mark.parametrize("number", [0, -1, 1.5, True, "3"])
 @pytest.mark.parametrize("key", ["top_k", "batch_size", "workers"])
 def test_numbers_are_checked_before_anything_is_read(clf, key, number):
-    with as_installed(), pytest.raises(ConfigError, match=f"expected {key} to be a whole number"):
+    with as_installed(), pytest.raises(ConfigError, match=f"expected {key} to be an integer"):
         clf.stream("missing.png", **{key: number})
 
 

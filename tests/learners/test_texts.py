@@ -142,7 +142,10 @@ def test_images_have_no_more_texts_at_a_time_either(build, pixels, encoded, monk
 
 @pytest.mark.parametrize("chunk", [0, -1, True])
 def test_chunks_refused(build, chunk):
-    with as_installed(), pytest.raises(ConfigError, match="text_chunk to be a number from 1 up"):
+    with (
+        as_installed(),
+        pytest.raises(ConfigError, match="text_chunk to be an integer >= 1 or None"),
+    ):
         build("coop/vitb16_16shot", {"model.text_chunk": chunk})
 
 

@@ -261,9 +261,9 @@ def test_switched_on_it_reaches_both_towers_of_a_family(family, case):
         (dict(image=[1]), r"blocks as numbers, or as dict\(image"),
         ([2, 1], "in rising order, each once"),
         ([1, 1], "in rising order, each once"),
-        (5, "a list of numbers from 0 up, got 5"),
-        (["1"], "a list of numbers from 0 up"),
-        ("12", "a list of numbers from 0 up"),
+        (5, "a list of integers >= 0, got 5"),
+        (["1"], "a list of integers >= 0"),
+        ("12", "a list of integers >= 0"),
     ],
 )
 def test_blocks_that_are_not_there_are_refused(backbone, name, blocks, message):
@@ -274,10 +274,10 @@ def test_blocks_that_are_not_there_are_refused(backbone, name, blocks, message):
 @pytest.mark.parametrize(
     ("name", "keywords", "message"),
     [
-        ("ResidualAdapters", dict(width=0), "an inner width from 1 up, got 0"),
+        ("ResidualAdapters", dict(width=0), "width to be an integer >= 1, got 0"),
         ("ResidualAdapters", dict(scale=0.0, divide_gradients_by_scale=True), "scale other than 0"),
-        ("RepresentationTokens", dict(num_tokens=0), "num_tokens from 1 up"),
-        ("RepresentationTokens", dict(width=-1), "width from 1 up"),
+        ("RepresentationTokens", dict(num_tokens=0), "num_tokens to be an integer >= 1"),
+        ("RepresentationTokens", dict(width=-1), "width to be an integer >= 1"),
     ],
 )
 def test_bad_numbers_are_refused(backbone, name, keywords, message):

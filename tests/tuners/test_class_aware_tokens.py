@@ -131,8 +131,8 @@ def test_prompts_without_a_context_in_front_are_refused(backbone):
     ("keywords", "message"),
     [
         (dict(block=3), "the text tower has blocks 0 to 2, got 3"),
-        (dict(num_tokens=0), "expected num_tokens from 1 up, got 0"),
-        (dict(hidden=True), "expected hidden from 1 up, got True"),
+        (dict(num_tokens=0), "expected num_tokens to be an integer >= 1, got 0"),
+        (dict(hidden=True), "expected hidden to be an integer >= 1, got True"),
     ],
 )
 def test_bad_numbers_are_refused(backbone, prompt, keywords, message):

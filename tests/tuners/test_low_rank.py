@@ -209,10 +209,10 @@ def test_matrices_of_one_shape_lie_in_one_tensor_others_in_one_each():
         (dict(matrices="q"), "expected names in a list or tuple, got 'q'"),
         (dict(blocks=(0, 3)), r"expected numbers of blocks from 0 to 2 .*got 3"),
         (dict(matrices=("projection",), blocks=(0,)), r"'projection' in blocks \[0\]"),
-        (dict(r=-1), "r, the rank, to be a whole number from 0 up, got -1"),
+        (dict(r=-1), "r, the rank, to be an integer >= 0, got -1"),
         (dict(alpha=float("nan")), "alpha to be a finite number"),
         (dict(scaling="r"), r"'alpha/r' or 'alpha/sqrt\(r\)', got 'r'"),
-        (dict(dropout=1.0), "dropout from 0 up and below 1"),
+        (dict(dropout=1.0), "dropout to be a number >= 0 and < 1"),
     ],
 )
 def test_what_a_tower_does_not_have_is_refused(options, message):

@@ -115,7 +115,7 @@ def test_a_tower_without_one_matrix_is_refused(lite):
     transformer.model.visual.proj = None
     with pytest.raises(ConfigError, match=r"has no such matrix\. It has: blocks\.0\.fc1"):
         TrainableProjection(backbone=transformer)
-    with pytest.raises(ConfigError, match="expected a finite penalty >= 0, got -1"):
+    with pytest.raises(ConfigError, match="expected penalty to be a finite number >= 0, got -1"):
         TrainableProjection(penalty=-1.0, backbone=lite)
 
 

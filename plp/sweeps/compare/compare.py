@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from plp.checks import check_integer
 from plp.engine.one_writer import only_writer
-from plp.errors import ConfigError, Interrupted
+from plp.errors import Interrupted
 from plp.results import read_run
 from plp.results.ood_run import ALL_SETS, read_ood_run
 from plp.sweeps.compare.job import Job
@@ -78,10 +79,10 @@ def check_workers(jobs: int | None) -> int | None:
     """Return a number of worker processes that can be.
 
     Raises:
-        ConfigError: for anything but a whole number from 0 up.
+        ConfigError: for anything but an integer >= 0.
     """
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 0):
-        raise ConfigError(f"--jobs: expected a whole number from 0 up, got {jobs!r}")
+    if jobs is not None:
+        check_integer("--jobs", jobs, least=0)
     return jobs
 
 

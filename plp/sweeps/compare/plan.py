@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from plp.checks import check_integer
 from plp.config.backbone_choice import backbone_notes, folder_part, named_backbone
 from plp.config.choices import Choices
 from plp.config.data_options import DataOptions
@@ -182,7 +183,6 @@ def _can_cache(config: Config, options: Mapping[str, Any]) -> bool:
 def _check_numbers(flag: str, numbers: Iterable[Any], least: int) -> None:
     numbers = list(numbers)
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            raise ConfigError(f"{flag}: expected whole numbers from {least} up, got {number!r}")
+        check_integer(flag, number, least)
     if not numbers or len(set(numbers)) < len(numbers):
         raise ConfigError(f"{flag}: expected one number or more, each once, got {numbers}")
