@@ -26,6 +26,7 @@ METHODS = (  # the order of the tables in docs/results
     "tip_adapter", "tip_adapter_f", "clip_adapter", "taskres", "coop", "cocoop", "kgcoop", "locoop",
     "plot", "gallop", "sotglp", "vpt", "ivlp", "maple", "promptsrc", "mma", "mmrl", "tcp",
 )  # fmt: skip
+TOWER = {"twostage": "MiniLM", "cliplora": "MiniLM"}  # what a tuner of the lite configs acts on
 LEAST = 3  # seeds; fewer are named
 VARIANT_SHOTS = "16"
 
@@ -86,7 +87,7 @@ def overview(summary: Sequence[Row]) -> str:
     usual, parts = _usual(summary), []
     for shots in sorted({row["shots"] for row in summary}, key=int):
         here = [row for row in summary if row["shots"] == shots]
-        groups = [(method, _rows(here, method)) for method in METHODS if _rows(here, method)]
+        groups = [(_name(method), _rows(here, method)) for method in METHODS if _rows(here, method)]
         title = f"Test accuracy in percent, {shots} shot{'s' if int(shots) > 1 else ''}"
         parts += [f"## {title}", _table("method", groups, usual, compare=True)]
     return "\n\n".join(parts)
@@ -108,6 +109,10 @@ def main(results: Path = RESULTS) -> None:
 
 def _rows(rows: Sequence[Row], method: str) -> list[Row]:
     return [row for row in rows if row["method"] == method]
+
+
+def _name(method: str) -> str:
+    return f"{method} ({TOWER[method]})" if method in TOWER else method
 
 
 def _told(mine: Sequence[Row]) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def draw_accuracy_over_shots(
     Args:
         runs: Rows.
         methods: Which, in which order; by default those of the runs. Colour, marker and dash go by
-            the place in this list.
+            the place in this list. One without runs is left out.
         datasets: Likewise.
         line: Line of evidence whose accuracy is drawn.
 
@@ -55,7 +55,8 @@ def draw_accuracy_over_shots(
     panels = _panels(runs, methods, datasets, line)
     columns = min(_COLUMNS, max(len(panels), 1))
     rows = math.ceil(len(panels) / columns)
-    legend_rows = math.ceil(len(methods) / columns)
+    named = {run.method for run in runs}
+    legend_rows = math.ceil(len(named.intersection(methods)) / columns)
     width, height = 3.4 * columns, 2.7 * rows + 0.24 * legend_rows + 0.25
     figure = Figure(figsize=(max(width, 4.2), height), layout="constrained", dpi=160)
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -70,7 +71,7 @@ def draw_accuracy_over_shots(
             axis.set_ylabel("test accuracy, %")
         if i + columns >= len(panels):
             axis.set_xlabel("shots per class")
-    _add_legend(figure, methods, columns)
+    _add_legend(figure, {i: name for i, name in enumerate(methods) if name in named}, columns)
     return literal(figure)
 
 
@@ -157,11 +158,11 @@ def _style(number: int) -> dict[str, Any]:
     }
 
 
-def _add_legend(figure: Any, methods: Sequence[str], columns: int) -> None:
+def _add_legend(figure: Any, methods: Mapping[int, str], columns: int) -> None:
     from matplotlib.lines import Line2D
 
     handles = []
-    for number, method in enumerate(methods):
+    for number, method in methods.items():
         style = _style(number)
         del style["elinewidth"], style["capsize"]
         handles.append(Line2D([], [], label=method, **style))

@@ -10,6 +10,7 @@ from rows import rows, write_result
 from plp.errors import DataError
 from plp.results import Table, draw_accuracy_over_shots, read_run, save_figure, write_outputs
 from plp.results.collect import collect_runs
+from plp.results.figure import COLOURS
 
 RUNS = [
     run
@@ -109,6 +110,14 @@ def test_many_methods_look_different():
     handles = draw_accuracy_over_shots(runs).legends[0].legend_handles
     looks = {(h.get_color(), h.get_marker(), h.get_linestyle()) for h in handles}
     assert len(looks) == 24
+
+
+def test_a_method_without_runs_is_not_in_the_legend():
+    runs = rows("coop", "dtd", 4, {1: 50.0}) + rows("plot", "dtd", 4, {1: 60.0})
+    figure = draw_accuracy_over_shots(runs, ("coop", "sotglp", "plot"))
+    handles = figure.legends[0].legend_handles
+    assert [handle.get_label() for handle in handles] == ["coop", "plot"]
+    assert [handle.get_color() for handle in handles] == [COLOURS[0], COLOURS[2]], "by place"
 
 
 def test_reading_a_run(tmp_path):
