@@ -403,7 +403,7 @@ class TestBuild:
     @pytest.mark.parametrize("name", ["ridge", "logit_scale"])
     @pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan"), "1", True])
     def test_constants(self, name, value, untyped):
-        with pytest.raises(ConfigError, match=f"positive, finite {name}"):
+        with pytest.raises(ConfigError, match=f"{name} to be a finite number > 0"):
             LiteBackbone(**{name: value})
 
 

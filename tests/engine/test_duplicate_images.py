@@ -74,7 +74,7 @@ def test_one_image_in_two_classes_is_refused(parts, train_tool, tmp_path):
 
 def test_the_option_has_two_values(train_tool):
     told = train_tool("--cfg-options", "data.two_labels=no").told()
-    assert "expected data.two_labels 'refuse' or 'report', got 'no'" in told
+    assert "expected data.two_labels to be 'refuse' or 'report', got 'no'" in told
 
 
 class Published(Folder.__mro__[1]):  # a DataSource
