@@ -237,7 +237,7 @@ def test_marginals_of_unequal_mass_are_refused():
         ({"mask": torch.ones(2, 3)}, "expected a boolean mask"),
         ({"a": torch.ones(3)}, r"expected the marginal a to end in K = 2, got shape \[3\]"),
         ({"b": torch.ones(2)}, r"expected the marginal b to end in N = 3, got shape \[2\]"),
-        ({"gradient": "autodiff"}, "'detach', 'envelope', 'unroll', 'implicit', got 'autodiff'"),
+        ({"gradient": "autodiff"}, "'detach', 'envelope', 'unroll' or 'implicit', got 'autodiff'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments, message, as_installed):

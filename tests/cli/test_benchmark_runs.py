@@ -193,4 +193,4 @@ def test_no_test_image_can_be_read(run, tmp_path):
 
 def test_what_on_error_takes(run):
     ended, _ = run("data.on_error=ignore")
-    assert "expected data.on_error 'stop' or 'skip', got 'ignore'" in ended.told()
+    assert "expected data.on_error to be 'stop' or 'skip', got 'ignore'" in ended.told()

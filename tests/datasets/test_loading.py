@@ -125,7 +125,7 @@ class TestBuildLoader:
     def test_wrong_settings(self):
         with pytest.raises(ConfigError, match=r"batch_size to be an integer >= 1, got 0"):
             build_loader(Numbers(4), 0, shuffle=True)
-        with pytest.raises(ConfigError, match="got 4 and -1"):
+        with pytest.raises(ConfigError, match="num_workers to be an integer >= 0, got -1"):
             build_loader(Numbers(4), 4, shuffle=True, num_workers=-1)
         with pytest.raises(DataError, match="empty list"):
             build_loader(Numbers(0), 4, shuffle=True)
