@@ -113,10 +113,16 @@ class Branch(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has nothing to tune")
 
+    def freeze_for(self, stage: int) -> None:
+        """Let be learned from now on what is learned in a stage of training, counted from 0.
+
+        Most branches are the same in all.
+        """
+
     def begin_stage(self, stage: int, text: Float[Tensor, "C N E"] | None) -> str:
         """Begin a stage of training (`train_cfg.stages`); most branches are the same in all.
 
-        Called again when a run is resumed within the stage.
+        Called behind `freeze_for`, and again when a run is resumed within the stage.
 
         Args:
             stage: Its number, from 0.

@@ -101,6 +101,11 @@ class Branches(nn.ModuleDict):
         for _, branch in self.named():
             branch.set_classes(trained)
 
+    def freeze_for(self, stage: int) -> None:
+        """Let be learned what is learned in a stage of training, see `Branch.freeze_for`."""
+        for _, branch in self.named():
+            branch.freeze_for(stage)
+
     def begin_stage(self, stage: int, texts: Mapping[str, Tensor]) -> list[str]:
         """Begin a stage of training, see `Branch.begin_stage`; return what was done."""
         told = [(n, branch.begin_stage(stage, texts.get(n))) for n, branch in self.named()]

@@ -56,10 +56,13 @@ class StagedClassifier(Branch):
         self.register_buffer("started", torch.tensor(False))
         self.places = ClassPlaces()
 
+    def freeze_for(self, stage: int) -> None:
+        """Let the rows be learned in their stage alone."""
+        self.classifier.requires_grad_(stage == self.stage)
+
     @torch.no_grad()
     def begin_stage(self, stage: int, text: Float[Tensor, "C N E"] | None) -> str:
-        """Start the rows at the texts, when their stage begins; they are learned in it alone."""
-        self.classifier.requires_grad_(stage == self.stage)
+        """Start the rows at the texts, when their stage begins."""
         if stage != self.stage or bool(self.started) or text is None:
             return ""
         self.classifier.copy_(_prototypes(text))

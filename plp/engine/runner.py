@@ -198,7 +198,7 @@ def check_schedule(config: Config, learner: PromptLearner) -> int:
     check_integer("train_cfg.max_epochs", epochs, least=0)
     if epochs and "optim_wrapper" not in config:
         raise ConfigError("expected a config with a key 'optim_wrapper'")
-    if epochs and not any(p.requires_grad for p in learner.parameters()):
+    if epochs and not learner.learns:
         raise ConfigError(
             f"nothing in this model is learned by gradient, and train_cfg.max_epochs is {epochs}: "
             "set it to 0"

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from mmengine.runner import EpochBasedTrainLoop
 
+from plp.errors import ConfigError
 from plp.learners.prompt_learner import PromptLearner
 from plp.registry import LOOPS
 
@@ -41,6 +42,20 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         if max_steps is not None:
             self._max_iters: int = min(max_steps, max_epochs * len(self.dataloader))
         self.starts = [0, *accumulate(stages)][:-1] if stages else [0]
+        self._check_stages()
+
+    @property
+    def _learner(self) -> PromptLearner:
+        return cast(PromptLearner, getattr(self.runner.model, "module", self.runner.model))
+
+    def _check_stages(self) -> None:
+        for stage in range(len(self.starts)):
+            if not self._learner.learns_in(stage):
+                raise ConfigError(
+                    f"nothing is learned in stage {stage} of {len(self.starts)}, counted from 0 "
+                    "(train_cfg.stages): see learned_in of model.tuners and stage of "
+                    "model.branches"
+                )
 
     def run(self) -> Any:
         """Train; of a run that is resumed, from the stage on that it stopped in."""
@@ -61,6 +76,5 @@ class StagedTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _begin(self, stage: int) -> None:
-        learner = cast(PromptLearner, getattr(self.runner.model, "module", self.runner.model))
-        for line in learner.begin_stage(stage):
+        for line in self._learner.begin_stage(stage):
             logger.info("step %d: stage %d begins, %s", self._iter + 1, stage + 1, line)

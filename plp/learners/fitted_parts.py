@@ -30,6 +30,26 @@ class FittedParts(ClassTexts):
         prompts = {n: prompt for n, prompt in self.branches.prompts.items() if n in names}
         return self._encoded(prompts, acted_on=True)
 
+    def freeze_for(self, stage: int) -> None:
+        """Let be learned from now on what is learned in a stage of training, counted from 0."""
+        self.branches.freeze_for(stage)
+        self.tuners.freeze_for(stage)
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned by gradient; what is empty until `fit` counts."""
+        learned = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return any(parameter.numel() or self.needs_shots for parameter in learned)
+
+    def learns_in(self, stage: int) -> bool:
+        """Whether anything is learned by gradient in a stage of training, counted from 0."""
+        before = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
+        self.freeze_for(stage)
+        learns = self.learns
+        for parameter, learned in before:
+            parameter.requires_grad_(learned)
+        return learns
+
     def begin_stage(self, stage: int) -> list[str]:
         """Begin a stage of training (`train_cfg.stages`); return what was done in it.
 
@@ -39,8 +59,9 @@ class FittedParts(ClassTexts):
         self.eval()
         fixed = {n: p for n, p in self.branches.prompts.items() if not p.source.sees_images}
         with torch.no_grad():
-            done = self.branches.begin_stage(stage, self._encoded(fixed, acted_on=True))
-        self.tuners.begin_stage(stage)
+            texts = self._encoded(fixed, acted_on=True)
+        self.freeze_for(stage)
+        done = self.branches.begin_stage(stage, texts)
         self.train(training)
         return done
 

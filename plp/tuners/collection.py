@@ -85,7 +85,7 @@ class Tuners(nn.ModuleDict):
         """How often each image goes through its tower."""
         return max([1, *(tuner.image_passes for _, tuner in self.named())])
 
-    def begin_stage(self, stage: int) -> None:
+    def freeze_for(self, stage: int) -> None:
         """Let those be learned from now on that are learned in this stage of training."""
         for _, tuner in self.named():
             tuner.requires_grad_(tuner.learned_in is None or stage in tuner.learned_in)

@@ -1,7 +1,7 @@
 """Low-rank updates of matrices (LoRA)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, final
 
 import torch
@@ -14,7 +14,7 @@ from plp.registry import TUNERS
 from plp.towers.low_rank import LowRankUpdate, MergedWeights
 from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
-from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of
+from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of, stages_of
 
 Scaling = Literal["alpha/r", "alpha/sqrt(r)"]
 
@@ -73,7 +73,7 @@ class LowRank(Tuner):
         self.r, self.alpha, self.scaling, self.dropout = r, float(alpha), scaling, float(dropout)
         self.scale = _scale(r, self.alpha, scaling)
         self.merge = merge
-        self.learned_in = None if learned_in is None else tuple(learned_in)
+        self.learned_in = stages_of(learned_in)
         self.acts_on_images, self.acts_on_texts = (
             "image" in sides and r > 0,
             "text" in sides and r > 0,
@@ -84,6 +84,7 @@ class LowRank(Tuner):
             known = backbone.inside(side).matrices()
             places = chosen(known, matrices, blocks, f"matrices of the {side} tower")
             shapes = {place.name: known[place.name].shape for place in places}
+            _check_rank(r, shapes)
             self._stacks[side] = stacks_of(places, shapes)
             for stack in self._stacks[side] if r else []:
                 self._add(side, stack, shapes[stack.names[0]])
@@ -144,6 +145,16 @@ class LowRank(Tuner):
         return (
             f"{counts}, r={self.r}, alpha={self.alpha:g}, scaling={self.scaling!r}, "
             f"dropout={self.dropout:g}"
+        )
+
+
+def _check_rank(r: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a rank that no matrix can have; a smaller one beside larger ones may get too much."""
+    name, most = max(((n, min(shape)) for n, shape in shapes.items()), key=lambda pair: pair[1])
+    if r > most:
+        raise ConfigError(
+            f"expected r, the rank, from 0 to {most}, the smaller side of {name}, got {r}: an "
+            "update has no larger rank than its matrix"
         )
 
 

@@ -58,8 +58,12 @@ def chosen(
         ConfigError: for a pattern or a block that there is not, with those there are.
     """
     places = [_place(name) for name in known]
-    if not patterns or isinstance(patterns, str):
+    if not _are(patterns, str):
         raise ConfigError(f"{where}: expected names in a list or tuple, got {patterns!r}")
+    if blocks is not None and not (isinstance(blocks, range) or _are(blocks, object)):
+        raise ConfigError(
+            f"{where}: expected blocks as a list of their numbers, or None for all, got {blocks!r}"
+        )
     count = 1 + max((p.block for p in places if p.block is not None), default=-1)
     wanted = None if blocks is None else {_block(block, count, where) for block in blocks}
     found: dict[str, tuple[int, int, Place]] = {}
@@ -68,7 +72,9 @@ def chosen(
         if wanted is not None:
             fitting = [place for place in fitting if place.block in wanted]
         if not fitting:
-            near = did_you_mean(pattern, [key for p in places for key in (p.part, p.name)])
+            elsewhere = any(_fits(place, pattern) for place in places)
+            keys = [key for p in places for key in (p.part, p.name)]
+            near = "" if elsewhere else did_you_mean(pattern, keys)
             limit = "" if wanted is None else f" in blocks {sorted(wanted)}"
             raise ConfigError(
                 f"{where}: nothing is called {pattern!r}{limit}.{near} There are: "
@@ -78,6 +84,22 @@ def chosen(
             at = count if place.block is None else place.block
             found.setdefault(place.name, (at, order, place))
     return [place for _, _, place in sorted(found.values(), key=lambda entry: entry[:2])]
+
+
+def stages_of(learned_in: Sequence[int] | None) -> tuple[int, ...] | None:
+    """Return the stages of training that a tuner is learned in; None for all.
+
+    Raises:
+        ConfigError: for what is no list of their numbers.
+    """
+    if learned_in is None:
+        return None
+    if not _are(learned_in, int) or any(isinstance(s, bool) or s < 0 for s in learned_in):
+        raise ConfigError(
+            "expected learned_in as a list of stages of training, counted from 0, such as [0], or "
+            f"None for all, got {learned_in!r}"
+        )
+    return tuple(learned_in)
 
 
 class Stack(NamedTuple):
@@ -169,6 +191,15 @@ def _place(name: str) -> Place:
     if prefix == "blocks" and number.isdecimal():
         return Place(name, int(number), part)
     return Place(name, None, name)
+
+
+def _are(values: object, kind: type) -> bool:
+    """Whether it is a list or tuple of such values, of one at least."""
+    return (
+        isinstance(values, list | tuple)
+        and len(values) > 0
+        and all(isinstance(value, kind) for value in values)
+    )
 
 
 def _fits(place: Place, pattern: str) -> bool:

@@ -9,7 +9,7 @@ from plp.backbones.base import Backbone
 from plp.registry import TUNERS
 from plp.towers.points import TowerPoints
 from plp.tuners.base import TextContext, Tuner
-from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of
+from plp.tuners.places import Side, Stack, chosen, sides_of, spelt_places, stacks_of, stages_of
 
 
 @final
@@ -49,7 +49,7 @@ class TrainableNorms(Tuner):
         super().__init__()
         sides = sides_of(towers)
         self.acts_on_images, self.acts_on_texts = "image" in sides, "text" in sides
-        self.learned_in = None if learned_in is None else tuple(learned_in)
+        self.learned_in = stages_of(learned_in)
         self._stacks: dict[Side, dict[str, list[Stack]]] = {}
         for side in sides:
             known = backbone.inside(side).norms()
