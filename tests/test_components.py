@@ -416,7 +416,7 @@ def test_loss_term_says_what_it_needs(name, row):
         with pytest.raises(ConfigError, match="expected image features"):
             term(inputs._replace(features=None))
         return
-    with pytest.raises(ValueError, match="there is: other"):
+    with pytest.raises(ValueError, match="Available: other"):
         term(inputs._replace(evidence={"other": None}, texts={"other": None}))
 
 

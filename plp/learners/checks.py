@@ -4,12 +4,11 @@ import warnings
 from collections.abc import Iterable, Mapping, Sized
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plp.branches.collection import Branches
-from plp.errors import ConfigError
+from plp.errors import ConfigError, did_you_mean
 from plp.learners.precision import PRECISIONS
-from plp.losses.base import LossTerm
 from plp.tuners.collection import Tuners
 
 
@@ -30,14 +29,28 @@ def check_arguments(branches: Sized, precision: str, fusion: object, objective: 
         )
 
 
-def check_losses(losses: object) -> None:
-    """Refuse loss terms that are no dict by name."""
-    terms = losses.values() if isinstance(losses, Mapping) else [losses]
-    if losses is not None and not all(isinstance(term, Mapping | LossTerm) for term in terms):
+def check_named(key: str, what: str, parts: object, kind: type) -> None:
+    """Refuse parts that are no dict by name, of configs or of what they make."""
+    values = parts.values() if isinstance(parts, Mapping) else [parts]
+    if parts is not None and not all(isinstance(part, Mapping | kind) for part in values):
         raise ConfigError(
-            "expected losses as a dict of loss terms by name, losses=dict(NAME=dict(type=...)), "
-            f"got {losses!r}"
+            f"expected {key} as a dict of {what} by name, {key}=dict(NAME=dict(type=...)), "
+            f"got {parts!r}"
         )
+
+
+def check_reads(branches: Branches, references: Branches, parts: Mapping[str, nn.Module]) -> None:
+    """Refuse loss terms and tuners that read a branch or reference there is not."""
+    for name, part in parts.items():
+        reads = [(branches, "branch", one) for one in getattr(part, "read_branches", ())]
+        reads += [(references, "reference", one) for one in getattr(part, "read_references", ())]
+        for found, kind, wanted in reads:
+            if wanted not in found:
+                near = did_you_mean(wanted, found)
+                raise ConfigError(
+                    f"{name!r} ({type(part).__name__}) reads the {kind} {wanted!r}, which is not "
+                    f"available.{near} Available: {', '.join(found) or 'none'}"
+                )
 
 
 def check_parts(

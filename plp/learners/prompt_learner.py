@@ -11,7 +11,7 @@ from plp.backbones.base import Backbone
 from plp.branches.base import Branch
 from plp.branches.collection import Branches
 from plp.branches.fusion import Fusion, checked_fusion, fused_logits
-from plp.learners.checks import check_arguments, check_losses, check_parts
+from plp.learners.checks import check_arguments, check_named, check_parts, check_reads
 from plp.learners.class_images import ClassImages
 from plp.learners.images import Images
 from plp.learners.rows import rows_of
@@ -96,7 +96,8 @@ class PromptLearner(ClassImages):
     ) -> None:
         check_arguments(branches, precision, fusion, objective)
         weights = checked_fusion(fusion, branches)
-        check_losses(losses)
+        check_named("losses", "loss terms", losses, LossTerm)
+        check_named("references", "branches", references, Branch)
         check_model_probability({"probability": probability, "backbone": backbone})
         parts = served_parts(backbone, branches, references)
         super().__init__(BACKBONES.build_if_config(backbone), class_names, text_chunk, precision)
@@ -113,6 +114,7 @@ class PromptLearner(ClassImages):
         self.losses = nn.ModuleDict(
             {name: LOSSES.build_if_config(term) for name, term in (losses or {}).items()}
         )
+        check_reads(self.branches, self.references, {**self.losses, **self.tuners})
         self.set_probability(probability)
         leave_backbone_out(self)
         warn_of_shortened(self.shortened)

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from plp.errors import ConfigError
 from plp.reader import EvidenceReader
 from plp.structures import Evidence, ImageFeatures
 
@@ -44,10 +45,14 @@ class LossTerm(EvidenceReader):
             which costs a pass of its own, without a graph, where tuners act on images.
         scored_references: Names of the references whose evidence it reads, see
             `LossInputs.teachers`. Others are not scored in training.
+        read_branches: Names of the branches it reads anything of.
+        read_references: Names of the references it reads anything of, texts or evidence.
     """
 
     needs_frozen_images: bool = False
     scored_references: tuple[str, ...] = ()
+    read_branches: tuple[str, ...] = ()
+    read_references: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:
@@ -58,8 +63,8 @@ def named(found: Mapping[str, Found], name: str, what: str) -> Found:
     """Look a branch or reference up.
 
     Raises:
-        ValueError: naming those there are.
+        ConfigError: naming those available.
     """
     if name not in found:
-        raise ValueError(f"expected {what} {name!r}, there is: {', '.join(found)}")
+        raise ConfigError(f"expected {what} {name!r}. Available: {', '.join(found) or 'none'}")
     return found[name]

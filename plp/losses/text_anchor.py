@@ -45,6 +45,7 @@ class TextAnchor(LossTerm):
             raise ConfigError(f"expected templates 'normalized' or 'raw', got {templates!r}")
         self.branch = branch
         self.teacher = teacher
+        self.read_branches, self.read_references = (branch,), (teacher,)
         self.weight = weight
         self.distance = distance
         self.templates = templates

@@ -44,6 +44,7 @@ class Tuner(nn.Module):
         supports_new_classes: Whether it can act on texts of classes it was not trained with.
         learned_in: Stages of training (`train_cfg.stages`), from 0, in which it is learned; None
             for all. In the others it acts as it is.
+        read_references: Names of the references whose texts `text_points` reads.
     """
 
     acts_on_images: bool = False
@@ -52,6 +53,7 @@ class Tuner(nn.Module):
     image_passes: int = 1
     supports_new_classes: bool = True
     learned_in: tuple[int, ...] | None = None
+    read_references: tuple[str, ...] = ()
 
     @property
     def places(self) -> dict[str, list[str]]:

@@ -362,13 +362,11 @@ def test_names_that_would_hide_one_another_are_refused(build, options, message):
         build("coop/vitb16_16shot", options)
 
 
-def test_a_teacher_that_is_not_there_is_named(build, pixels):
+def test_a_teacher_that_is_not_there_is_named(build):
     options = {"model.losses": {"near": ANCHOR | dict(teacher="wise")}}
-    learner = build("coop/vitb16_16shot", options)
-    with pytest.raises(
-        ValueError, match="texts of a reference 'wise', there is: global, zero_shot"
-    ):
-        learner(pixels, LABELS, mode="loss")
+    message = r"'near' \(TextAnchor\) reads the reference 'wise', .* Available: zero_shot"
+    with pytest.raises(ConfigError, match=message):
+        build("coop/vitb16_16shot", options)
 
 
 def test_tuning_needs_the_texts_of_the_tuned_branch_only(build, monkeypatch):

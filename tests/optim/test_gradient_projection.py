@@ -159,17 +159,15 @@ def test_a_wrapper_that_cannot_scale_the_loss_is_refused_with_fp16(learner):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"model.losses.teacher.teacher": "nobody"}, "a reference 'nobody', there is: zero_shot"),
-        ({"model.losses.teacher.branch": "nobody"}, "of a branch 'nobody', there is: global"),
-    ],
+    ("key", "kind", "available"),
+    [("teacher", "reference", "zero_shot"), ("branch", "branch", "global")],
 )
-def test_refused_names(root, tiny_options, options, message):
+def test_refused_names(root, tiny_options, key, kind, available):
     config = root / "configs/prograd/vitb16_16shot.py"
-    learner = plp.build_learner(config, ["cat", "dog"], tiny_options | options)
-    with pytest.raises(ValueError, match=message):
-        learner(torch.zeros(1, 3, 96, 96), torch.tensor([0]), mode="loss")
+    options = tiny_options | {f"model.losses.teacher.{key}": "nobody"}
+    message = rf"the {kind} 'nobody', which is not available\. Available: {available}"
+    with pytest.raises(ConfigError, match=message):
+        plp.build_learner(config, ["cat", "dog"], options)
 
 
 def test_a_teacher_that_looks_at_patches_is_refused(root, tiny_options):
