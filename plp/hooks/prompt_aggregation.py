@@ -36,6 +36,7 @@ class PromptAggregationHook(Hook):
     """
 
     def __init__(self, mean: int | float, std: int | float) -> None:
+        check_number("mean (in epochs)", mean)
         check_number("std (in epochs)", std, above=True)
         self.mean, self.std = mean, std
         self._sum: dict[str, Tensor] | None = None

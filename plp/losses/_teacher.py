@@ -30,7 +30,8 @@ class TeacherTerm(LossTerm):
         self.teacher = teacher
         self.temperature = temperature
         self.weight = weight
-        self.scored_references = (teacher,)
+        self.scored_references = self.read_references = (teacher,)
+        self.read_branches = (branch,)
 
     def logits(self, inputs: LossInputs) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B C"]]:
         """Return logits / T of the branch, and of the teacher without gradient."""

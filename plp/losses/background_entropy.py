@@ -49,6 +49,7 @@ class BackgroundEntropy(LossTerm):
         self.weight = weight
         self.temperature = temperature
         self.branch = branch
+        self.read_branches = (branch,)
 
     def forward(self, inputs: LossInputs) -> Float[Tensor, ""]:
         """Measure how sure background patches are of a class."""

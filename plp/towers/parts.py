@@ -171,6 +171,8 @@ def listed(names: Iterable[str]) -> str:
     Example:
         >>> listed(['blocks.0.q', 'blocks.1.q', 'blocks.0.attn.gate', 'projection'])
         'blocks.0.attn.gate, blocks.{0-1}.q, projection'
+        >>> listed(['blocks.0', 'blocks.2', 'blocks.3'])
+        'blocks.{0,2,3}'
     """
     blocks: dict[str, list[int]] = {}
     found = []
@@ -183,6 +185,8 @@ def listed(names: Iterable[str]) -> str:
             found.append(name)
     for part, numbers in blocks.items():
         low, high = min(numbers), max(numbers)
-        where = f"{{{low}-{high}}}" if high > low else str(low)
-        found.append(f"blocks.{where}.{part}")
+        together = len(set(numbers)) == high - low + 1
+        several = f"{low}-{high}" if together else ",".join(map(str, sorted(set(numbers))))
+        where = f"{{{several}}}" if high > low else str(low)
+        found.append(f"blocks.{where}.{part}".removesuffix("."))
     return ", ".join(sorted(found))

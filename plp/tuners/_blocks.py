@@ -1,6 +1,6 @@
 """Blocks of both towers that belong together, pair by pair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from plp.backbones.base import Backbone
@@ -18,11 +18,21 @@ class BlockPairs(NamedTuple):
     image: tuple[int, ...]
     text: tuple[int, ...]
 
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """Their names by tower, see `Tuner.places`."""
+        return {"image": named_blocks(self.image), "text": named_blocks(self.text)}
+
     def described(self) -> str:
         """Return them in words."""
         if self.image == self.text:
             return f"blocks={spelt(self.image)}"
         return f"image blocks={spelt(self.image)}, text blocks={spelt(self.text)}"
+
+
+def named_blocks(numbers: Iterable[int]) -> list[str]:
+    """Return blocks as towers name them."""
+    return [f"blocks.{number}" for number in numbers]
 
 
 def block_pairs(backbone: Backbone, blocks: Any) -> BlockPairs:

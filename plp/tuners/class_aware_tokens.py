@@ -14,7 +14,7 @@ from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import TUNERS
 from plp.towers.points import ReplacedTokens, TowerPoints
-from plp.tuners._blocks import block_tower
+from plp.tuners._blocks import block_tower, named_blocks
 from plp.tuners.base import TextContext, Tuner
 from plp.tuners.contexts import context_length, start_length
 
@@ -65,8 +65,8 @@ class ClassAwareTokens(Tuner):
         check_integer("hidden", hidden)
         tower = block_tower(backbone, "text")
         count = len(tower.layers())
-        if block is not None and not 0 <= block < count:
-            raise ConfigError(f"the text tower has blocks 0 to {count - 1}, got {block}")
+        if block is not None and block not in range(count):
+            raise ConfigError(f"the text tower has blocks 0 to {count - 1}, got {block!r}")
         if (tokens := context_length(prompts)) != num_tokens:
             raise ConfigError(
                 f"num_tokens={num_tokens} with a context of {tokens} tokens: these are what is "
@@ -74,6 +74,7 @@ class ClassAwareTokens(Tuner):
                 "of the branch's prompt)"
             )
         self.block, self.num_tokens, self.reference = block, num_tokens, reference
+        self.read_references = () if block is None else (reference,)
         self.acts_on_texts = block is not None
         self.at = start_length(backbone)  # the first token behind them
         first = nn.Linear(backbone.embed_dim, hidden)
@@ -88,6 +89,11 @@ class ClassAwareTokens(Tuner):
         frozen = texts.reference(self.reference)[texts.classes]
         tokens = self.tokens_of(frozen)[:, None]  # [c, 1, T, D], the same for all prompts
         return TowerPoints(replaced=[ReplacedTokens(self.at, {self.block: tokens})])
+
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """The name of the block."""
+        return {} if self.block is None else {"text": named_blocks([self.block])}
 
     def tokens_of(self, texts: Float[Tensor, "C N E"]) -> Float[Tensor, "C T D"]:
         """Return the tokens of classes, from their frozen texts."""

@@ -34,12 +34,12 @@ def check_depth(backbone: Backbone, side: Side, depth: int, key: str, first: int
         ConfigError: with the blocks there are.
     """
     blocks = len(block_tower(backbone, side).layers())
-    if not 0 <= first < blocks:
+    if first not in range(blocks):
         raise ConfigError(
             f"expected first_block from 0 to {blocks - 1}, for the {side} tower has "
             f"{count(blocks, 'block')}, got {first}"
         )
-    if not 0 <= depth <= blocks - first:
+    if depth not in range(blocks - first + 1):
         behind = f" from block {first} on" if first else ""
         raise ConfigError(
             f"expected {key} from 0 to {blocks - first}, for the {side} tower has "

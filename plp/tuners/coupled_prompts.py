@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
+from plp.checks import check_integer, check_number
 from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.prompts.context import ContextPrompt, SharedContext
@@ -55,6 +56,8 @@ class CoupledPrompts(Tuner):
         prompts: Mapping[str, Prompt],
     ) -> None:
         super().__init__()
+        check_integer("depth", depth, least=0)
+        check_number("std", std)
         self.branch = branch
         self.acts_on_images = depth > 0
         self.acts_on_texts = depth > 1

@@ -13,6 +13,7 @@ from plp.errors import ConfigError
 from plp.prompts.base import Prompt
 from plp.registry import TUNERS
 from plp.towers.points import ExtraTokens, ReplacedTokens, TowerPoints
+from plp.tuners._blocks import named_blocks
 from plp.tuners.base import TextContext, Tuner
 from plp.tuners.contexts import check_depth, context_length, start_length, token_width
 
@@ -133,6 +134,17 @@ class DeepPrompts(Tuner):
         if not deep:
             return TowerPoints()
         return TowerPoints(replaced=[ReplacedTokens(self.at, dict(enumerate(deep, start=1)))])
+
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """Names of the blocks that get tokens of this tuner's own, by tower."""
+        deep = 0 if self.deep_text_context is None else len(self.deep_text_context)
+        image = 0 if self.image_context is None else len(self.image_context)
+        text = range(1, 1 + deep)  # behind a context, the first layer
+        if self.text_context is not None:
+            text = range(self.first_block, self.first_block + 1 + deep)
+        blocks = {"image": range(self.first_block, self.first_block + image), "text": text}
+        return {side: named_blocks(numbers) for side, numbers in blocks.items() if numbers}
 
     def _extra(
         self, layers: list[Float[Tensor, "T W"]], before_first_norm: bool = False

@@ -66,6 +66,11 @@ class RepresentationTokens(Tuner):
         """Return the tokens, the same in all texts."""
         return self._points("text")
 
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """Names of the blocks by tower."""
+        return self.blocks.places
+
     def _add(self, side: Side, first: nn.Linear) -> None:
         """Add the maps into a tower, all as copies of one."""
         pairs = len(self.blocks.image)

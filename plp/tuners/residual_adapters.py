@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from plp.backbones.base import Backbone
-from plp.checks import check_integer
+from plp.checks import check_integer, check_number
 from plp.errors import ConfigError
 from plp.registry import TUNERS
 from plp.towers.points import TowerPoints
@@ -59,6 +59,7 @@ class ResidualAdapters(Tuner):
     ) -> None:
         super().__init__()
         check_integer("width", width)
+        check_number("scale", scale)
         if divide_gradients_by_scale and scale == 0:
             raise ConfigError("divide_gradients_by_scale=True needs a scale other than 0")
         self.blocks = block_pairs(backbone, blocks)
@@ -78,6 +79,11 @@ class ResidualAdapters(Tuner):
     def text_points(self, texts: TextContext) -> TowerPoints:
         """Return an adapter beside each block chosen."""
         return self._points("text")
+
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """Names of the blocks by tower."""
+        return self.blocks.places
 
     def _add(self, name: str, rows: int, columns: int) -> None:
         """Add a matrix and a bias for each pair: Kaiming-normal of the rows, and zero."""

@@ -165,7 +165,7 @@ OTHER = dict(other=dict(type="GlobalBranch", prompt=dict(type="SharedContext", n
         (DEEP | dict(first_block=3), {}, "first_block from 0 to 2"),
         (COUPLED | dict(depth=3), {}, "depth from 0 to 2, for the text tower has 2 blocks, got 3"),
         (DEEP | dict(text_length=3), {}, "text_length=3 with a context of 2 tokens"),
-        (DEEP | dict(image_length=-1), {}, "image_length to be a number of tokens"),
+        (DEEP | dict(image_length=-1), {}, "image_length to be an integer >= 0"),
         (DEEP | dict(deeper="add"), {}, "use text_tokens='extra'"),
         (DEEP, dict(prompt=TEMPLATE), "learned context in front of the class name.*Template"),
         (
