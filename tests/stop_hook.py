@@ -23,3 +23,17 @@ class StopHook(Hook):
     def before_train_epoch(self, runner) -> None:
         if runner.epoch == self.epoch and self.rank in (None, get_rank()):
             raise StoppedError(f"before epoch {self.epoch}")
+
+
+@HOOKS.register_module()
+class StopWithinEpochHook(Hook):
+    """Raises in front of a step, counted from 0."""
+
+    priority = "LOWEST"
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.iter == self.step:
+            raise StoppedError(f"before step {self.step}")
