@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sized
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,12 @@ from torch import Tensor, nn
 from plp.branches.collection import Branches
 from plp.errors import ConfigError, did_you_mean
 from plp.learners.precision import PRECISIONS
+from plp.losses.base import LossTerm
+from plp.structures import Evidence
 from plp.tuners.collection import Tuners
+
+# torch forgets which warnings it has shown whenever filters change, as they do in its own steps.
+_WARNED_OF: WeakSet[LossTerm] = WeakSet()
 
 
 def check_arguments(branches: Sized, precision: str, fusion: object, objective: str) -> None:
@@ -88,15 +94,27 @@ def check_new_classes(branches: Branches, tuners: Tuners) -> None:
         )
 
 
-def warn_of_constants(terms: Mapping[str, Tensor]) -> None:
-    """Say so of loss terms that have no gradient, and so change nothing that is learned."""
-    for name, value in terms.items():
-        if torch.is_grad_enabled() and not value.requires_grad:
-            warnings.warn(
-                f"loss term {name!r} has no gradient: it is added to the loss and changes nothing. "
-                "A plan is a constant unless the aligner says otherwise (gradient='implicit')",
-                stacklevel=3,
-            )
+def warn_of_constants(
+    terms: Mapping[str, LossTerm], values: Mapping[str, Tensor], evidence: Mapping[str, Evidence]
+) -> None:
+    """Warn once of each loss term without a gradient, which changes nothing that is learned."""
+    if not torch.is_grad_enabled():
+        return
+    for name, term in terms.items():
+        if values[name].requires_grad or term in _WARNED_OF:
+            continue
+        _WARNED_OF.add(term)
+        plans = any(one.plan is not None for one in evidence.values())
+        hint = (
+            ". A plan is a constant unless the aligner says otherwise (gradient='implicit')"
+            if plans
+            else ": nothing that it compares is learned"
+        )
+        warnings.warn(
+            f"loss term {name!r} has no gradient; it is added to the loss and changes nothing"
+            f"{hint}",
+            stacklevel=3,
+        )
 
 
 def _check_apart(what: str, names: Iterable[str], other: str, taken: Iterable[str]) -> None:

@@ -51,7 +51,7 @@ def term_losses(
     """
     inputs = inputs._replace(teachers=_teachers(terms.values(), inputs, references, backbone))
     added = {name: term(inputs) for name, term in terms.items()}
-    warn_of_constants(added)
+    warn_of_constants(terms, added, inputs.evidence)
     return {f"loss_{name}": value for name, value in added.items()}
 
 

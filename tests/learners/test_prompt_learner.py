@@ -16,7 +16,7 @@ from plp.branches import LocalBranch
 from plp.config.load import load_config, merge_options
 from plp.engine.build import local_seed, run_seed
 from plp.errors import ConfigError
-from plp.learners.checks import check_losses
+from plp.learners.checks import check_named
 from plp.losses import LossTerm
 from plp.registry import MODELS
 from plp.structures import ImageFeatures
@@ -132,6 +132,7 @@ def test_a_term_without_gradient_is_warned_of(build, pixels, gradient):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = learner(pixels, LABELS, mode="loss")
+        learner(pixels, LABELS, mode="loss")  # it is said once
         with torch.no_grad():
             learner(pixels, LABELS, mode="loss")
     told = [str(one.message) for one in caught if "loss term" in str(one.message)]
@@ -144,12 +145,23 @@ def test_a_term_without_gradient_is_warned_of(build, pixels, gradient):
         assert "gradient='implicit'" in line
 
 
+def test_a_term_that_compares_what_is_frozen_is_warned_of(root, backbone, pixels):
+    model = load_config(root / "configs/coop/vitb16_16shot.py").model.to_dict()
+    model |= {"backbone": backbone, "losses": {"image": dict(type="ImageAnchor", distance="l1")}}
+    learner = MODELS.build(model, class_names=tuple(CLASSES))
+    with pytest.warns(UserWarning, match="'image' has no gradient.*compares is learned"):
+        learner(pixels, LABELS, mode="loss")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learner(pixels, LABELS, mode="loss")
+
+
 @pytest.mark.parametrize(
     "losses", [[dict(type="TextAnchor")], dict(type="TextAnchor"), "TextAnchor"], ids=str
 )
 def test_losses_are_a_dict_by_name(losses):
     with pytest.raises(ConfigError, match=r"losses=dict\(NAME=dict\(type=...\)\), got"):
-        check_losses(losses)
+        check_named("losses", "loss terms", losses, LossTerm)
 
 
 def test_a_step_and_a_prediction_do_without_pairs(learner, pixels, monkeypatch):
