@@ -75,6 +75,6 @@ def test_a_wheel_has_the_configs(clone, environment, tmp_path):
 def test_an_editable_install_is_not_hidden_by_the_clone(clone, environment):
     pip(environment, "install", "-e", clone)
     code = "import plp; print(plp.__file__, 'load' in dir(plp)); from plp.config import paths"
-    code += "; print(config_paths.config_folder())"
+    code += "; print(paths.config_folder())"
     printed = run(environment, "-c", code, cwd=clone.parent).splitlines()  # it holds plp/
     assert printed == [f"{clone / 'plp/__init__.py'} True", str(clone / "configs")]

@@ -33,8 +33,8 @@ class Check(NamedTuple):
     Attributes:
         images: Images both looked at.
         difference: Largest difference of a probability or a score; of a score beyond 1 relative.
-        torch_speed: Images a second of the classifier, in batches of eight, on its device.
-        speed: Images a second of the program, on the CPU with as many threads.
+        torch_speed: Images per second of the classifier, in batches of eight, on its device.
+        speed: Images per second of the program, on the CPU with as many threads.
         merging: Largest difference that merging low-rank updates into weights makes, likewise; None
             where the classifier has none.
     """
@@ -150,7 +150,7 @@ def _difference(
 
 
 def _speeds(expected: Run, run: Run, pixels: Tensor) -> tuple[float, float]:
-    """Return images a second of both, which take turns: medians, after one round to warm up."""
+    """Return images per second of both, which take turns: medians, after one round to warm up."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(1 + _ROUNDS):
         for one, taken in zip((expected, run), seconds, strict=True):

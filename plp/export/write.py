@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from torch.export import ExportedProgram
 
 from plp.checks import check_integer
-from plp.datasets.base import some
 from plp.errors import ConfigError, DataError
 from plp.export.check import Check, Run, check
 from plp.export.description import describe
@@ -23,6 +22,8 @@ from plp.inference.images import as_images, decode
 from plp.inference.prediction import Unreadable
 from plp.progress import ticking
 from plp.scoring.validation import scores_of
+
+_MOST_NAMED = 10  # images that cannot be read
 
 logger = logging.getLogger("plp")
 
@@ -54,8 +55,8 @@ class Exported(NamedTuple):
         )
         return (
             f"{self.path}: {self.bytes / 1e6:.1f} MB, largest difference from torch "
-            f"{found.difference:.1g} on {found.images} images{merging}, {found.speed:.1f} images a "
-            f"second (torch {found.torch_speed:.1f})"
+            f"{found.difference:.1g} on {found.images} images{merging}, "
+            f"{found.speed:.1f} images per second (torch {found.torch_speed:.1f})"
         )
 
 
@@ -192,7 +193,9 @@ def _sorted_out(classifier: Classifier, images: Any) -> tuple[list[Any], list[Un
             readable.append(named.image)
         except DataError as error:
             unreadable.append(Unreadable(named.name, str(error)))
-    told = some([one.reason for one in unreadable])
+    told = "; ".join(one.reason for one in unreadable[:_MOST_NAMED])
+    if len(unreadable) > _MOST_NAMED:
+        told += f"; and {len(unreadable) - _MOST_NAMED} more"
     total = len(readable) + len(unreadable)
     if unreadable and not readable:
         raise DataError(f"none of {total} images to compare on can be read: {told}")

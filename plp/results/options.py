@@ -35,8 +35,8 @@ def notes_on_options(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return what each method was run with, where that is not the same for all.
 
     Example:
-        >>> from types import SimpleNamespace as Row
-        >>> notes_on_options([Row(method='a', options=('x=1',)), Row(method='b', options=())])
+        >>> run = Run('a', 'dtd', 16, 1, {}, {}, 0, options=('x=1',))
+        >>> notes_on_options([run, run._replace(method='b', options=())])
         ('Options of a: `x=1`.', 'Options of b: none.')
     """
     methods: dict[tuple[str, ...], dict[str, None]] = {}

@@ -82,7 +82,7 @@ def test_the_fused_kernel_of_an_old_config_is_refused_with_what_to_do(kind, as_i
 
 
 def test_an_unknown_implementation_is_refused(as_installed):
-    with pytest.raises(ConfigError, match="'auto', 'plain', 'fixed', got 'triton'"):
+    with pytest.raises(ConfigError, match="'auto', 'plain' or 'fixed', got 'triton'"):
         SinkhornAligner(implementation="triton")
 
 

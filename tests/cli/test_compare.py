@@ -151,7 +151,7 @@ def test_runs_of_other_code_are_reused_on_request_and_marked(compared, tmp_path,
 
 
 def test_a_job_that_fails_is_recorded_and_the_others_go_on(compared, tmp_path, monkeypatch):
-    train = worker.train
+    train = worker.train_and_report
 
     def refuse(config, choices, **keywords):
         if choices.seed == 1:

@@ -116,7 +116,7 @@ class TestBothSamplers:
         splits = pets(val={})
         draw = sample(splits, 4, 1, sampler)
         assert set(draw.val) <= set(splits.train) - set(draw.train)
-        assert any("training images that are no shots" in note for note in draw.notes)
+        assert any("training images not used as shots" in note for note in draw.notes)
 
     def test_leaks_are_refused(self, sampler):
         splits = pets()

@@ -225,7 +225,7 @@ def test_tool(tool, photos, tmp_path):
 def test_tool_refuses(tool, tmp_path, monkeypatch):
     assert "ends in .onnx or .pt2, got 'insects.pt'" in tool(out="insects.pt").told()
     assert "ends in .onnx, got 'insects.pt2'" in tool("--format", "onnx").told()
-    assert "iterations to be a number from 1 up, got 0" in tool("--iterations", "0").told()
+    assert "iterations to be an integer >= 1, got 0" in tool("--iterations", "0").told()
     (tmp_path / "insects.pt2").mkdir()
     assert "insects.pt2" in tool().told()
     assert "no file matches" in tool("--check", "nowhere/*.jpg", out="a.pt2").told()

@@ -13,10 +13,10 @@ from plp.branches import CacheBranch
 from plp.config.choices import Choices
 from plp.engine import setup
 from plp.engine.evaluate import evaluate_checkpoint
-from plp.engine.train import train
 from plp.errors import ConfigError
 from plp.learners.without_texts import served_parts
 from plp.ood.run import evaluate_ood
+from plp.report.finished_run import train_and_report as train
 from plp.scoring.choose import choose_scores
 from plp.scoring.validation import scores_of, usual_score
 from plp.structures import ImageFeatures, Shots

@@ -24,7 +24,8 @@ METHODS = (
 WITHOUT_TEXTS = ("linear_probe", "tip_adapter", "tip_adapter_f")
 NOTHING_LEARNED_BY_STEPS = ("zeroshot", "tip_adapter", "linear_probe", "lpplus")
 _GRIDS = {"model.branches.cache.alpha_grid": (5.0, 4), "model.branches.cache.beta_grid": (5.0, 4)}
-SMALL = {  # the smallest maps have four places; and a coarse search
+SMALL = {  # the smallest maps have four places, the smallest texts 30; and a coarse search
+    "promptsrc": {"model.references.teacher.prompt.templates": "one"},
     "sotglp": {"model.branches.local.selector.k": 2},
     "gallop": {"model.branches.local.selector.k": (1, 2, 3, 4)},
     "tip_adapter": _GRIDS,

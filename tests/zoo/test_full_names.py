@@ -230,7 +230,7 @@ def test_files_of_a_config(tmp_path):
     "backbone",
     [
         None, "x", {"type": "LiteBackbone"}, {"type": "Mine", "arch": "x"},
-        {"type": "OpenCLIPBackbone"}, {"type": "OpenCLIPBackbone", "arch": 3},
+        {"type": "OpenCLIPBackbone"},
         {"type": "OpenCLIPBackbone", "arch": "tiny", "model_config": {}, "pretrained": None},
         {"type": "OpenCLIPBackbone", "arch": "hf-hub:a/b", "pretrained": None},
     ],
