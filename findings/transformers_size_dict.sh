@@ -4,7 +4,7 @@
 # Versions   transformers 5.24.0, torch 2.14.1, torchvision 0.29.1, pillow 13.0.0.
 # Behaviour  processor.size and processor.crop_size are SizeDict, a dataclass that has keys for
 #            dict() and brackets for reading, but is no Mapping.
-# Guess      {"shortest_edge": 224} as in every release up to 4: isinstance(size, dict), {**size},
+# Guess      {"shortest_edge": 224} as in transformers 4: isinstance(size, dict), {**size},
 #            size.get and json.dumps work, and "height" in size tells the two kinds apart.
 # Seen       isinstance says no to dict and Mapping, {**size} and json.dumps raise TypeError, and
 #            size["height"] of a size that has none is None in place of a KeyError, while "height" in
